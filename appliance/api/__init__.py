@@ -1,0 +1,1 @@
+"""HTTP: one route table, two entrances, streams, static files."""

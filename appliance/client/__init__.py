@@ -1,0 +1,1 @@
+"""The headless client: the same protocol without a browser."""

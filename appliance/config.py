@@ -1,0 +1,87 @@
+"""Every setting once: name, default, unit, meaning, and whether a change needs a restart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+KIB = 1024
+MIB = 1024 * KIB
+GIB = 1024 * MIB
+
+
+def setting(default: Any, doc: str, *, unit: str = "", live: bool = True) -> Any:
+    """Declare one field of `Config`; `live` ones take effect without a restart."""
+    metadata = {"doc": doc, "unit": unit, "live": live}
+    if isinstance(default, list | tuple):
+        return field(default=tuple(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All settings of a box. Files, environment and page change copies, never a value in place."""
+
+    # Where
+    data: Path = setting(Path("~/.local/share/island"), "The data folder.", live=False)
+    listen: str = setting("127.0.0.1:8717", "Loopback address of the web page.", live=False)
+    # Tor
+    tor: str = setting("auto", "auto, off, or the path of a tor executable.", live=False)
+    tor_torrc: str = setting("", "A file with more torrc lines (a private network).", live=False)
+    bridges: tuple[str, ...] = setting((), "Bridge lines, where Tor is blocked.", live=False)
+    bridge_transports: tuple[str, ...] = setting(
+        (), "ClientTransportPlugin lines for the bridges; found by themselves when empty.", live=False
+    )
+    onion_pow: bool = setting(True, "Tor's proof-of-work defence of the onion service.", live=False)
+    tor_old_days: int = setting(270, "Age at which the Tor in use raises an alarm.", unit="days")
+    # Relay
+    relay_policy: Literal["open", "invite", "peers", "closed"] = setting(
+        "invite", "Who may keep mailboxes here: open (with work), invite, peers, closed."
+    )
+    relay_only: bool = setting(False, "No owner's desk beyond the relay; serve envelopes only.", live=False)
+    relay_octets: int = setting(2 * GIB, "Space for the envelopes of others.", unit="bytes")
+    ttl_default_hours: int = setting(168, "Time to live when the sender names none.", unit="hours")
+    ttl_max_hours: int = setting(720, "Longest time to live accepted.", unit="hours")
+    contact_envelopes: int = setting(128, "Envelopes held in one contact mailbox.")
+    contact_octets: int = setting(2 * MIB, "Space of one contact mailbox.", unit="bytes")
+    request_envelopes: int = setting(64, "Envelopes held in one request mailbox.")
+    request_octets: int = setting(1 * MIB, "Space of one request mailbox.", unit="bytes")
+    grant_mailboxes: int = setting(64, "Mailboxes under a grant obtained by work or as a peer.")
+    grant_octets: int = setting(64 * MIB, "Space under a grant obtained by work or as a peer.", unit="bytes")
+    grant_days: int = setting(90, "Life of a grant obtained by work or as a peer.", unit="days")
+    work_memory_kib: int = setting(8192, "Memory of one guess of the puzzle.", unit="KiB")
+    work_bits: int = setting(8, "Difficulty of the puzzle: leading zero bits.")
+    sweep_seconds: int = setting(20, "Pause between two sweeps of expired envelopes.", unit="seconds")
+    sweep_batch: int = setting(500, "Envelopes removed in one transaction of the sweep.")
+    # Outbox and collector
+    relays_wanted: int = setting(2, "At how many relays an envelope is kept when the box is off.")
+    outbox_first_seconds: int = setting(5, "First pause before a delivery is tried again.", unit="seconds")
+    outbox_longest_seconds: int = setting(1800, "Longest pause between two tries.", unit="seconds")
+    outbox_horizon_hours: int = setting(336, "After this a delivery is given up.", unit="hours")
+    outbox_octets: int = setting(64 * MIB, "Largest file that can be sent.", unit="bytes")
+    collect_seconds: int = setting(120, "Pause between two collections at a relay.", unit="seconds")
+    inbox_octets: int = setting(4 * GIB, "Space for what arrives for this box.", unit="bytes")
+    # Limits on strangers
+    body_octets: int = setting(4 * MIB, "Largest request body.", unit="bytes")
+    head_seconds: int = setting(20, "A request's head must arrive within this.", unit="seconds")
+    body_seconds: int = setting(120, "A request's body must arrive within this.", unit="seconds")
+    write_seconds: int = setting(120, "A reader that takes nothing for so long is cut.", unit="seconds")
+    idle_seconds: int = setting(60, "An idle connection is closed after this.", unit="seconds")
+    connections: int = setting(2048, "Connections open at once.", live=False)
+    circuit_connections: int = setting(128, "Connections open at once on one circuit.")
+    circuit_requests: int = setting(60, "Requests a second on one circuit, after a burst of four times.")
+    stream_operations: int = setting(2000, "Envelopes a second on one relay stream.")
+    nonces_kept: int = setting(100_000, "Used nonces remembered; beyond that the box is busy.")
+
+    @classmethod
+    def rows(cls) -> list[tuple[str, str, str, str, bool]]:
+        """(name, default, unit, doc, live) of every setting, for the README, the page and the command line."""
+        return [
+            (f.name, _shown(f.default), f.metadata["unit"], f.metadata["doc"], f.metadata["live"])
+            for f in fields(cls)
+        ]
+
+
+def _shown(value: Any) -> str:
+    return ", ".join(value) if isinstance(value, tuple) else str(value)

@@ -1,0 +1,93 @@
+"""The closed table of refusals: what a box answers when it will not do what was asked."""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+
+class Row(NamedTuple):
+    """One refusal: its HTTP status and the sentence a person reads."""
+
+    status: int
+    message: str
+
+
+REFUSALS: Final[dict[str, Row]] = {
+    # The request itself
+    "malformed": Row(400, "The request could not be read."),
+    "unknown_version": Row(400, "This was made by a newer version; this box cannot read it."),
+    "unknown_format": Row(415, "Send application/cbor or application/json."),
+    "not_found": Row(404, "There is nothing here."),
+    "method": Row(405, "This address does not take that method."),
+    "too_large": Row(413, "This is larger than the box accepts."),
+    "too_slow": Row(408, "The request took too long to arrive."),
+    "too_many": Row(429, "Too many requests on this connection; wait a little."),
+    "busy": Row(503, "The box is busy; try again in a moment."),
+    "wrong_host": Row(421, "This address is not served here."),
+    "forbidden_origin": Row(403, "This request came from another site."),
+    # Who asks
+    "not_claimed": Row(403, "This box has no owner yet."),
+    "already_claimed": Row(409, "This box already has an owner."),
+    "wrong_token": Row(403, "This link is not valid any more."),
+    "wrong_passphrase": Row(403, "The passphrase is wrong."),
+    "weak_passphrase": Row(400, "The passphrase is too short."),
+    "sign_in": Row(401, "Sign in first."),
+    "owner_only": Row(403, "Only the owner may do this, on the box itself."),
+    "locked": Row(423, "The box is locked; its owner must unlock it with the passphrase."),
+    # Envelopes and mailboxes
+    "wrong_size": Row(400, "The envelope is not of a known size class."),
+    "ttl": Row(400, "The time to live is outside this relay's bounds."),
+    "no_mailbox": Row(404, "There is no such mailbox here."),
+    "mailbox_exists": Row(409, "This mailbox exists with another key or capability."),
+    "capability": Row(403, "The capability does not open this mailbox."),
+    "signature": Row(403, "The signature is not valid."),
+    "nonce": Row(403, "The nonce is unknown, used or too old."),
+    "mailbox_full": Row(507, "The mailbox is full."),
+    "grant_full": Row(507, "The grant for this mailbox is used up."),
+    "relay_full": Row(507, "The relay has no more space."),
+    "disk_full": Row(507, "The disk is full."),
+    "grant": Row(403, "The grant is not valid or has expired."),
+    "policy": Row(403, "This relay does not serve strangers in this way."),
+    "work": Row(403, "The proof of work is not valid or too old."),
+    # Cards, contacts, items
+    "bad_card": Row(400, "This address card cannot be read or is not signed by its owner."),
+    "own_card": Row(400, "This is the card of this box."),
+    "bad_address": Row(400, "This is not an onion address."),
+    "not_opened": Row(400, "The envelope could not be opened."),
+    "no_contact": Row(404, "There is no such contact."),
+    "contact_exists": Row(409, "This contact is already there."),
+    "no_item": Row(404, "There is no such item."),
+    "wrong_state": Row(409, "This cannot be done in the present state."),
+    "offset": Row(409, "The upload goes on at another place."),
+    "no_route": Row(409, "No way to this contact is known."),
+    # The other side and Tor
+    "unreachable": Row(502, "The other box could not be reached."),
+    "tor_off": Row(503, "Tor is not running."),
+    "bad_answer": Row(502, "The other box answered something that cannot be read."),
+    # Settings and the store
+    "unknown_setting": Row(404, "There is no such setting."),
+    "bad_setting": Row(400, "The setting cannot have this value."),
+    "in_use": Row(409, "Another box runs on this data folder."),
+    "newer_store": Row(409, "The data folder was written by a newer version."),
+    "damaged_store": Row(500, "The data folder is damaged or its key is missing."),
+}
+
+
+class Refusal(Exception):
+    """A refusal with its code; `details` must hold no secret, address or body."""
+
+    def __init__(self, code: str, **details: Any) -> None:
+        self.row = REFUSALS[code]
+        self.code = code
+        self.details = details
+        super().__init__(code)
+
+    @property
+    def status(self) -> int:
+        """The HTTP status of this refusal."""
+        return self.row.status
+
+    @property
+    def message(self) -> str:
+        """The sentence a person reads."""
+        return self.row.message

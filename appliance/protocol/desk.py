@@ -1,0 +1,353 @@
+"""Every value of the owner's desk: what the web page and the command line say to their own box."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from appliance.protocol.messages import Message
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+Passphrase = Annotated[str, msgspec.Meta(max_length=1024)]
+ItemKind = Literal["note", "file"]
+
+
+class TorState(Message, omit_defaults=False):
+    """What Tor is doing, in words; `percent` counts the bootstrap, `skew_seconds` a wrong clock."""
+
+    phase: Literal["off", "starting", "bootstrapping", "publishing", "reachable", "restarting", "failed"]
+    percent: int
+    words: str
+    version: str = ""
+    source: Literal["system", "bundled", "none"] = "none"
+    age_days: int | None = None
+    outdated: bool = False
+    skew_seconds: int | None = None
+    problem: str | None = None
+
+
+class RelayBrief(Message, omit_defaults=False):
+    """The relay in one line."""
+
+    policy: str
+    held: int
+    octets: int
+    octets_limit: int
+
+
+class State(Message, omit_defaults=False):
+    """Everything the first page needs; long-polled by `revision`."""
+
+    revision: int
+    version: str
+    time: int
+    claimed: bool
+    locked: bool
+    signed_in: bool
+    relay_only: bool
+    address: str
+    tor: TorState
+    name: str = ""
+    inbox_unseen: int = 0
+    outbox_waiting: int = 0
+    relay: RelayBrief | None = None
+
+
+class Claim(Message):
+    """Make this box one's own. `protect` wraps the store key by the passphrase."""
+
+    token: str
+    name: Name
+    passphrase: Passphrase
+    protect: bool = False
+
+
+class SignIn(Message):
+    """Sign in; unlocks a locked box."""
+
+    passphrase: Passphrase
+
+
+class SessionIssued(Message, omit_defaults=False):
+    """A session; the token travels in the cookie only, and here for the claim's first answer."""
+
+    name: str
+
+
+class Identity(Message, omit_defaults=False):
+    """Who this box is: onion address, name, signed address card as text, safety words."""
+
+    address: str
+    name: str
+    card: str
+    fingerprint: str
+
+
+class CardText(Message):
+    """An address card as text."""
+
+    text: Annotated[str, msgspec.Meta(max_length=16_384)]
+
+
+class CardPreview(Message, omit_defaults=False):
+    """What a card says after its signature was checked."""
+
+    address: str
+    name: str
+    fingerprint: str
+    relays: int
+    direct: bool
+    own: bool
+    known: bool
+
+
+class AddContact(Message):
+    """Add a contact by card, or by address when their box can be reached now."""
+
+    card: str | None = None
+    address: str | None = None
+    name: Name | None = None
+
+
+class Contact(Message, omit_defaults=False):
+    """One contact: whether they sent first (`request`), and the routes we know to them."""
+
+    address: str
+    name: str
+    fingerprint: str
+    request: bool
+    relays: int
+    direct: bool
+    added: int
+
+
+class Contacts(Message, omit_defaults=False):
+    """All contacts by name."""
+
+    contacts: list[Contact]
+
+
+class Compose(Message):
+    """Start an item: a note carries `text`; a file's bytes follow with PUT …/content."""
+
+    contact: str
+    kind: ItemKind
+    name: Annotated[str, msgspec.Meta(max_length=255)] = ""
+    size: Annotated[int, msgspec.Meta(ge=0)] = 0
+    text: Annotated[str, msgspec.Meta(max_length=1_000_000)] | None = None
+
+
+class ItemId(Message):
+    """The id of an item in base64url."""
+
+    id: str
+
+
+class Uploaded(Message, omit_defaults=False):
+    """How much of a file has arrived at the box; go on from `offset`."""
+
+    offset: int
+    size: int
+
+
+class OutboxItem(Message, omit_defaults=False):
+    """One item on its way. `words` says its state in a sentence; `parts_*` count envelopes."""
+
+    id: str
+    contact: str
+    contact_name: str
+    kind: ItemKind
+    name: str
+    size: int
+    state: Literal["uploading", "sealing", "trying", "waiting", "at_relays", "sent", "delivered", "given_up"]
+    words: str
+    created: int
+    horizon: int
+    parts: int
+    parts_direct: int
+    parts_held: int
+    relays: int
+    expires: int | None = None
+    next_try: int | None = None
+    reason: str | None = None
+
+
+class Outbox(Message, omit_defaults=False):
+    """Items on their way and lately delivered, newest first."""
+
+    items: list[OutboxItem]
+
+
+class InboxItem(Message, omit_defaults=False):
+    """One item that arrived. `contact` tells whether the sender is known."""
+
+    id: str
+    sender: str
+    sender_name: str
+    contact: bool
+    kind: ItemKind
+    name: str
+    size: int
+    parts: int
+    parts_here: int
+    complete: bool
+    seen: bool
+    received: int
+    text: str | None = None
+
+
+class Inbox(Message, omit_defaults=False):
+    """Items that arrived, newest first."""
+
+    items: list[InboxItem]
+
+
+class ExpiryDay(Message, omit_defaults=False):
+    """Envelopes that expire on one day (UTC date, ISO)."""
+
+    day: str
+    envelopes: int
+    octets: int
+
+
+class GrantRow(Message, omit_defaults=False):
+    """A grant as its giver sees it; the secret is never shown again."""
+
+    id: str
+    label: str
+    origin: Literal["owner", "work", "peer", "self"]
+    mailboxes: int
+    mailboxes_limit: int
+    octets: int
+    octets_limit: int
+    created: int
+    expires: int
+
+
+class RelayLoad(Message, omit_defaults=False):
+    """What this relay holds for others and when it goes."""
+
+    policy: str
+    held: int
+    octets: int
+    octets_limit: int
+    disk_free: int
+    mailboxes: int
+    days: list[ExpiryDay]
+    grants: list[GrantRow]
+
+
+class NewGrant(Message):
+    """Invite somebody to keep mailboxes here."""
+
+    label: Name
+    mailboxes: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 64
+    octets: Annotated[int, msgspec.Meta(ge=65_536)] = 64 * 1024 * 1024
+    days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 365
+
+
+class GrantCode(Message, omit_defaults=False):
+    """The invitation to hand over: relay address and secret in one line, shown once."""
+
+    id: str
+    code: str
+
+
+class UseRelay(Message):
+    """Keep mailboxes at this relay; `code` is an invitation ("address/secret") or just its address."""
+
+    code: Annotated[str, msgspec.Meta(max_length=512)]
+
+
+class UsedRelay(Message, omit_defaults=False):
+    """A relay this box uses."""
+
+    address: str
+    state: Literal["joining", "ready", "refused", "unreachable"]
+    words: str
+    mailboxes: int
+    last_collected: int | None = None
+
+
+class UsedRelays(Message, omit_defaults=False):
+    """Relays this box uses."""
+
+    relays: list[UsedRelay]
+
+
+class NewReader(Message):
+    """Let one more reader in; without `key` (x25519 public, base32) the box makes a pair."""
+
+    name: Name
+    key: str | None = None
+
+
+class Reader(Message, omit_defaults=False):
+    """A reader of the closed onion; `private_key` only in the answer that made it."""
+
+    name: str
+    key: str
+    private_key: str | None = None
+
+
+class Readers(Message, omit_defaults=False):
+    """Who may read the onion's descriptor; empty means everyone."""
+
+    readers: list[Reader]
+
+
+class NewReaderKey(Message):
+    """Our own key to somebody else's closed onion (x25519 private, base32)."""
+
+    address: str
+    key: str
+
+
+class ReaderKeys(Message, omit_defaults=False):
+    """Closed onions we hold a key for."""
+
+    addresses: list[str]
+
+
+class HealthRow(Message, omit_defaults=False):
+    """One thing that is watched: `state` and a sentence."""
+
+    name: str
+    state: Literal["good", "warning", "bad", "off"]
+    words: str
+
+
+class Health(Message, omit_defaults=False):
+    """Health of the box: store, Tor, tasks, disk, memory, errors by endpoint."""
+
+    rows: list[HealthRow]
+    uptime_seconds: int
+    memory_octets: int
+    refusals: dict[str, int]
+    faults: int
+
+
+class Setting(Message, omit_defaults=False):
+    """One setting with its default and its meaning."""
+
+    name: str
+    value: Any
+    default: Any
+    unit: str
+    doc: str
+    live: bool
+    choices: list[str] | None = None
+
+
+class Settings(Message, omit_defaults=False):
+    """Every setting; `restart` when a change waits for one."""
+
+    settings: list[Setting]
+    restart: bool
+
+
+class ChangeSettings(Message):
+    """New values by name; null goes back to the default."""
+
+    values: dict[str, Any]

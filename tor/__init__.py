@@ -1,0 +1,1 @@
+"""The Tor child: process, control, onion service, transport, private test network."""
