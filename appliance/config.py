@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from appliance.errors import Refusal
 
 KIB = 1024
 MIB = 1024 * KIB
 GIB = 1024 * MIB
 
 
-def setting(default: Any, doc: str, *, unit: str = "", live: bool = True) -> Any:
+def setting(
+    default: Any, doc: str, *, unit: str = "", live: bool = True, least: int = 1, most: int = 1 << 50
+) -> Any:
     """Declare one field of `Config`; `live` ones take effect without a restart."""
-    metadata = {"doc": doc, "unit": unit, "live": live}
+    metadata = {"doc": doc, "unit": unit, "live": live, "least": least, "most": most}
     if isinstance(default, list | tuple):
         return field(default=tuple(default), metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -41,8 +46,8 @@ class Config:
     )
     relay_only: bool = setting(False, "No owner's desk beyond the relay; serve envelopes only.", live=False)
     relay_octets: int = setting(2 * GIB, "Space for the envelopes of others.", unit="bytes")
-    ttl_default_hours: int = setting(168, "Time to live when the sender names none.", unit="hours")
-    ttl_max_hours: int = setting(720, "Longest time to live accepted.", unit="hours")
+    ttl_default_hours: int = setting(168, "Time to live when the sender names none.", unit="hours", most=720)
+    ttl_max_hours: int = setting(720, "Longest time to live accepted.", unit="hours", most=720)
     contact_envelopes: int = setting(128, "Envelopes held in one contact mailbox.")
     contact_octets: int = setting(2 * MIB, "Space of one contact mailbox.", unit="bytes")
     request_envelopes: int = setting(64, "Envelopes held in one request mailbox.")
@@ -50,8 +55,10 @@ class Config:
     grant_mailboxes: int = setting(64, "Mailboxes under a grant obtained by work or as a peer.")
     grant_octets: int = setting(64 * MIB, "Space under a grant obtained by work or as a peer.", unit="bytes")
     grant_days: int = setting(90, "Life of a grant obtained by work or as a peer.", unit="days")
-    work_memory_kib: int = setting(8192, "Memory of one guess of the puzzle.", unit="KiB")
-    work_bits: int = setting(8, "Difficulty of the puzzle: leading zero bits.")
+    work_memory_kib: int = setting(
+        8192, "Memory of one guess of the puzzle.", unit="KiB", least=64, most=1 << 20
+    )
+    work_bits: int = setting(8, "Difficulty of the puzzle: leading zero bits.", least=0, most=20)
     sweep_seconds: int = setting(20, "Pause between two sweeps of expired envelopes.", unit="seconds")
     sweep_batch: int = setting(500, "Envelopes removed in one transaction of the sweep.")
     # Outbox and collector
@@ -74,14 +81,82 @@ class Config:
     stream_operations: int = setting(2000, "Envelopes a second on one relay stream.")
     nonces_kept: int = setting(100_000, "Used nonces remembered; beyond that the box is busy.")
 
-    @classmethod
-    def rows(cls) -> list[tuple[str, str, str, str, bool]]:
-        """(name, default, unit, doc, live) of every setting, for the README, the page and the command line."""
-        return [
-            (f.name, _shown(f.default), f.metadata["unit"], f.metadata["doc"], f.metadata["live"])
-            for f in fields(cls)
-        ]
+    def with_values(self, values: Mapping[str, Any]) -> Config:
+        """A copy with these settings, each checked; raises unknown_setting or bad_setting."""
+        return replace(self, **{name: convert(name, value) for name, value in values.items()})
 
 
-def _shown(value: Any) -> str:
-    return ", ".join(value) if isinstance(value, tuple) else str(value)
+def convert(name: str, value: Any) -> Any:
+    """A setting's value from text or JSON; raises Refusal unknown_setting or bad_setting."""
+    declared = {f.name: f for f in fields(Config)}.get(name)
+    if declared is None:
+        raise Refusal("unknown_setting", name=name)
+    try:
+        return _converted(get_type_hints(Config)[name], value, declared.metadata)
+    except (ValueError, TypeError) as error:
+        raise Refusal("bad_setting", name=name, reason=str(error)) from error
+
+
+def choices(name: str) -> list[str] | None:
+    """The allowed values of a setting, if it is one of a few."""
+    hint = get_type_hints(Config)[name]
+    return list(get_args(hint)) if get_origin(hint) is Literal else None
+
+
+def _converted(hint: Any, value: Any, metadata: Mapping[str, Any]) -> Any:
+    if hint is bool:
+        return _boolean(value)
+    if hint is int:
+        return _bounded(value, metadata["least"], metadata["most"])
+    if hint is Path:
+        return Path(str(value))
+    if get_origin(hint) is tuple:
+        lines = value.splitlines() if isinstance(value, str) else value
+        return tuple(line.strip() for line in map(str, lines) if line.strip())
+    if get_origin(hint) is Literal and value not in get_args(hint):
+        raise ValueError("one of " + ", ".join(get_args(hint)))
+    if not isinstance(value, str):
+        raise TypeError("text is wanted")
+    return value
+
+
+def _boolean(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    words = {
+        "yes": True,
+        "true": True,
+        "on": True,
+        "1": True,
+        "no": False,
+        "false": False,
+        "off": False,
+        "0": False,
+    }
+    if str(value).lower() not in words:
+        raise ValueError("yes or no")
+    return words[str(value).lower()]
+
+
+def _bounded(value: Any, least: int, most: int) -> int:
+    if isinstance(value, bool):
+        raise TypeError("a whole number is wanted")
+    number = int(value)
+    if not least <= number <= most:
+        raise ValueError(f"from {least} to {most}")
+    return number
+
+
+def shown(value: Any) -> Any:
+    """A setting's value as JSON shows it: lines for tuples, text for paths."""
+    if isinstance(value, tuple):
+        return "\n".join(value)
+    return str(value) if isinstance(value, Path) else value
+
+
+def declarations() -> list[tuple[str, Any, str, str, bool]]:
+    """(name, default, unit, meaning, live) of every setting, for README, page and command line."""
+    return [
+        (f.name, shown(f.default), f.metadata["unit"], f.metadata["doc"], f.metadata["live"])
+        for f in fields(Config)
+    ]
