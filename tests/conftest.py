@@ -1,0 +1,45 @@
+"""Fixtures that several parts share: the private Tor network."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+
+@dataclass(frozen=True)
+class RunningNetwork:
+    """A private Tor network that is up: what a client and a censored client need to join it."""
+
+    torrc: tuple[str, ...]
+    torrc_path: Path
+    vanilla_bridge: str
+    obfs4_bridge: str | None
+
+
+@pytest.fixture(scope="session")
+def private_network() -> Iterator[RunningNetwork]:
+    """One private Tor network for the whole test run, in a process of its own (~10 s to start)."""
+    transports = ["vanilla"] + ["obfs4"] * bool(shutil.which("obfs4proxy") or shutil.which("lyrebird"))
+    options = [word for transport in transports for word in ("--bridge", transport)]
+    with tempfile.TemporaryDirectory(prefix="island-network-") as folder:
+        command = [sys.executable, "-m", "tor.testnet", folder, *options]
+        root = Path(__file__).parent.parent
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=root) as process:
+            assert process.stdin is not None and process.stdout is not None
+            line = process.stdout.readline()  # nothing comes if the network does not get up
+            assert line, "the private Tor network did not start"
+            answer = json.loads(line)
+            bridges = dict(zip(transports, answer["bridges"], strict=True))
+            yield RunningNetwork(
+                tuple(answer["torrc"]), Path(answer["torrc_path"]), bridges["vanilla"], bridges.get("obfs4")
+            )
+            process.stdin.close()
+            process.wait(30)
