@@ -1,0 +1,126 @@
+"""Keys: signing (Ed25519), sealing (X25519 with ML-KEM-768) and derivation (HKDF-SHA-256).
+
+Every signature is made over `island/v1/` ‖ context ‖ 0 ‖ message, so none can serve another purpose.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Annotated, Final
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from nacl import bindings
+from nacl.exceptions import CryptoError
+
+from appliance.errors import Refusal
+from appliance.protocol.messages import Bytes32, Message
+
+DOMAIN: Final = b"island/v1/"
+SIGNATURE_SIZE: Final = 64
+KEM_PUBLIC_SIZE: Final = 1184
+KEM_CIPHERTEXT_SIZE: Final = 1088
+
+
+class SigningKey:
+    """An Ed25519 key from its 32-byte seed; its repr shows the public half only."""
+
+    __slots__ = ("_secret", "public", "seed")
+
+    def __init__(self, seed: bytes) -> None:
+        self.public, self._secret = bindings.crypto_sign_seed_keypair(seed)
+        self.seed = seed
+
+    def sign(self, context: str, message: bytes) -> bytes:
+        """The 64-byte signature over `message` in this context (plain ASCII without zero)."""
+        return bindings.crypto_sign(signed_bytes(context, message), self._secret)[:SIGNATURE_SIZE]
+
+    def __repr__(self) -> str:
+        return f"<SigningKey {self.public.hex()[:8]}…>"
+
+
+def signed_bytes(context: str, message: bytes) -> bytes:
+    """What Ed25519 signs for a message in a context."""
+    return DOMAIN + context.encode("ascii") + b"\0" + message
+
+
+def verify(public: bytes, signature: bytes, context: str, message: bytes) -> None:
+    """Accept a signature strictly, as SPEC.md ("Signatures") says; Refusal signature.
+
+    libsodium compares the encoding of R, so R is canonical and never of small order, and S is reduced;
+    with a key of prime order no two correct implementations can then disagree.
+    """
+    if len(signature) != SIGNATURE_SIZE or not is_prime_order(public):
+        raise Refusal("signature")
+    try:
+        bindings.crypto_sign_open(signature + signed_bytes(context, message), public)
+    except CryptoError as error:
+        raise Refusal("signature") from error
+
+
+@lru_cache(maxsize=4096)
+def is_prime_order(public: bytes) -> bool:
+    """True for 32 bytes that encode, canonically, an Ed25519 point of the prime-order group."""
+    return len(public) == 32 and bindings.crypto_core_ed25519_is_valid_point(public)
+
+
+class SealingPublic(Message):
+    """What others seal to: an X25519 key and an ML-KEM-768 key."""
+
+    x25519: Bytes32
+    kem: Annotated[bytes, msgspec.Meta(min_length=KEM_PUBLIC_SIZE, max_length=KEM_PUBLIC_SIZE)]
+
+    def check(self) -> None:
+        """Refusal malformed when the KEM key is not one (FIPS 203 modulus check)."""
+        try:
+            MLKEM768PublicKey.from_public_bytes(self.kem)
+        except ValueError as error:
+            raise Refusal("malformed") from error
+
+    def encapsulate(self) -> tuple[bytes, bytes]:
+        """A fresh KEM secret (32 bytes) and its ciphertext (1088 bytes); Refusal malformed.
+
+        The one place in the protocol that is not repeatable: OpenSSL draws the coins itself.
+        """
+        try:
+            return MLKEM768PublicKey.from_public_bytes(self.kem).encapsulate()
+        except ValueError as error:
+            raise Refusal("malformed") from error
+
+
+class SealingKey:
+    """The secret half: a 32-byte X25519 seed and a 64-byte ML-KEM seed (d ‖ z); never shown by repr."""
+
+    __slots__ = ("_kem", "_x25519", "public")
+
+    def __init__(self, x25519_seed: bytes, kem_seed: bytes) -> None:
+        self._x25519 = X25519PrivateKey.from_private_bytes(x25519_seed)
+        self._kem = MLKEM768PrivateKey.from_seed_bytes(kem_seed)
+        self.public = SealingPublic(
+            self._x25519.public_key().public_bytes_raw(), self._kem.public_key().public_bytes_raw()
+        )
+
+    def agree(self, ephemeral: bytes) -> bytes:
+        """The 32-byte X25519 secret with a public key; ValueError when that key is of low order."""
+        return self._x25519.exchange(X25519PublicKey.from_public_bytes(ephemeral))
+
+    def decapsulate(self, ciphertext: bytes) -> bytes:
+        """The 32-byte KEM secret of a 1088-byte ciphertext (a wrong one gives a wrong secret)."""
+        return self._kem.decapsulate(ciphertext)
+
+    def __repr__(self) -> str:
+        return f"<SealingKey {self.public.x25519.hex()[:8]}…>"
+
+
+def agree(seed: bytes, public: bytes) -> tuple[bytes, bytes]:
+    """The public key of a one-time X25519 seed, and its secret with `public`; ValueError as above."""
+    key = X25519PrivateKey.from_private_bytes(seed)
+    return key.public_key().public_bytes_raw(), key.exchange(X25519PublicKey.from_public_bytes(public))
+
+
+def hkdf(secret: bytes, salt: bytes, info: bytes, length: int) -> bytes:
+    """HKDF-SHA-256 (RFC 5869): `length` octets from a secret."""
+    return HKDF(algorithm=SHA256(), length=length, salt=salt, info=info).derive(secret)
