@@ -1,0 +1,66 @@
+# Every target prepares what it needs by itself; on a fresh Debian only git, make and python3-venv must be there.
+# `make run ARGS="--data /srv/island"` passes words on to the program.
+
+PYTHON ?= python3
+ARGS ?=
+BIN := .venv/bin
+
+# The environment's programs come first; .node exists only where the machine's own Node is too old or missing.
+export PATH := $(CURDIR)/$(BIN):$(CURDIR)/.node/bin:$(PATH):/usr/sbin:/sbin
+export PYTHONDONTWRITEBYTECODE ?= 1
+
+.PHONY: run test check format demo bench freeze freeze-arm64 lock upgrade clean
+
+run:
+	@$(PYTHON) build/setup.py run
+	$(BIN)/island run $(ARGS)
+
+demo:
+	@$(PYTHON) build/setup.py run
+	$(BIN)/island demo $(ARGS)
+
+test:
+	@$(PYTHON) build/setup.py test
+	cd web && npm test
+	$(BIN)/pytest --verbosity=0 --durations=10 $(ARGS)
+
+check:
+	@$(PYTHON) build/setup.py check
+	$(BIN)/python build/tree.py
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/flake8-async --enable=ASYNC1,ASYNC2,ASYNC3 appliance tor tests
+	$(BIN)/mypy
+	$(BIN)/mypy build
+	$(BIN)/lint-imports
+	cd web && npm run check
+
+format:
+	@$(PYTHON) build/setup.py check
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench:
+	@$(PYTHON) build/setup.py bench
+	$(BIN)/python tests/bench $(ARGS)
+
+freeze:
+	@$(PYTHON) build/setup.py freeze
+	$(PYTHON) build/freeze.py
+
+freeze-arm64:
+	@$(PYTHON) build/setup.py freeze-arm64
+	$(PYTHON) build/freeze_arm64.py
+
+# Pins anew after pyproject.toml changed; `make upgrade` looks for newer releases of everything below it.
+lock:
+	@$(PYTHON) build/setup.py lock
+	$(BIN)/python build/lock.py
+
+upgrade:
+	@$(PYTHON) build/setup.py lock
+	$(BIN)/python build/lock.py --upgrade
+
+clean:
+	rm -rf .venv .node .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf dist web/dist web/node_modules bench.json
