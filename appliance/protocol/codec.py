@@ -75,7 +75,11 @@ def convert(value: Any, kind: type[T]) -> T:
     try:
         return msgspec.convert(value, kind, builtin_types=_BYTES)
     except msgspec.ValidationError as error:
-        raise Refusal("malformed", reason=str(error)) from error
+        # Only sentences about our own types: others quote what was sent.
+        reason = str(error)
+        if not reason.startswith(("Expected", "Object missing")):
+            reason = "unexpected value"
+        raise Refusal("malformed", reason=reason) from error
 
 
 def write(value: Any, media: str = CBOR) -> bytes:

@@ -37,10 +37,10 @@ class Header(Message):
     """What the item is. `digest` is BLAKE2b-256 of the whole content, `card` the sender's signed card."""
 
     kind: ItemKind
+    name: Annotated[str, msgspec.Meta(max_length=MAX_FILE_NAME)]
+    size: Annotated[int, msgspec.Meta(ge=0, lt=1 << 53)]
     digest: Bytes32
     sent_hour: Annotated[int, msgspec.Meta(ge=0, lt=1 << 32)]
-    name: Annotated[str, msgspec.Meta(max_length=MAX_FILE_NAME)] = ""
-    size: Annotated[int, msgspec.Meta(ge=0, lt=1 << 53)] = 0
     card: Annotated[bytes, msgspec.Meta(max_length=MAX_CARD)] = b""
     reply_to: Bytes16 | None = None
 
@@ -84,8 +84,6 @@ def plan(header: Header) -> Plan:
             return Plan(header.size, header.size, 0, 1, envelope_size)
     first = _room(_LARGEST, header, MAX_PARTS)
     rest = _room(_LARGEST, None, MAX_PARTS)
-    if first < 0:
-        raise Refusal("too_large")
     count = padme(1 + -(-(header.size - first) // rest))
     if count > MAX_PARTS:
         raise Refusal("too_large")

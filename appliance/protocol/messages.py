@@ -19,6 +19,10 @@ MAX_BATCH = 1024
 class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Base of every message: frozen, closed, defaults left out on the wire."""
 
+    def __repr__(self) -> str:
+        # The type only: fields hold capabilities, passphrases, addresses and bodies.
+        return f"<{type(self).__name__}>"
+
 
 class Authorisation(Message):
     """Proof of the fetch key over this request (SPEC.md, "Mailbox authorisation")."""

@@ -20,7 +20,7 @@ from appliance.errors import Refusal
 from appliance.protocol import keys
 from appliance.protocol.envelope import SIZES, VERSION, pad, size_for, unpad
 from appliance.protocol.keys import SealingKey, SealingPublic, SigningKey
-from appliance.protocol.messages import Bytes32
+from appliance.protocol.messages import Bytes32, Message
 
 _CONTEXT: Final = "seal"
 _EPHEMERAL: Final = slice(1, 33)
@@ -34,7 +34,7 @@ OVERHEAD: Final = _HEAD + _TAG + _INSIDE
 """Octets of an envelope that are neither payload nor padding."""
 
 
-class SealRandomness(msgspec.Struct, frozen=True):
+class SealRandomness(Message):
     """What makes one envelope unlike any other; to be used once, then forgotten."""
 
     ephemeral: Bytes32
@@ -43,18 +43,12 @@ class SealRandomness(msgspec.Struct, frozen=True):
         bytes, msgspec.Meta(min_length=keys.KEM_CIPHERTEXT_SIZE, max_length=keys.KEM_CIPHERTEXT_SIZE)
     ]
 
-    def __repr__(self) -> str:
-        return "<SealRandomness>"
 
-
-class Opened(msgspec.Struct, frozen=True):
+class Opened(Message):
     """What an envelope held: the sender's 32-byte identity, proven, and the payload."""
 
     sender: bytes
     payload: bytes
-
-    def __repr__(self) -> str:
-        return f"<Opened {len(self.payload)} octets>"
 
 
 def draw(recipient: SealingPublic, ephemeral: bytes) -> SealRandomness:
