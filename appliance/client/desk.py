@@ -1,0 +1,212 @@
+"""The owner's desk from outside: every call of the owner API, typed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final, Self
+from urllib.parse import quote
+
+from appliance.client.entrance import Entrance
+from appliance.client.http import Http
+from appliance.protocol import codec
+from appliance.protocol.desk import (
+    AddContact,
+    CardPreview,
+    CardText,
+    ChangeSettings,
+    Claim,
+    Compose,
+    Contact,
+    Contacts,
+    GrantCode,
+    Health,
+    Identity,
+    Inbox,
+    ItemId,
+    NewGrant,
+    NewReader,
+    NewReaderKey,
+    Outbox,
+    Reader,
+    ReaderKeys,
+    Readers,
+    RelayLoad,
+    SessionIssued,
+    Settings,
+    SignIn,
+    State,
+    Uploaded,
+    UsedRelay,
+    UsedRelays,
+    UseRelay,
+)
+
+CHUNK: Final = 1 << 20
+"""Bytes of a file in one request."""
+
+RAW: Final = "application/octet-stream"
+# Argon2id on a small machine, and a relay that is asked over Tor, take their time.
+SLOW_SECONDS: Final = 180.0
+
+
+class Desk:
+    """The owner's desk of one box; raises the box's Refusal, or Unanswered."""
+
+    def __init__(self, entrance: Entrance) -> None:
+        self.http = Http(entrance)
+
+    async def __aenter__(self) -> Self:
+        await self.http.__aenter__()
+        return self
+
+    async def __aexit__(self, *error: Any) -> None:
+        await self.http.__aexit__(*error)
+
+    async def state(self, after: int | None = None) -> State:
+        """The state now; with `after`, as soon as its revision is newer (at most some 25 s)."""
+        return await self.http.call("GET", "/v1/state" + ("" if after is None else f"?after={after}"), State)
+
+    async def claim(self, token: str, name: str, passphrase: str, *, protect: bool = False) -> SessionIssued:
+        """Make the box one's own."""
+        value = Claim(token=token, name=name, passphrase=passphrase, protect=protect)
+        return await self.http.call("POST", "/v1/claim", SessionIssued, value, seconds=SLOW_SECONDS)
+
+    async def sign_in(self, passphrase: str) -> SessionIssued:
+        """Sign in; opens a locked box."""
+        value = SignIn(passphrase=passphrase)
+        return await self.http.call("POST", "/v1/session", SessionIssued, value, seconds=SLOW_SECONDS)
+
+    async def identity(self) -> Identity:
+        """Address, name and card of the box."""
+        return await self.http.call("GET", "/v1/identity", Identity)
+
+    async def preview(self, text: str) -> CardPreview:
+        """What a card says, its signature checked."""
+        return await self.http.call("POST", "/v1/cards/preview", CardPreview, CardText(text=text))
+
+    async def contacts(self) -> list[Contact]:
+        """All contacts by name."""
+        return (await self.http.call("GET", "/v1/contacts", Contacts)).contacts
+
+    async def add_contact(
+        self, *, card: str | None = None, address: str | None = None, name: str | None = None
+    ) -> Contact:
+        """Add by card, or by address when that box answers now."""
+        value = AddContact(card=card, address=address, name=name)
+        return await self.http.call("POST", "/v1/contacts", Contact, value, seconds=SLOW_SECONDS)
+
+    async def accept_contact(self, address: str) -> Contact:
+        """Turn somebody who wrote first into a contact."""
+        return await self.http.call("POST", f"/v1/contacts/{quote(address)}/accept", Contact)
+
+    async def remove_contact(self, address: str) -> None:
+        """Forget a contact."""
+        await self.http.exchange("DELETE", f"/v1/contacts/{quote(address)}")
+
+    async def outbox(self) -> Outbox:
+        """Items on their way."""
+        return await self.http.call("GET", "/v1/outbox", Outbox)
+
+    async def compose(self, value: Compose) -> str:
+        """Start an item; its id."""
+        return (await self.http.call("POST", "/v1/outbox", ItemId, value)).id
+
+    async def upload(self, item: str, offset: int, data: bytes) -> Uploaded:
+        """Add bytes to a file that was composed; how much the box has now."""
+        path = f"/v1/outbox/{quote(item)}/content?offset={offset}"
+        answer = await self.http.exchange("PUT", path, data, media=RAW, seconds=SLOW_SECONDS)
+        return codec.read(answer.body, Uploaded, codec.JSON)
+
+    async def retry(self, item: str) -> None:
+        """Try a waiting item now."""
+        await self.http.exchange("POST", f"/v1/outbox/{quote(item)}/retry")
+
+    async def cancel(self, item: str) -> None:
+        """Take an item out of the outbox."""
+        await self.http.exchange("DELETE", f"/v1/outbox/{quote(item)}")
+
+    async def inbox(self) -> Inbox:
+        """Items that arrived."""
+        return await self.http.call("GET", "/v1/inbox", Inbox)
+
+    @asynccontextmanager
+    async def content(self, item: str) -> AsyncIterator[AsyncIterator[bytes]]:
+        """The bytes of an item that arrived, in chunks."""
+        async with self.http.open("GET", f"/v1/inbox/{quote(item)}/content", seconds=SLOW_SECONDS) as (
+            _,
+            chunks,
+        ):
+            yield chunks
+
+    async def seen(self, item: str) -> None:
+        """Mark as seen."""
+        await self.http.exchange("POST", f"/v1/inbox/{quote(item)}/seen")
+
+    async def remove_item(self, item: str) -> None:
+        """Remove from the inbox."""
+        await self.http.exchange("DELETE", f"/v1/inbox/{quote(item)}")
+
+    async def load(self) -> RelayLoad:
+        """What the relay of this box holds for others."""
+        return await self.http.call("GET", "/v1/relay/load", RelayLoad)
+
+    async def grant(self, value: NewGrant) -> GrantCode:
+        """Invite somebody to keep mailboxes here."""
+        return await self.http.call("POST", "/v1/relay/grants", GrantCode, value)
+
+    async def revoke(self, grant: str) -> None:
+        """Take a grant back, with all that is kept under it."""
+        await self.http.exchange("DELETE", f"/v1/relay/grants/{quote(grant)}")
+
+    async def relays(self) -> list[UsedRelay]:
+        """Relays this box uses."""
+        return (await self.http.call("GET", "/v1/relays", UsedRelays)).relays
+
+    async def use_relay(self, code: str) -> UsedRelay:
+        """Keep mailboxes at a relay: by its invitation, or its address alone."""
+        return await self.http.call(
+            "POST", "/v1/relays", UsedRelay, UseRelay(code=code), seconds=SLOW_SECONDS
+        )
+
+    async def leave_relay(self, address: str) -> None:
+        """Give up a relay."""
+        await self.http.exchange("DELETE", f"/v1/relays/{quote(address)}", seconds=SLOW_SECONDS)
+
+    async def readers(self) -> list[Reader]:
+        """Who may reach the closed onion; empty is everyone."""
+        return (await self.http.call("GET", "/v1/readers", Readers)).readers
+
+    async def add_reader(self, name: str, key: str | None = None) -> Reader:
+        """Let one more in; without a key the box makes a pair and tells the private half once."""
+        value = NewReader(name=name, key=key)
+        return await self.http.call("POST", "/v1/readers", Reader, value, seconds=SLOW_SECONDS)
+
+    async def remove_reader(self, name: str) -> None:
+        """Shut somebody out."""
+        await self.http.exchange("DELETE", f"/v1/readers/{quote(name)}", seconds=SLOW_SECONDS)
+
+    async def reader_keys(self) -> list[str]:
+        """Closed onions we hold a key for."""
+        return (await self.http.call("GET", "/v1/reader-keys", ReaderKeys)).addresses
+
+    async def add_reader_key(self, address: str, key: str) -> None:
+        """Keep our key to somebody's closed onion."""
+        value = NewReaderKey(address=address, key=key)
+        await self.http.call("POST", "/v1/reader-keys", dict[str, Any], value)
+
+    async def remove_reader_key(self, address: str) -> None:
+        """Forget our key to a closed onion."""
+        await self.http.exchange("DELETE", f"/v1/reader-keys/{quote(address)}")
+
+    async def health(self) -> Health:
+        """How the box is."""
+        return await self.http.call("GET", "/v1/health", Health)
+
+    async def settings(self) -> Settings:
+        """Every setting."""
+        return await self.http.call("GET", "/v1/settings", Settings)
+
+    async def change_settings(self, values: dict[str, Any]) -> Settings:
+        """New values; None goes back to the default."""
+        return await self.http.call("PATCH", "/v1/settings", Settings, ChangeSettings(values=values))

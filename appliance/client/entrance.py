@@ -1,0 +1,59 @@
+"""The doors a client knocks at: the control socket in the data folder, loopback, an onion."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import trio
+
+CONTROL_NAME: Final = "control.sock"
+ONION_PORT: Final = 80
+
+Opener = Callable[[], Awaitable[trio.abc.Stream]]
+Dial = Callable[[str, int, str], Awaitable[trio.abc.Stream]]
+"""(onion address, port, isolation word) → a stream through Tor."""
+
+
+class Unanswered(Exception):
+    """Nobody answers at this entrance; `reason` is "nobody", "broken" or "timeout"."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+@dataclass(frozen=True)
+class Entrance:
+    """One way into a box: what to put in `Host`, and how to open a connection."""
+
+    host: str
+    open: Opener
+
+
+def control(data: Path) -> Entrance:
+    """The owner's unix socket of the box that runs on the folder `data`."""
+    return Entrance("localhost", lambda: _open_control(data))
+
+
+def loopback(listen: str) -> Entrance:
+    """The web page's own address, "HOST:PORT"."""
+    host, _, port = listen.rpartition(":")
+    return Entrance(listen, lambda: trio.open_tcp_stream(host.strip("[]"), int(port)))
+
+
+def onion(dial: Dial, address: str, isolation: str = "client") -> Entrance:
+    """The public entrance of the box with this onion address."""
+    return Entrance(address, lambda: dial(address, ONION_PORT, isolation))
+
+
+async def _open_control(data: Path) -> trio.abc.Stream:
+    # A socket's path may have 107 bytes at most, a data folder's more: go by the folder's descriptor.
+    folder = os.open(data, os.O_PATH | os.O_DIRECTORY)
+    try:
+        return await trio.open_unix_socket(f"/proc/self/fd/{folder}/{CONTROL_NAME}")
+    finally:
+        os.close(folder)

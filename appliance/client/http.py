@@ -1,0 +1,247 @@
+"""HTTP over one entrance: kept connections, deadlines, refusals turned back into `Refusal`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, Final, Self, TypeVar
+
+import h11
+import trio
+
+from appliance.client.entrance import Entrance, Unanswered
+from appliance.errors import Refusal
+from appliance.protocol import codec
+from appliance.protocol.stream import refusal
+
+T = TypeVar("T")
+
+SESSION_COOKIE: Final = "island"
+PATIENCE_SECONDS: Final = 60.0
+KEPT_CONNECTIONS: Final = 64
+# The box closes idle connections when it likes; only a young one is worth using again.
+KEPT_SECONDS: Final = 5.0
+READ_SIZE: Final = 1 << 16
+SAFE_TWICE: Final = frozenset({"GET", "PUT", "DELETE"})
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back: status, media type and whole body."""
+
+    status: int
+    media: str
+    body: bytes
+
+
+class Line:
+    """One connection that speaks HTTP/1.1; `seconds` bounds each wait."""
+
+    def __init__(self, stream: trio.abc.Stream) -> None:
+        self._stream = stream
+        self._http = h11.Connection(h11.CLIENT)
+        self.idle_since = trio.current_time()
+        self.used = False
+        self.seconds = PATIENCE_SECONDS
+
+    async def ask(
+        self, method: str, path: str, headers: list[tuple[str, str]], content: bytes
+    ) -> h11.Response:
+        """Send a request and read the head of its answer."""
+        request = self._http.send(h11.Request(method=method, target=path, headers=headers)) or b""
+        body = self._http.send(h11.Data(data=content)) or b""
+        end = self._http.send(h11.EndOfMessage()) or b""
+        # The box may answer before it took everything, and close; then the answer is what counts.
+        with _deadline(self.seconds), suppress(trio.BrokenResourceError):
+            await self._stream.send_all(request + body + end)
+        while True:
+            event = await self._next()
+            if isinstance(event, h11.Response):
+                return event
+            if not isinstance(event, h11.InformationalResponse):
+                raise Unanswered("broken")
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        """The next bytes of the body."""
+        if self._http.their_state is h11.DONE:
+            raise StopAsyncIteration
+        event = await self._next()
+        if isinstance(event, h11.Data):
+            return bytes(event.data)
+        raise StopAsyncIteration
+
+    def rest(self) -> bool:
+        """Make ready for the next request; False when this connection cannot be used again."""
+        if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
+            return False
+        self._http.start_next_cycle()
+        self.idle_since = trio.current_time()
+        self.used = True
+        return True
+
+    def stale(self) -> bool:
+        """Whether an idle connection should not be used again."""
+        if trio.current_time() - self.idle_since > KEPT_SECONDS:
+            return True
+        # Readable while idle: the box has closed it.
+        return isinstance(self._stream, trio.SocketStream) and self._stream.socket.is_readable()
+
+    async def close(self) -> None:
+        """Close at once."""
+        await trio.aclose_forcefully(self._stream)
+
+    async def _next(self) -> Any:
+        try:
+            while (event := self._http.next_event()) is h11.NEED_DATA:
+                with _deadline(self.seconds):
+                    self._http.receive_data(bytes(await self._stream.receive_some(READ_SIZE)))
+            return event
+        except (h11.RemoteProtocolError, trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            raise Unanswered("broken") from error
+
+
+class Http:
+    """A client of one entrance; open it with `async with`. Any task may use it."""
+
+    def __init__(self, entrance: Entrance) -> None:
+        self.entrance = entrance
+        self.session: str | None = None
+        self._idle: list[Line] = []
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        with trio.CancelScope(shield=True):
+            while self._idle:
+                await self._idle.pop().close()
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        kind: type[T],
+        value: Any = None,
+        *,
+        media: str = codec.JSON,
+        seconds: float = PATIENCE_SECONDS,
+    ) -> T:
+        """Send `value` and read a `kind`; raises the box's Refusal, or Unanswered."""
+        content = None if value is None else codec.write(value, media)
+        answer = await self.exchange(method, path, content, media=media, seconds=seconds)
+        try:
+            return codec.read(answer.body, kind, answer.media)
+        except Refusal as error:
+            raise Refusal("bad_answer") from error
+
+    async def exchange(
+        self,
+        method: str,
+        path: str,
+        content: bytes | None = None,
+        *,
+        media: str = codec.JSON,
+        seconds: float = PATIENCE_SECONDS,
+    ) -> Answer:
+        """Send raw bytes and read the whole answer; raises the box's Refusal, or Unanswered."""
+        async with self.open(method, path, content, media=media, seconds=seconds) as (answer, chunks):
+            body = b"".join([chunk async for chunk in chunks])
+            return Answer(answer.status, answer.media, body)
+
+    @asynccontextmanager
+    async def open(
+        self,
+        method: str,
+        path: str,
+        content: bytes | None = None,
+        *,
+        media: str = codec.JSON,
+        seconds: float = PATIENCE_SECONDS,
+    ) -> AsyncIterator[tuple[Answer, AsyncIterator[bytes]]]:
+        """The head of the answer and its body in chunks; `seconds` bounds each wait, not the whole."""
+        line, response = await self._ask(method, path, self._headers(media, content), content or b"", seconds)
+        try:
+            answer = Answer(response.status_code, _header(response, b"content-type") or codec.JSON, b"")
+            if answer.status >= 400:
+                raise refusal_of(b"".join([chunk async for chunk in line]), answer.media)
+            self._keep_session(response)
+            yield answer, line
+        finally:
+            if line.rest() and len(self._idle) < KEPT_CONNECTIONS:
+                self._idle.append(line)
+            else:
+                with trio.CancelScope(shield=True):
+                    await line.close()
+
+    async def _ask(
+        self, method: str, path: str, headers: list[tuple[str, str]], content: bytes, seconds: float
+    ) -> tuple[Line, h11.Response]:
+        while True:
+            line = await self._line(seconds)
+            try:
+                return line, await line.ask(method, path, headers, content)
+            except BaseException as error:
+                with trio.CancelScope(shield=True):
+                    await line.close()
+                again = isinstance(error, Unanswered) and error.reason == "broken"
+                if not (again and line.used and method in SAFE_TWICE):
+                    raise
+
+    async def _line(self, seconds: float) -> Line:
+        while self._idle:
+            line = self._idle.pop()
+            if not line.stale():
+                line.seconds = seconds
+                return line
+            await line.close()
+        with _deadline(seconds):
+            try:
+                line = Line(await self.entrance.open())
+            except OSError as error:
+                raise Unanswered("nobody") from error
+        line.seconds = seconds
+        return line
+
+    def _headers(self, media: str, content: bytes | None) -> list[tuple[str, str]]:
+        headers = [("host", self.entrance.host), ("accept", media)]
+        if content is not None:
+            headers += [("content-type", media), ("content-length", str(len(content)))]
+        if self.session is not None:
+            headers.append(("cookie", f"{SESSION_COOKIE}={self.session}"))
+        return headers
+
+    def _keep_session(self, response: h11.Response) -> None:
+        for name, value in response.headers:
+            if name == b"set-cookie":
+                cookie, _, _ = value.decode("latin-1").partition(";")
+                key, _, token = cookie.partition("=")
+                if key.strip() == SESSION_COOKIE:
+                    self.session = token.strip().strip('"') or None
+
+
+def refusal_of(body: bytes, media: str) -> Refusal:
+    """The Refusal that an error answer carries; "bad_answer" when it carries none we know."""
+    try:
+        return refusal(codec.read(body, dict[str, Any], media))
+    except Refusal:
+        return Refusal("bad_answer")
+
+
+def _header(response: h11.Response, name: bytes) -> str:
+    for key, value in response.headers:
+        if key == name:
+            return value.decode("latin-1").partition(";")[0].strip()
+    return ""
+
+
+@contextmanager
+def _deadline(seconds: float) -> Iterator[None]:
+    try:
+        with trio.fail_after(seconds):
+            yield
+    except trio.TooSlowError as error:
+        raise Unanswered("timeout") from error

@@ -1,0 +1,127 @@
+"""A relay over HTTP: every operation of the wire, signed where it must be."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, Final, Literal, Self, TypeVar
+
+from appliance.client.entrance import Entrance
+from appliance.client.http import Http
+from appliance.protocol.codec import CBOR
+from appliance.protocol.keys import SigningKey
+from appliance.protocol.mailbox import BLANK, MailboxId, capability_hash, mailbox_id, sign_request
+from appliance.protocol.messages import (
+    Acknowledge,
+    Acknowledged,
+    CreateMailbox,
+    DeleteMailbox,
+    Deposit,
+    Deposited,
+    Fetch,
+    Fetched,
+    Grant,
+    GrantRequest,
+    MailboxState,
+    Message,
+    Nonces,
+    RelayInfo,
+)
+
+T = TypeVar("T")
+R = TypeVar("R", CreateMailbox, DeleteMailbox, Fetch, Acknowledge)
+
+NONCES_AT_ONCE: Final = 8
+
+
+class Relay:
+    """One relay; `host` is its onion address, which every signature names."""
+
+    def __init__(self, entrance: Entrance, host: str) -> None:
+        self.http = Http(entrance)
+        self.host = host
+        self._nonces: deque[bytes] = deque()
+
+    async def __aenter__(self) -> Self:
+        await self.http.__aenter__()
+        return self
+
+    async def __aexit__(self, *error: Any) -> None:
+        await self.http.__aexit__(*error)
+
+    async def info(self) -> RelayInfo:
+        """What the relay offers."""
+        return await self.http.call("GET", "/v1/relay", RelayInfo, media=CBOR)
+
+    async def grant(self, request: GrantRequest) -> Grant:
+        """A grant for work done or as a peer."""
+        return await self._post("/v1/grants", request, Grant)
+
+    async def create(
+        self,
+        key: SigningKey,
+        capability: bytes,
+        grant: bytes,
+        kind: Literal["contact", "request"] = "contact",
+    ) -> MailboxState:
+        """A mailbox that belongs to `key` and takes deposits with the 32-byte `capability`."""
+        request = CreateMailbox(
+            grant=grant,
+            fetch_key=key.public,
+            capability_hash=capability_hash(capability),
+            kind=kind,
+            auth=BLANK,
+        )
+        return await self._signed("/v1/mailboxes", key, request, MailboxState)
+
+    async def delete(self, key: SigningKey) -> None:
+        """Delete the mailbox of `key` and all it holds."""
+        request = DeleteMailbox(mailbox=mailbox_id(key.public), auth=BLANK)
+        await self._signed("/v1/mailboxes/delete", key, request, dict[str, Any])
+
+    async def deposit(self, batch: Deposit) -> Deposited:
+        """Deposit a batch; answered after the relay's commit."""
+        return await self._post("/v1/deposit", batch, Deposited)
+
+    async def fetch(
+        self, key: SigningKey, *, after: int = 0, limit: int = 64, acknowledge: Sequence[bytes] = ()
+    ) -> Fetched:
+        """Envelopes in order of arrival, after removing those acknowledged."""
+        request = Fetch(
+            mailbox=mailbox_id(key.public),
+            auth=BLANK,
+            limit=limit,
+            after=after,
+            acknowledge=list(acknowledge),
+        )
+        answer = await self._signed("/v1/fetch", key, request, Fetched)
+        self._keep(answer.nonce)
+        return answer
+
+    async def acknowledge(self, key: SigningKey, envelopes: Sequence[bytes]) -> Acknowledged:
+        """Remove envelopes by id."""
+        request = Acknowledge(mailbox=mailbox_id(key.public), envelopes=list(envelopes), auth=BLANK)
+        answer = await self._signed("/v1/acknowledge", key, request, Acknowledged)
+        self._keep(answer.nonce)
+        return answer
+
+    async def nonce(self) -> bytes:
+        """A nonce that was not used yet."""
+        if not self._nonces:
+            path = f"/v1/nonces?count={NONCES_AT_ONCE}"
+            self._nonces.extend((await self.http.call("GET", path, Nonces, media=CBOR)).nonces)
+        return self._nonces.popleft()
+
+    def mailbox(self, key: SigningKey) -> MailboxId:
+        """The mailbox of this fetch key."""
+        return mailbox_id(key.public)
+
+    async def _signed(self, path: str, key: SigningKey, request: R, kind: type[T]) -> T:
+        return await self._post(path, sign_request(key, self.host, await self.nonce(), request), kind)
+
+    async def _post(self, path: str, message: Message, kind: type[T]) -> T:
+        return await self.http.call("POST", path, kind, message, media=CBOR)
+
+    def _keep(self, nonce: bytes) -> None:
+        if nonce:
+            self._nonces.append(nonce)
