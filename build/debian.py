@@ -84,10 +84,19 @@ def install(target: str) -> None:
         sys.exit(_request(packages))
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "PATH": SYSTEM_PATH}
     steps = [["update", "-q"], ["install", "-q", "-y", "--no-install-recommends", *packages]]
+    print(f"setup: installing {' '.join(packages)}", flush=True)
     for step in steps:
         command = [*prefix, "apt-get", *step]
-        if subprocess.run(command, env=environment, stdin=subprocess.DEVNULL).returncode:
-            sys.exit(f"setup: {' '.join(command)} failed (its words are above).\n" + _request(packages))
+        done = subprocess.run(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        if done.returncode:
+            sys.exit(f"{done.stdout}\nsetup: {' '.join(command)} failed.\n" + _request(packages))
     absent = [need.package for need in missing if not need.present()]
     if absent:
         sys.exit(f"setup: installed, but still not found: {' '.join(absent)}")

@@ -1,0 +1,66 @@
+"""What goes into the executable beside Python: Tor, tor-gencert and their libraries, relocated."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+import debian
+
+PROGRAMS: Final = ("tor", "tor-gencert")
+# The C library stays the machine's own: it must fit the kernel, and everything else links against it.
+GLIBC: Final = re.compile(r"^(ld-linux.*|linux-vdso|lib(c|m|dl|pthread|rt|resolv|util|anl))\.so\b")
+DEPENDENCY: Final = re.compile(r"^\s*(?P<name>\S+) => (?P<path>/\S+)", re.MULTILINE)
+
+
+def programs() -> list[Path]:
+    """Return where this machine keeps Tor and tor-gencert; ends with a message where one is missing."""
+    found = [shutil.which(name, path=debian.SYSTEM_PATH) for name in PROGRAMS]
+    if None in found:
+        sys.exit("freeze: tor or tor-gencert is missing; `make freeze` installs them")
+    return [Path(place).resolve() for place in found if place]
+
+
+def libraries(binaries: Iterable[Path]) -> dict[str, Path]:
+    """Return every shared library outside the C library that the programs load: name → file."""
+    found: dict[str, Path] = {}
+    for binary in binaries:
+        listed = subprocess.run(["ldd", str(binary)], capture_output=True, text=True, check=True).stdout
+        if "not found" in listed:
+            sys.exit(f"freeze: {binary} lacks a library:\n{listed}")
+        for match in DEPENDENCY.finditer(listed):
+            if not GLIBC.match(match["name"]):
+                found[match["name"]] = Path(match["path"]).resolve()
+    return dict(sorted(found.items()))
+
+
+def collect(folder: Path) -> None:
+    """Fill the folder with stripped programs and `lib/`, relocated so that they find each other anywhere."""
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "lib").mkdir(parents=True)
+    for source in programs():
+        _take(source, folder / source.name, "$ORIGIN/lib")
+    for name, source in libraries(programs()).items():
+        _take(source, folder / "lib" / name, "$ORIGIN")
+
+
+def files(folder: Path) -> Iterator[Path]:
+    """Yield every file below the folder in a fixed order."""
+    for place, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            yield Path(place) / name
+
+
+def _take(source: Path, target: Path, search: str) -> None:
+    shutil.copyfile(source, target)
+    target.chmod(0o755)
+    subprocess.run(["strip", "--strip-unneeded", str(target)], check=True)
+    # RPATH, not RUNPATH: it must win over a LD_LIBRARY_PATH that points to some other OpenSSL.
+    subprocess.run(["patchelf", "--force-rpath", "--set-rpath", search, str(target)], check=True)
