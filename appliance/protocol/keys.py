@@ -61,10 +61,15 @@ def verify(public: bytes, signature: bytes, context: str, message: bytes) -> Non
         raise Refusal("signature") from error
 
 
-@lru_cache(maxsize=4096)
 def is_prime_order(public: bytes) -> bool:
     """True for 32 bytes that encode, canonically, an Ed25519 point of the prime-order group."""
-    return len(public) == 32 and bindings.crypto_core_ed25519_is_valid_point(public)
+    return len(public) == 32 and _is_valid_point(public)
+
+
+@lru_cache(maxsize=4096)
+def _is_valid_point(public: bytes) -> bool:
+    # As dear as the verification itself, and the same keys come again and again.
+    return bindings.crypto_core_ed25519_is_valid_point(public)
 
 
 class SealingPublic(Message):

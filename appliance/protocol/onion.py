@@ -7,9 +7,8 @@ import binascii
 import hashlib
 from typing import Final
 
-from nacl import bindings
-
 from appliance.errors import Refusal
+from appliance.protocol.keys import is_prime_order
 
 _VERSION: Final = b"\x03"
 _SUFFIX: Final = ".onion"
@@ -33,7 +32,7 @@ def public_key(address: str) -> bytes:
     if data[32:] != _checksum(public) + _VERSION:
         raise Refusal("bad_address")
     # As Tor does: a point with a torsion part would be a second address of the same service.
-    if not bindings.crypto_core_ed25519_is_valid_point(public):
+    if not is_prime_order(public):
         raise Refusal("bad_address")
     return public
 

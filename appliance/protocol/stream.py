@@ -173,4 +173,6 @@ def refusal(body: Any) -> Refusal:
         return Refusal("bad_answer")
     if problem.code not in REFUSALS:
         return Refusal("bad_answer", reason=problem.code[:32])
-    return Refusal(problem.code, **{key: value for key, value in problem.details.items() if key != "code"})
+    error = Refusal(problem.code)
+    error.details = problem.details
+    return error
