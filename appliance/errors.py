@@ -22,6 +22,8 @@ REFUSALS: Final[dict[str, Row]] = {
     "too_large": Row(413, "This is larger than the box accepts."),
     "too_slow": Row(408, "The request took too long to arrive."),
     "too_many": Row(429, "Too many requests on this connection; wait a little."),
+    "upgrade": Row(426, "This address speaks WebSocket; open it as the first request of a connection."),
+    "fault": Row(500, "Something went wrong inside the box; it was counted."),
     "busy": Row(503, "The box is busy; try again in a moment."),
     "wrong_host": Row(421, "This address is not served here."),
     "forbidden_origin": Row(403, "This request came from another site."),

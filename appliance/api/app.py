@@ -1,0 +1,230 @@
+"""The ASGI application: the gate first, then the hot rows by the short way and all else through Quart.
+
+The short way exists because it was measured: see tests/api/bench_http.py and the README's table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from inspect import isawaitable
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+from quart import Response, request
+from quart_trio import QuartTrio
+from werkzeug.exceptions import HTTPException
+
+from appliance.api.call import (
+    PLAIN_HEADERS,
+    Answer,
+    Call,
+    Download,
+    Headers,
+    Visit,
+    download_headers,
+    media_of,
+    refusal_headers,
+    wanted_media,
+)
+from appliance.api.gate import SESSION_COOKIE, Gate, RawHeaders, header, session_token
+from appliance.api.handlers import UPLOAD_OCTETS, Nothing
+from appliance.api.openapi import document
+from appliance.api.routes import ROUTES, Row
+from appliance.api.static import Site
+from appliance.errors import Refusal
+from appliance.protocol import codec
+from appliance.protocol.stream import problems
+
+if TYPE_CHECKING:
+    from appliance.service.box import Box
+
+COOKIE_SECONDS = 30 * 24 * 3600
+_HTTP_CODES = {404: "not_found", 405: "method", 413: "too_large", 408: "too_slow"}
+
+
+class Disconnected(Exception):
+    """The peer left before its request was complete; nobody waits for an answer."""
+
+
+class Application:
+    """Serves table rows and the site; callable as ASGI."""
+
+    def __init__(self, box: Box, gate: Gate, site: Site) -> None:
+        self._box = box
+        self._gate = gate
+        self._site = site
+        self._hot = {(row.method, row.path): row for row in ROUTES if row.hot}
+        self._quart = self._build_quart()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """One request, as ASGI has it; `scope["state"]["visit"]` tells where it came in."""
+        visit: Visit = scope["state"]["visit"]
+        row = self._hot.get((scope["method"], scope["path"]))
+        try:
+            self._gate.admit(visit, scope["method"], scope["headers"])
+            if row is None:
+                await self._quart(scope, receive, send)
+                return
+            answer = await self._perform(row, scope, {}, _chunks(receive))
+        except Disconnected:
+            return
+        except Exception as error:
+            answer = self._refuse(scope, error)
+        await _respond(send, *answer)
+
+    async def _perform(
+        self, row: Row, scope: Any, path: dict[str, str], chunks: AsyncIterator[bytes]
+    ) -> tuple[int, Headers, Any]:
+        """Check who asks, read the body, run the handler; gives status, headers and bytes (or chunks)."""
+        visit: Visit = scope["state"]["visit"]
+        headers = scope["headers"]
+        if visit.kind not in row.entrances:
+            raise Refusal("not_found")
+        self._gate.check_open(visit)
+        token = session_token(headers)
+        signed_in = self._gate.signed_in(visit, token)
+        if row.owner and not signed_in:
+            raise Refusal("sign_in")
+        query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+        limit = UPLOAD_OCTETS if row.request is bytes else self._box.config.body_octets
+        size = _announced(headers, limit) if row.request else 0
+        with self._gate.limits.memory.hold(size):
+            raw = await _collect(chunks, limit) if row.request else b""
+            body: Any = None
+            if row.request is not None and row.request is not bytes:
+                body = codec.read(raw, row.request, media_of(header(headers, b"content-type")))
+                raw = b""
+            result = row.handler(self._box, Call(visit, signed_in, token, path, query, body, raw))
+            if isawaitable(result):
+                result = await result
+        if isinstance(result, Download):
+            return 200, download_headers(result), result.chunks
+        return self._write(result, headers)
+
+    def _write(self, result: Any, headers: RawHeaders) -> tuple[int, Headers, bytes]:
+        cookies: Headers = []
+        if isinstance(result, Answer):
+            cookies = [_cookie(result.cookie)] if result.cookie is not None else []
+            result = result.value
+        media = wanted_media(header(headers, b"accept"), header(headers, b"content-type"))
+        body = codec.write(Nothing() if result is None else result, media)
+        return 200, [*_body_headers(media, body), *cookies], body
+
+    def _refuse(self, scope: Any, error: Exception) -> tuple[int, Headers, bytes]:
+        """The answer to anything that was raised: one shape, and what is no refusal is counted."""
+        if isinstance(error, Refusal):
+            refusal = error
+        elif isinstance(error, HTTPException):
+            refusal = Refusal(_HTTP_CODES.get(error.code or 400, "malformed"))
+        else:
+            self._box.count_fault("http", error)
+            refusal = Refusal("fault")
+        self._box.count_refusal("http", refusal.code)
+        headers = scope["headers"]
+        media = wanted_media(header(headers, b"accept"), header(headers, b"content-type"))
+        body = codec.write(problems(refusal), media)
+        return refusal.status, [*_body_headers(media, body), *refusal_headers(refusal)], body
+
+    def _build_quart(self) -> QuartTrio:
+        app = QuartTrio("island", root_path="/", static_folder=None, template_folder=None)
+        # Deadlines are the connection's (http.py); Quart's would cut slow Tor downloads in the middle.
+        app.config.update(RESPONSE_TIMEOUT=None, BODY_TIMEOUT=None, MAX_CONTENT_LENGTH=None)
+        for row in ROUTES:
+            rule = row.path.replace("{", "<").replace("}", ">")
+            app.add_url_rule(
+                rule,
+                endpoint=f"{row.method} {row.path}",
+                view_func=self._view(row),
+                methods=[row.method],
+                provide_automatic_options=False,
+            )
+        app.add_url_rule("/v1/openapi.json", view_func=self._openapi, provide_automatic_options=False)
+        for rule in ("/", "/<path:path>"):
+            app.add_url_rule(rule, "site", view_func=self._page, provide_automatic_options=False)
+        app.register_error_handler(Exception, self._on_error)
+        return app
+
+    def _view(self, row: Row) -> Any:
+        async def view(**path: str) -> Response:
+            return _response(*await self._perform(row, request.scope, path, _body_chunks()))
+
+        return view
+
+    async def _openapi(self) -> Response:
+        visit: Visit = request.scope["state"]["visit"]
+        self._gate.check_open(visit)
+        body = codec.write(document(visit.kind), codec.JSON)
+        return _response(200, _body_headers(codec.JSON, body), body)
+
+    async def _page(self, path: str = "") -> Response:
+        visit: Visit = request.scope["state"]["visit"]
+        if path:
+            self._gate.check_open(visit)
+        page = self._site.page(visit, path, self._gate.has_opened(), request.scope["headers"])
+        return _response(page.status, page.headers, page.body)
+
+    async def _on_error(self, error: Exception) -> Response:
+        return _response(*self._refuse(request.scope, error))
+
+
+def _response(status: int, headers: Headers, body: Any) -> Response:
+    response = Response(body, status=status)
+    response.headers.clear()
+    for name, value in headers:
+        response.headers.add(name.decode(), value.decode("latin-1"))
+    return response
+
+
+async def _respond(send: Any, status: int, headers: Headers, body: bytes) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+async def _chunks(receive: Any) -> AsyncIterator[bytes]:
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Disconnected
+        if message["body"]:
+            yield message["body"]
+        if not message["more_body"]:
+            return
+
+
+async def _body_chunks() -> AsyncIterator[bytes]:
+    async for chunk in request.body:
+        yield chunk
+
+
+async def _collect(chunks: AsyncIterator[bytes], limit: int) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    async for chunk in chunks:
+        size += len(chunk)
+        if size > limit:
+            raise Refusal("too_large", limit=limit)
+        parts.append(chunk)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _announced(headers: RawHeaders, limit: int) -> int:
+    """The size of a body as its head tells it, or the limit when it does not; refuses what is too large."""
+    text = header(headers, b"content-length")
+    size = int(text) if text.isdigit() and len(text) < 19 else limit
+    if size > limit:
+        raise Refusal("too_large", limit=limit)
+    return size
+
+
+def _body_headers(media: str, body: bytes) -> Headers:
+    return [
+        (b"content-type", media.encode()),
+        (b"content-length", str(len(body)).encode()),
+        *PLAIN_HEADERS,
+    ]
+
+
+def _cookie(token: str) -> tuple[bytes, bytes]:
+    age = COOKIE_SECONDS if token else 0
+    value = f"{SESSION_COOKIE}={token}; Max-Age={age}; Path=/; HttpOnly; SameSite=Strict"
+    return b"set-cookie", value.encode()

@@ -1,0 +1,95 @@
+"""Who may come in: which Host, which Origin, how often, and what is served before the box has an owner."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from appliance.api.call import Visit
+from appliance.api.limits import Limits
+from appliance.errors import Refusal
+
+if TYPE_CHECKING:
+    from appliance.service.box import Box
+
+SESSION_COOKIE = "island"
+SAFE_METHODS = frozenset({"GET", "HEAD"})
+
+_LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?")
+
+RawHeaders = Iterable[tuple[bytes, bytes]]
+
+
+def header(headers: RawHeaders, name: bytes) -> str:
+    """The first header of this lower-case name, or ""."""
+    for key, value in headers:
+        if key == name:
+            return value.decode("latin-1").strip()
+    return ""
+
+
+class Gate:
+    """The checks that come before any route. `address` is the box's own onion address."""
+
+    def __init__(self, box: Box, limits: Limits, address: str) -> None:
+        self._box = box
+        self._address = address
+        self.limits = limits
+
+    def admit(self, visit: Visit, method: str, headers: list[tuple[bytes, bytes]]) -> None:
+        """Let a request pass or raise the refusal it gets."""
+        self.limits.spend(visit.circuit)
+        host = header(headers, b"host").lower()
+        self._check_host(visit, host)
+        if method not in SAFE_METHODS:
+            self.check_origin(headers, host)
+
+    def check_origin(self, headers: list[tuple[bytes, bytes]], host: str) -> None:
+        """Refuse what another site's page sends: browsers name it in Origin and Sec-Fetch-Site."""
+        origin = header(headers, b"origin").lower()
+        if origin and origin != f"http://{host}":
+            raise Refusal("forbidden_origin")
+        if header(headers, b"sec-fetch-site") in ("cross-site", "same-site"):
+            raise Refusal("forbidden_origin")
+
+    def check_open(self, visit: Visit) -> None:
+        """On the onion nothing is served before the box has an owner, unless it is only a relay."""
+        if visit.kind == "onion" and not self.has_opened():
+            raise Refusal("not_claimed")
+
+    def has_opened(self) -> bool:
+        """Whether strangers are served."""
+        return self._box.owner.claimed or self._box.config.relay_only
+
+    def signed_in(self, visit: Visit, token: str) -> bool:
+        """Whether the owner asks: by the control socket's file mode, or by session on loopback."""
+        if visit.kind == "control":
+            return True
+        return visit.kind == "loopback" and bool(token) and self._box.owner.session(token)
+
+    def _check_host(self, visit: Visit, host: str) -> None:
+        # A page of another site that had its name point to 127.0.0.1 still says that name here.
+        if visit.kind == "control":
+            return
+        match = _HOST.fullmatch(host)
+        name = match.group(1) if match else ""
+        if visit.kind == "onion":
+            known = name == self._address
+        else:
+            listen = self._box.config.listen.rpartition(":")[0].lower()
+            known = bool(name) and (name in _LOOPBACK_NAMES or name == listen)
+        if not known:
+            raise Refusal("wrong_host")
+
+
+def session_token(headers: RawHeaders) -> str:
+    """The session cookie's value, or ""."""
+    for key, value in headers:
+        if key == b"cookie":
+            for pair in value.decode("latin-1").split(";"):
+                name, _, token = pair.strip().partition("=")
+                if name == SESSION_COOKIE:
+                    return token.strip('"')
+    return ""

@@ -1,0 +1,132 @@
+"""Handlers that do more than pass a message on, and the few messages only they know."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from appliance.api.call import Answer, Call, Download
+from appliance.api.stream import settle
+from appliance.errors import REFUSALS, Refusal
+from appliance.protocol.desk import Name, Passphrase, SessionIssued, State, Uploaded
+from appliance.protocol.messages import Deposited, Message, Nonces, RelayInfo
+
+if TYPE_CHECKING:
+    from appliance.service.box import Box
+
+LONG_POLL_SECONDS = 25.0
+UPLOAD_OCTETS = 1024 * 1024
+
+
+class PublicCard(Message):
+    """The address card with the request mailbox, as text."""
+
+    card: str
+
+
+class ErrorRow(Message, omit_defaults=False):
+    """One refusal."""
+
+    code: str
+    status: int
+    message: str
+
+
+class Errors(Message, omit_defaults=False):
+    """Every refusal."""
+
+    errors: list[ErrorRow]
+
+
+class NewName(Message):
+    """The name that the address card tells."""
+
+    name: Name
+
+
+class NewPassphrase(Message):
+    """A change of the passphrase."""
+
+    old: Passphrase
+    new: Passphrase
+
+
+class Protection(Message):
+    """Whether the store key is wrapped by the passphrase."""
+
+    passphrase: Passphrase
+    protect: bool
+
+
+class Nothing(Message):
+    """The empty answer."""
+
+
+def relay_info(box: Box, call: Call) -> RelayInfo:
+    """What this relay offers."""
+    return box.relay.info()
+
+
+def nonces(box: Box, call: Call) -> Nonces:
+    """Fresh nonces, eight unless `count` says otherwise."""
+    return box.relay.nonces(call.number("count", 8))
+
+
+async def deposit(box: Box, call: Call) -> Deposited:
+    """Keep envelopes; when all were refused alike, that refusal."""
+    deposited = await box.relay.deposit(call.body)
+    settle(deposited.groups)
+    return deposited
+
+
+def stream_needs_upgrade(box: Box, call: Call) -> None:
+    """The stream's address was asked without an upgrade."""
+    raise Refusal("upgrade")
+
+
+async def card(box: Box, call: Call) -> PublicCard:
+    """The public card."""
+    return PublicCard(box.public_card())
+
+
+def errors(box: Box, call: Call) -> Errors:
+    """The table of refusals."""
+    return Errors([ErrorRow(code, row.status, row.message) for code, row in REFUSALS.items()])
+
+
+async def state(box: Box, call: Call) -> State:
+    """The state now, or when it has changed since revision `after`."""
+    if "after" in call.query:
+        await box.changes.wait(call.number("after", 0), LONG_POLL_SECONDS)
+    return box.state(call.signed_in)
+
+
+async def claim(box: Box, call: Call) -> Answer:
+    """The first owner; the session travels in the cookie."""
+    token = await box.owner.claim(call.body)
+    return Answer(SessionIssued(call.body.name), cookie=token)
+
+
+async def sign_in(box: Box, call: Call) -> Answer:
+    """A session for the right passphrase; a locked box opens."""
+    token = await box.owner.sign_in(call.body.passphrase)
+    return Answer(SessionIssued(box.state(True).name), cookie=token)
+
+
+async def sign_out(box: Box, call: Call) -> Answer:
+    """End the session."""
+    if call.token:
+        await box.owner.sign_out(call.token)
+    return Answer(Nothing(), cookie="")
+
+
+async def upload(box: Box, call: Call) -> Uploaded:
+    """The next bytes of a file."""
+    if "offset" not in call.query:
+        raise Refusal("malformed", field="offset")
+    return await box.outbox.upload(call.path["id"], call.number("offset", 0), call.raw)
+
+
+async def download(box: Box, call: Call) -> Download:
+    """An item's bytes."""
+    item, chunks = await box.inbox.open(call.path["id"])
+    return Download(item.name or f"{item.kind}.txt", item.size, chunks)

@@ -1,0 +1,280 @@
+"""A box of small fakes behind the real server, and raw sockets to talk to it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from appliance.api.app import Application
+from appliance.api.entrance import bind_loopback, bind_unix
+from appliance.api.gate import Gate
+from appliance.api.limits import Limits
+from appliance.api.server import Server
+from appliance.api.static import Site
+from appliance.config import Config
+from appliance.errors import Refusal
+from appliance.protocol.desk import (
+    Contacts,
+    InboxItem,
+    Outbox,
+    State,
+    TorState,
+    Uploaded,
+)
+from appliance.protocol.messages import (
+    Acknowledge,
+    Acknowledged,
+    Deposit,
+    Deposited,
+    Fetch,
+    Fetched,
+    Nonces,
+    Outcome,
+    RelayInfo,
+    Subscribe,
+)
+from appliance.service.arrivals import Arrivals, Watcher
+from appliance.service.changes import Changes
+from appliance.service.nonces import StreamNonces
+
+ADDRESS = "a" * 55 + "d.onion"
+CIRCUIT_LINE = b"PROXY TCP6 fc00:dead:beef:4dad::0:%x ::1 24 80\r\n"
+FULL_MAILBOX = b"F" * 20
+BROKEN_MAILBOX = b"B" * 20
+
+
+class FakeRelay:
+    """Keeps deposits in a list; two mailbox ids stand for a full mailbox and for a bug."""
+
+    def __init__(self) -> None:
+        self.kept: list[bytes] = []
+        self.calls: list[int] = []
+        self.arrivals = Arrivals()
+        self.pause = 0.0
+
+    def info(self) -> RelayInfo:
+        return RelayInfo(1, "open", [960], 168, 720, 128, 1, 64, 1)
+
+    def nonces(self, count: int) -> Nonces:
+        return Nonces([bytes(32)] * count, 60)
+
+    def open_stream(self) -> StreamNonces:
+        return StreamNonces()
+
+    def watcher(self) -> Watcher:
+        return self.arrivals.watcher()
+
+    async def deposit(self, message: Deposit) -> Deposited:
+        self.calls.append(len(message.groups))
+        await trio.sleep(self.pause)
+        groups = []
+        for group in message.groups:
+            if group.mailbox == BROKEN_MAILBOX:
+                raise RuntimeError("a bug in the relay")
+            state = "mailbox_full" if group.mailbox == FULL_MAILBOX else "held"
+            if state == "held":
+                self.kept += group.envelopes
+            groups.append([Outcome(state, 1) for _ in group.envelopes])
+            self.arrivals.announce([group.mailbox])
+        return Deposited(groups)
+
+    async def fetch(self, message: Fetch, book: Any = None) -> Fetched:
+        return Fetched([], False)
+
+    async def acknowledge(self, message: Acknowledge, book: Any = None) -> Acknowledged:
+        raise Refusal("nonce")
+
+    async def subscribe(self, message: Subscribe, book: Any, watcher: Watcher) -> None:
+        watcher.watch(message.mailbox)
+
+
+class FakeOwner:
+    claimed = True
+    locked = False
+
+    def session(self, token: str) -> bool:
+        return token == "good"
+
+    async def sign_in(self, passphrase: str) -> str:
+        if passphrase != "open sesame":
+            raise Refusal("wrong_passphrase")
+        return "good"
+
+    async def sign_out(self, token: str) -> None:
+        assert token == "good"
+
+    async def claim(self, claim: Any) -> str:
+        if claim.token != "token":
+            raise Refusal("wrong_token")
+        return "good"
+
+
+class FakeItems:
+    """Stands for contacts, outbox and inbox."""
+
+    def __init__(self) -> None:
+        self.uploads: list[tuple[str, int, bytes]] = []
+        self.file_name = "a “quoted” name\r\n.txt"
+        self.file = b"x" * 300_000
+
+    async def list(self) -> Any:
+        return Outbox([])
+
+    async def retry(self, item: str) -> None:
+        raise Refusal("no_item")
+
+    async def upload(self, item: str, offset: int, data: bytes) -> Uploaded:
+        self.uploads.append((item, offset, data))
+        return Uploaded(offset + len(data), 10_000_000)
+
+    async def open(self, item: str) -> tuple[InboxItem, AsyncIterator[bytes]]:
+        async def chunks() -> AsyncIterator[bytes]:
+            for start in range(0, len(self.file), 50_000):
+                yield self.file[start : start + 50_000]
+
+        item_row = InboxItem(item, "", "", True, "file", self.file_name, len(self.file), 1, 1, True, False, 0)
+        return item_row, chunks()
+
+
+class FakeContacts:
+    async def list(self) -> Contacts:
+        raise RuntimeError("a bug in a handler")
+
+
+class FakeBox:
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.relay = FakeRelay()
+        self.owner = FakeOwner()
+        self.outbox = self.inbox = FakeItems()
+        self.contacts = FakeContacts()
+        self.changes = Changes()
+        self.faults: Counter[str] = Counter()
+        self.refusals: Counter[tuple[str, str]] = Counter()
+
+    def state(self, signed_in: bool) -> State:
+        tor = TorState("off", 0, "off")
+        return State(
+            self.changes.revision, "0", 0, self.owner.claimed, False, signed_in, False, ADDRESS, tor, "Ann"
+        )
+
+    def public_card(self) -> str:
+        return "ISLAND:CARD"
+
+    def count_fault(self, where: str, error: BaseException) -> None:
+        self.faults[where] += 1
+
+    def count_refusal(self, where: str, code: str) -> None:
+        self.refusals[where, code] += 1
+
+
+class House:
+    """The running server: its box, its doors, and ways to come in."""
+
+    def __init__(self, box: FakeBox, server: Server, folder: Path, port: int) -> None:
+        self.box = box
+        self.server = server
+        self.folder = folder
+        self.port = port
+
+    async def dial(self, kind: str = "loopback", circuit: int = 24) -> trio.SocketStream:
+        """A raw connection; on the onion the PROXY line is sent as Tor does."""
+        if kind == "loopback":
+            return await trio.open_tcp_stream("127.0.0.1", self.port)
+        stream = await trio.open_unix_socket(self.folder / f"{kind}.sock")
+        if kind == "onion":
+            await stream.send_all(CIRCUIT_LINE % circuit)
+        return stream
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        kind: str = "loopback",
+        body: bytes | None = None,
+        headers: dict[str, str] | None = None,
+        circuit: int = 24,
+    ) -> tuple[int, dict[str, str], bytes]:
+        """One request on a connection of its own: status, headers, body."""
+        stream = await self.dial(kind, circuit)
+        async with stream:
+            lines = {"host": ADDRESS if kind == "onion" else f"127.0.0.1:{self.port}"}
+            if body is not None:
+                lines["content-length"] = str(len(body))
+                lines["content-type"] = "application/json"
+            lines |= headers or {}
+            head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+            with contextlib.suppress(trio.BrokenResourceError):
+                await stream.send_all(f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode() + (body or b""))
+            return await read_response(stream)
+
+
+async def read_response(stream: trio.SocketStream) -> tuple[int, dict[str, str], bytes]:
+    """One response, by its content-length (or to the end)."""
+    with trio.fail_after(20):
+        data = b""
+        while b"\r\n\r\n" not in data:
+            more = await stream.receive_some(65_536)
+            assert more, f"closed after {data!r}"
+            data += more
+        head, _, body = data.partition(b"\r\n\r\n")
+        first, *lines = head.decode("latin-1").split("\r\n")
+        headers = {k.lower(): v for k, v in (line.split(": ", 1) for line in lines)}
+        while len(body) < int(headers.get("content-length", "0")):
+            more = await stream.receive_some(65_536)
+            assert more, "closed inside the body"
+            body += more
+        return int(first.split(" ")[1]), headers, body
+
+
+def code_of(body: bytes) -> str:
+    """The code in an error body."""
+    return json.loads(body)["error"]["code"]
+
+
+async def ended(stream: trio.SocketStream, seconds: float = 10) -> bytes:
+    """What comes until the other side closes, which it must do in time."""
+    data = b""
+    with trio.fail_after(seconds):
+        while True:
+            try:
+                more = await stream.receive_some(65_536)
+            except trio.BrokenResourceError:
+                return data
+            if not more:
+                return data
+            data += more
+
+
+Open = Callable[..., AbstractAsyncContextManager[House]]
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Open:
+    """Open a house: `async with house(circuit_requests=5) as h`."""
+
+    @asynccontextmanager
+    async def open_house(site: Path | None = None, **settings: Any) -> AsyncIterator[House]:
+        config = replace(Config(data=tmp_path, listen="127.0.0.1:0"), **settings)
+        box = FakeBox(config)
+        gate = Gate(box, Limits(lambda: box.config, trio.current_time), ADDRESS)
+        server = Server(box, Application(box, gate, Site(site or tmp_path / "nothing")), gate)
+        loopback = bind_loopback("127.0.0.1", 0)
+        doors = [loopback] + [bind_unix(kind, tmp_path / f"{kind}.sock") for kind in ("onion", "control")]
+        port = loopback.listener.getsockname()[1]
+        async with trio.open_nursery() as nursery:
+            await nursery.start(server.serve, doors)
+            yield House(box, server, tmp_path, port)
+            nursery.cancel_scope.cancel()
+
+    return open_house
