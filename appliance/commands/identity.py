@@ -1,0 +1,117 @@
+"""`island id`, `claim`, `unlock` and `protect`: who the box is, and whose."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+import segno
+
+from appliance.client.desk import Desk
+from appliance.commands.shell import Failure, Shell, printable, with_desk
+
+MIN_PASSPHRASE = 8
+
+
+def passphrase_option(function: click.decorators.FC) -> click.decorators.FC:
+    """Add --passphrase-file."""
+    return click.option(
+        "--passphrase-file",
+        type=click.File(),
+        help="Read the passphrase from the first line of this file (- for standard input) instead of asking.",
+    )(function)
+
+
+@click.command("id")
+@click.option("--card", is_flag=True, help="Only the address card, to hand over.")
+@click.option("--qr", is_flag=True, help="The card as a QR code.")
+@with_desk
+async def show(desk: Desk, shell: Shell, card: bool, qr: bool) -> None:
+    """Show this box's address and card."""
+    identity = await desk.identity()
+    if card:
+        shell.answer(identity, [identity.card])
+        return
+    lines = [f"Name         {printable(identity.name)}", f"Address      {identity.address}"]
+    lines += [
+        f"Safety words {printable(identity.fingerprint)}",
+        "",
+        "Card (give it to your contacts):",
+        identity.card,
+    ]
+    if qr:
+        lines += ["", draw(identity.card)]
+    shell.answer(identity, lines)
+
+
+def draw(text: str) -> str:
+    """A QR code in half-block characters, two rows to a line."""
+    out = io.StringIO()
+    segno.make(text, error="l", micro=False).terminal(out, compact=True, border=2)
+    return out.getvalue().rstrip("\n")
+
+
+@click.command("claim")
+@click.argument("link", required=False)
+@click.option("--name", prompt="Your name, as contacts see it", help="Name on your card.")
+@click.option(
+    "--protect", is_flag=True, help="Lock the box by the passphrase: it must be unlocked after each start."
+)
+@passphrase_option
+@with_desk
+async def claim(
+    desk: Desk,
+    shell: Shell,
+    link: str | None,
+    name: str,
+    protect: bool,
+    passphrase_file: io.TextIOBase | None,
+) -> None:
+    """Make a new box your own. LINK is the claim link or its token; this terminal needs none."""
+    if (await desk.state()).claimed:
+        raise Failure("This box already has an owner.")
+    passphrase = read_passphrase(passphrase_file, confirm=True)
+    await desk.claim(token_of(link), name, passphrase, protect=protect)
+    identity = await desk.identity()
+    shell.answer(
+        identity, [f"The box is yours, {printable(identity.name)}.", f"Its address: {identity.address}"]
+    )
+
+
+@click.command("unlock")
+@passphrase_option
+@with_desk
+async def unlock(desk: Desk, shell: Shell, passphrase_file: io.TextIOBase | None) -> None:
+    """Open a locked box with the passphrase."""
+    await desk.sign_in(read_passphrase(passphrase_file, confirm=False))
+    shell.answer(await desk.state(), ["The box is open."])
+
+
+def token_of(link: str | None) -> str:
+    """The token in a claim link, or the link itself when it is a bare token; "" without one."""
+    if not link:
+        return ""
+    parts = urlsplit(link)
+    if parts.scheme and (parts.fragment or parts.query or parts.path):
+        return (parts.fragment or parts.query or parts.path).rpartition("=")[2].rpartition("/")[2]
+    return link
+
+
+def read_passphrase(file: io.TextIOBase | None, *, confirm: bool) -> str:
+    """The passphrase from the file's first line, or asked without echo."""
+    if file is not None:
+        return file.readline().rstrip("\r\n")
+    answer: str = click.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm, err=True)
+    return answer
+
+
+def read_text(word: str) -> str:
+    """An argument's text: itself, or the content of the file named by "@FILE"."""
+    if not word.startswith("@"):
+        return word
+    try:
+        return Path(word[1:]).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Failure(f"The file {printable(word[1:])} cannot be read.") from error

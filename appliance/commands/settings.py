@@ -1,0 +1,119 @@
+"""`island settings` and `island health`: how the box is set and how it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+import msgspec
+
+from appliance.client.desk import Desk
+from appliance.commands.shell import Failure, Shell, columns, duration, octets, pick, printable, with_desk
+from appliance.protocol.desk import Setting
+
+MARKS = {"good": "✓", "warning": "!", "bad": "✗", "off": "–"}
+YES = frozenset({"true", "yes", "on", "1"})
+NO = frozenset({"false", "no", "off", "0"})
+
+
+@click.group("settings")
+def settings() -> None:
+    """Read and change settings."""
+
+
+@settings.command("list")
+@with_desk
+async def list_settings(desk: Desk, shell: Shell) -> None:
+    """List every setting with its value and meaning; * differs from the default."""
+    rows = (await desk.settings()).settings
+    table = [["" if s.value == s.default else "*", s.name, shown(s.value), s.unit, s.doc] for s in rows]
+    shell.answer(rows, columns(["", "name", "value", "unit", "meaning"], table, "No settings."))
+
+
+@settings.command("get")
+@click.argument("name")
+@with_desk
+async def get(desk: Desk, shell: Shell, name: str) -> None:
+    """Print one setting's value."""
+    found = await find(desk, name)
+    shell.answer(found, [shown(found.value)])
+
+
+@settings.command("set")
+@click.argument("name")
+@click.argument("value")
+@with_desk
+async def set_value(desk: Desk, shell: Shell, name: str, value: str) -> None:
+    """Change one setting. Lists are written with commas, or as JSON."""
+    found = await find(desk, name)
+    await change(desk, shell, found, parse(value, found.default))
+
+
+@settings.command("reset")
+@click.argument("name")
+@with_desk
+async def reset(desk: Desk, shell: Shell, name: str) -> None:
+    """Go back to the default."""
+    await change(desk, shell, await find(desk, name), None)
+
+
+@click.command("health")
+@with_desk
+async def health(desk: Desk, shell: Shell) -> None:
+    """Show how the box is: store, Tor, tasks, disk, memory."""
+    report = await desk.health()
+    lines = [f"{MARKS[r.state]} {r.name:<12} {printable(r.words)}" for r in report.rows]
+    up = f"Up {duration(report.uptime_seconds)}, {octets(report.memory_octets)} in memory"
+    lines.append(f"{up}, {report.faults} faults, {sum(report.refusals.values())} refusals.")
+    shell.answer(report, lines)
+
+
+async def change(desk: Desk, shell: Shell, setting: Setting, value: Any) -> None:
+    """Change one setting and say what it is now."""
+    after = await desk.change_settings({setting.name: value})
+    now = next(s for s in after.settings if s.name == setting.name)
+    wait = "" if now.live or not after.restart else " It takes effect at the next start."
+    shell.answer(now, [f"{now.name} = {shown(now.value)} {now.unit}".rstrip() + f".{wait}"])
+
+
+async def find(desk: Desk, name: str) -> Setting:
+    """The setting of this name; dashes and underscores are the same."""
+    rows = (await desk.settings()).settings
+    found: Setting = pick(rows, name.replace("-", "_"), lambda s: (s.name,), "setting")
+    return found
+
+
+def parse(text: str, like: Any) -> Any:
+    """Text as a value of the same kind as `like`; raises Failure."""
+    word = text.strip()
+    if isinstance(like, bool):
+        if word.casefold() in YES | NO:
+            return word.casefold() in YES
+        raise Failure("This setting is yes or no.")
+    if isinstance(like, int):
+        try:
+            return int(word.replace("_", ""))
+        except ValueError:
+            raise Failure("This setting is a whole number.") from None
+    if isinstance(like, list | tuple):
+        return parse_list(word)
+    return text
+
+
+def parse_list(text: str) -> list[str]:
+    """A JSON list of text, or words separated by commas."""
+    if text.startswith("["):
+        try:
+            return msgspec.json.decode(text, type=list[str])
+        except msgspec.DecodeError:
+            raise Failure("This is not a JSON list of text.") from None
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def shown(value: Any) -> str:
+    """A value for a person."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(str(v) for v in value)
+    return str(value)
