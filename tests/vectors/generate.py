@@ -1,0 +1,56 @@
+"""Writes the vectors both implementations of the protocol must reproduce: `python generate.py [--check]`.
+
+Everything is derived from labels, so a run writes the same bytes as the last one. Bytes are hex.
+With --check nothing is written; the exit status tells whether the files are what would be written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import key_vectors
+import mail_vectors
+import wire_vectors
+from people import Vectors
+
+HERE = Path(__file__).parent
+
+FILES: dict[str, Callable[[], Vectors]] = {
+    "codec": wire_vectors.codec_vectors,
+    "onion": key_vectors.onion_vectors,
+    "signatures": key_vectors.signature_vectors,
+    "keys": key_vectors.key_vectors,
+    "envelope": mail_vectors.envelope_vectors,
+    "sealing": mail_vectors.sealing_vectors,
+    "mailbox": mail_vectors.mailbox_vectors,
+    "card": mail_vectors.card_vectors,
+    "item": mail_vectors.item_vectors,
+    "work": wire_vectors.work_vectors,
+    "stream": wire_vectors.stream_vectors,
+}
+
+
+def main() -> int:
+    """Write every file, or compare."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing, compare")
+    check = parser.parse_args().check
+    different = []
+    for name, make in FILES.items():
+        path = HERE / f"{name}.json"
+        text = json.dumps(make(), indent=1, ensure_ascii=True) + "\n"
+        if not check:
+            path.write_text(text)
+        elif not path.exists() or path.read_text() != text:
+            different.append(path.name)
+    if different:
+        sys.stderr.write(f"not as generated: {', '.join(different)}\n")
+    return bool(different)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
