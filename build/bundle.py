@@ -41,13 +41,18 @@ def libraries(binaries: Iterable[Path]) -> dict[str, Path]:
 
 
 def collect(folder: Path) -> None:
-    """Fill the folder with stripped programs and `lib/`, relocated so that they find each other anywhere."""
+    """Fill the folder with Tor and tor-gencert, made to look for their libraries one folder up.
+
+    PyInstaller puts the libraries there, beside Python's, so that one OpenSSL serves both. RPATH is set, not
+    RUNPATH: it also holds for the libraries' own libraries and wins over a LD_LIBRARY_PATH.
+    """
     shutil.rmtree(folder, ignore_errors=True)
-    (folder / "lib").mkdir(parents=True)
+    folder.mkdir(parents=True)
     for source in programs():
-        _take(source, folder / source.name, "$ORIGIN/lib")
-    for name, source in libraries(programs()).items():
-        _take(source, folder / "lib" / name, "$ORIGIN")
+        target = folder / source.name
+        shutil.copyfile(source, target)
+        target.chmod(0o755)
+        subprocess.run(["patchelf", "--force-rpath", "--set-rpath", "$ORIGIN/..", str(target)], check=True)
 
 
 def files(folder: Path) -> Iterator[Path]:
@@ -56,11 +61,3 @@ def files(folder: Path) -> Iterator[Path]:
         folders.sort()
         for name in sorted(names):
             yield Path(place) / name
-
-
-def _take(source: Path, target: Path, search: str) -> None:
-    shutil.copyfile(source, target)
-    target.chmod(0o755)
-    subprocess.run(["strip", "--strip-unneeded", str(target)], check=True)
-    # RPATH, not RUNPATH: it must win over a LD_LIBRARY_PATH that points to some other OpenSSL.
-    subprocess.run(["patchelf", "--force-rpath", "--set-rpath", search, str(target)], check=True)
