@@ -194,7 +194,7 @@ class Http(TCPServer):
                 self._wire.close()
                 await self._protocol.handle(Closed())
         elif isinstance(event, Closed):
-            await self._finish()
+            self._finish()
             await self._protocol.handle(Closed())
         elif isinstance(event, Updated):
             self._set_deadline()
@@ -219,12 +219,12 @@ class Http(TCPServer):
             await self._wire.linger()
         await self._protocol.handle(Closed())
 
-    async def _finish(self) -> None:
+    def _finish(self) -> None:
         """Nothing more is sent; the reader goes on a little, lest unread bytes take the answer away."""
         if not self._finished:
             self._finished = True
             self._reading.deadline = trio.current_time() + LINGER_SECONDS
-            await self._wire.send_eof()
+            self._wire.end_sending()
 
     def _set_deadline(self) -> None:
         if self._finished:

@@ -52,6 +52,7 @@ class Server:
         self._hypercorn = server_config()
         self._context = WorkerContext(None)
         self._guests: set[Guest] = set()
+        self._arriving: set[trio.CancelScope] = set()
         self._stopping = trio.Event()
 
     async def serve(
@@ -87,6 +88,8 @@ class Server:
     def _retire(self, grace: trio.CancelScope) -> None:
         grace.deadline = trio.current_time() + GRACE_SECONDS
         self._stopping.set()
+        for arriving in self._arriving:
+            arriving.cancel()
         for guest in tuple(self._guests):
             guest.retire()
 
@@ -128,11 +131,15 @@ class Server:
 
     async def _serve(self, wire: Wire, entrance: Entrance) -> None:
         circuit, start = None, b""
-        with trio.move_on_after(self._box.config.head_seconds) as deadline:
-            if entrance.kind == "onion":
-                circuit = await _read_circuit(wire)
-            start = await _read_start(wire)
-        if deadline.cancelled_caught or not start:
+        with trio.move_on_after(self._box.config.head_seconds) as arriving:
+            self._arriving.add(arriving)
+            try:
+                if entrance.kind == "onion":
+                    circuit = await _read_circuit(wire)
+                start = await _read_start(wire)
+            finally:
+                self._arriving.discard(arriving)
+        if not start:
             return
         visit = Visit(entrance.kind, circuit)
         if circuit is None:

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
 
 async def test_relay_info(house):
     async with house() as h:
