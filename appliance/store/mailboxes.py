@@ -1,0 +1,361 @@
+"""Mailboxes: queues of sealed envelopes that live until they are acknowledged or their hour has come.
+
+Bodies are keyed by arrival number, so they append and two fill a page; the index of a mailbox holds numbers
+only. An acknowledgement removes the index entry and leaves the body to the sweep, which takes bodies in
+order of arrival. An envelope lives while its expiry hour is greater than the present one. What mailboxes
+of this box itself hold ("own") is not counted as held for others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import struct
+from collections.abc import Iterable, Sequence
+from hmac import compare_digest
+from typing import Final, Literal, NamedTuple
+
+from appliance.errors import Refusal
+from appliance.protocol.envelope import envelope_id
+from appliance.protocol.mailbox import MailboxId, mailbox_id
+from appliance.protocol.messages import FetchedEnvelope, Outcome
+from appliance.store import grants
+from appliance.store.engine import Transaction
+from appliance.store.grants import GrantId
+from appliance.store.schema import BODIES, DOOMED, EXPIRY, HOURS, INDEX, MAILBOXES, META, RECLAIM, prefix_end
+
+Kind = Literal["contact", "request"]
+
+_VERSION: Final = 1
+_OWN: Final = 1
+_REQUEST: Final = 2
+_ARRIVALS: Final = b"arrivals"
+
+MAILBOX: Final = struct.Struct(">BBI32s32s16sIQ")
+"""version, flags (1 own, 2 request), created hour, fetch key, capability hash, grant, held, octets."""
+ARRIVALS: Final = struct.Struct(">QQQ")
+"""The next arrival number; envelopes and octets held for others."""
+INDEX_ENTRY: Final = struct.Struct(">QIH")
+EXPIRY_KEY: Final = struct.Struct(">IQ")
+HOUR: Final = struct.Struct(">QQ")
+U32: Final = struct.Struct(">I")
+U64: Final = struct.Struct(">Q")
+BODY_HEAD: Final = 24
+"""Octets before the envelope in a body."""
+DELETED_AT_ONCE: Final = 256
+"""Envelopes of a mailbox that are deleted with it, in one transaction."""
+
+
+class Bounds(NamedTuple):
+    """What one mailbox may hold."""
+
+    envelopes: int
+    octets: int
+
+
+class Limits(NamedTuple):
+    """What the relay allows at present: for each kind of mailbox, and for all that is held for others."""
+
+    contact: Bounds
+    request: Bounds
+    relay_octets: int
+
+
+class MailboxRecord(NamedTuple):
+    """One mailbox; `octets` counts the envelopes, without what the store adds."""
+
+    mailbox: MailboxId
+    own: bool
+    kind: Kind
+    created_hour: int
+    fetch_key: bytes
+    capability_hash: bytes
+    grant: GrantId
+    held: int
+    octets: int
+
+
+class Load(NamedTuple):
+    """What is held for others; `hours` has (expiry hour, envelopes, octets) in order."""
+
+    mailboxes: int
+    held: int
+    octets: int
+    hours: list[tuple[int, int, int]]
+
+
+def find(txn: Transaction, mailbox: bytes) -> MailboxRecord | None:
+    """The mailbox, or None."""
+    value = txn.get(MAILBOXES, mailbox)
+    return None if value is None else _read(mailbox, value)
+
+
+def create(
+    txn: Transaction,
+    *,
+    fetch_key: bytes,
+    capability_hash: bytes,
+    kind: Kind,
+    grant: GrantId,
+    now_hour: int,
+) -> MailboxRecord:
+    """Make the mailbox of a fetch key under a grant; the same again is answered alike.
+
+    Under another grant the mailbox moves there, which is how a grant is renewed.
+    Refusals: grant, grant_full, mailbox_exists, busy (it was just deleted and is not swept yet).
+    """
+    mailbox = mailbox_id(fetch_key)
+    found = find(txn, mailbox)
+    if found is not None:
+        if (found.capability_hash, found.kind) != (capability_hash, kind):
+            raise Refusal("mailbox_exists")
+        if found.grant == grant:
+            return found
+    elif txn.get(DOOMED, mailbox) is not None:
+        raise Refusal("busy")
+    giver = grants.admit(txn, grant, mailbox, found.octets if found else 0, now_hour)
+    if found is None:
+        own = giver.origin == "self"
+        found = MailboxRecord(mailbox, own, kind, now_hour, fetch_key, capability_hash, grant, 0, 0)
+    else:
+        grants.dismiss(txn, found.grant, mailbox, found.octets)
+    record = found._replace(grant=grant)
+    _put(txn, record)
+    return record
+
+
+def deposit(
+    txn: Transaction,
+    mailbox: bytes,
+    capability_hash: bytes,
+    envelopes: Sequence[bytes],
+    expiry_hour: int,
+    limits: Limits,
+    now_hour: int,
+) -> list[Outcome]:
+    """Keep checked envelopes of known sizes; one outcome each: held, already held, or why not.
+
+    Codes: no_mailbox, capability, grant, mailbox_full, grant_full, relay_full. Nothing is raised, so one
+    group harms no other in its transaction.
+    """
+    value = txn.get(MAILBOXES, mailbox)
+    if value is None:
+        return [Outcome("no_mailbox")] * len(envelopes)
+    _, flags, created, fetch_key, stored, grant, held, octets = MAILBOX.unpack(value)
+    if not compare_digest(stored, capability_hash):
+        return [Outcome("capability")] * len(envelopes)
+    giver = grants.find(txn, grant)
+    if giver is None or not giver.holds(now_hour):
+        return [Outcome("grant")] * len(envelopes)
+    own = flags & _OWN
+    bounds = limits.request if flags & _REQUEST else limits.contact
+    number, total_held, total_octets = _arrivals(txn)
+    grant_room = giver.octets_limit - giver.octets
+    relay_room = grant_room if own else limits.relay_octets - total_octets
+    room = min(bounds.octets - octets, grant_room, relay_room)
+    places = bounds.envelopes - held
+
+    get, put = txn.get, txn.put
+    held_outcome = Outcome("held", expiry_hour)
+    head = mailbox + U32.pack(expiry_hour)
+    kept = added = 0
+    outcomes: list[Outcome] = []
+    stale: list[int] = []
+    for envelope in envelopes:
+        key = mailbox + hashlib.blake2b(envelope, digest_size=16).digest()
+        entry = get(INDEX, key)
+        if entry is not None:
+            until = INDEX_ENTRY.unpack(entry)[1]
+            if until <= now_hour:
+                stale.append(len(outcomes))
+            outcomes.append(Outcome("already held", until))
+            continue
+        size = len(envelope)
+        if places <= 0 or added + size > room:
+            why = _why_full(places, bounds.octets - octets, grant_room, added + size)
+            outcomes.append(Outcome(why))
+            continue
+        put(BODIES, U64.pack(number), head + envelope, True)
+        put(INDEX, key, INDEX_ENTRY.pack(number, expiry_hour, size))
+        put(EXPIRY, EXPIRY_KEY.pack(expiry_hour, number), b"")
+        number += 1
+        places -= 1
+        kept += 1
+        added += size
+        outcomes.append(held_outcome)
+    if kept:
+        record = MAILBOX.pack(_VERSION, flags, created, fetch_key, stored, grant, held + kept, octets + added)
+        put(MAILBOXES, mailbox, record)
+        grants.charge(txn, giver, added)
+        if own:
+            put(META, _ARRIVALS, ARRIVALS.pack(number, total_held, total_octets))
+        else:
+            put(META, _ARRIVALS, ARRIVALS.pack(number, total_held + kept, total_octets + added))
+            _count_hour(txn, expiry_hour, kept, added)
+    if stale:  # expired but not swept yet: out with the old one, in with the new
+        again = [envelopes[at] for at in stale]
+        acknowledge(txn, mailbox, [envelope_id(envelope) for envelope in again])
+        anew = deposit(txn, mailbox, capability_hash, again, expiry_hour, limits, now_hour)
+        for at, result in zip(stale, anew, strict=True):
+            outcomes[at] = result
+    return outcomes
+
+
+def fetch(
+    txn: Transaction,
+    mailbox: bytes,
+    after: int,
+    limit: int,
+    now_hour: int,
+    octets: int = 3 * 1024 * 1024,
+) -> tuple[list[FetchedEnvelope], bool]:
+    """Live envelopes with numbers above `after` in order of arrival, and whether more follow.
+
+    At most `limit`, and at most `octets` in all (one always). Refusal no_mailbox.
+    """
+    if txn.get(MAILBOXES, mailbox) is None:
+        raise Refusal("no_mailbox")
+    unpack = INDEX_ENTRY.unpack
+    waiting = []
+    for _, value in txn.range(INDEX, mailbox, prefix_end(mailbox)):
+        number, until, size = unpack(value)
+        if number > after and until > now_hour:
+            waiting.append((number, until, size))
+    fetched: list[FetchedEnvelope] = []
+    left = octets
+    for number, until, size in heapq.nsmallest(limit, waiting):
+        if fetched and size > left:
+            break
+        left -= size
+        body = txn.get(BODIES, U64.pack(number))
+        if body is None:
+            raise Refusal("damaged_store")
+        fetched.append(FetchedEnvelope(number, until, body[BODY_HEAD:]))
+    return fetched, len(fetched) < len(waiting)
+
+
+def acknowledge(txn: Transaction, mailbox: bytes, ids: Iterable[bytes]) -> int:
+    """Remove envelopes by id; ids that are not held are passed over. Refusal no_mailbox."""
+    if txn.get(MAILBOXES, mailbox) is None:
+        raise Refusal("no_mailbox")
+    return unlink(txn, mailbox, [mailbox + envelope for envelope in ids])
+
+
+def delete(txn: Transaction, mailbox: bytes) -> bool:
+    """Delete a mailbox with all it holds; False when there is none. A large one is emptied by the sweep."""
+    record = find(txn, mailbox)
+    if record is None:
+        return False
+    keys = list(txn.keys(INDEX, mailbox, prefix_end(mailbox), DELETED_AT_ONCE + 1))
+    if len(keys) <= DELETED_AT_ONCE:
+        unlink(txn, mailbox, keys)
+        record = record._replace(held=0, octets=0)
+    else:
+        txn.put(DOOMED, mailbox, bytes((record.own,)))
+    grants.dismiss(txn, record.grant, mailbox, record.octets)
+    txn.delete(MAILBOXES, mailbox)
+    return True
+
+
+def load(txn: Transaction) -> Load:
+    """What the relay holds for others, by hour of expiry."""
+    _, held, octets = _arrivals(txn)
+    hours = [(U32.unpack(key)[0], *HOUR.unpack(value)) for key, value in txn.range(HOURS)]
+    return Load(txn.count(MAILBOXES), held, octets, hours)
+
+
+# What the sweep shares
+
+
+class Gone:
+    """Envelopes that left one mailbox: how many, how large, by hour of expiry."""
+
+    __slots__ = ("envelopes", "hours", "octets")
+
+    def __init__(self) -> None:
+        self.envelopes = 0
+        self.octets = 0
+        self.hours: dict[int, tuple[int, int]] = {}
+
+    def add(self, hour: int, size: int) -> None:
+        """Count one."""
+        self.envelopes += 1
+        self.octets += size
+        envelopes, octets = self.hours.get(hour, (0, 0))
+        self.hours[hour] = (envelopes + 1, octets + size)
+
+
+def release(txn: Transaction, mailbox: bytes, gone: Gone) -> None:
+    """Take what left a mailbox off every counter; the mailbox may itself be deleted by now."""
+    record = find(txn, mailbox)
+    if record is None:
+        own = txn.get(DOOMED, mailbox) == b"\1"
+    else:
+        own = record.own
+        _put(txn, record._replace(held=record.held - gone.envelopes, octets=record.octets - gone.octets))
+        grants.release(txn, record.grant, gone.octets)
+    if own or not gone.envelopes:
+        return
+    number, held, octets = _arrivals(txn)
+    txn.put(META, _ARRIVALS, ARRIVALS.pack(number, held - gone.envelopes, octets - gone.octets))
+    for hour, (envelopes, size) in gone.hours.items():
+        _count_hour(txn, hour, -envelopes, -size)
+
+
+def unlink(txn: Transaction, mailbox: bytes, keys: Iterable[bytes]) -> int:
+    """Remove index entries of one mailbox and leave their bodies to the sweep; how many were there."""
+    gone = Gone()
+    for key in keys:
+        entry = txn.get(INDEX, key)
+        if entry is not None:
+            number, until, size = INDEX_ENTRY.unpack(entry)
+            txn.delete(INDEX, key)
+            txn.put(RECLAIM, U64.pack(number), U32.pack(until))
+            gone.add(until, size)
+    if gone.envelopes:
+        release(txn, mailbox, gone)
+    return gone.envelopes
+
+
+def _why_full(places: int, room: int, grant_room: int, wanted: int) -> str:
+    if places <= 0 or wanted > room:
+        return "mailbox_full"
+    return "grant_full" if wanted > grant_room else "relay_full"
+
+
+def _arrivals(txn: Transaction) -> tuple[int, int, int]:
+    value = txn.get(META, _ARRIVALS)
+    return (1, 0, 0) if value is None else ARRIVALS.unpack(value)  # number 0 is "from the start"
+
+
+def _count_hour(txn: Transaction, hour: int, envelopes: int, octets: int) -> None:
+    key = U32.pack(hour)
+    value = txn.get(HOURS, key)
+    if value is not None:
+        before = HOUR.unpack(value)
+        envelopes, octets = before[0] + envelopes, before[1] + octets
+    if envelopes > 0:
+        txn.put(HOURS, key, HOUR.pack(envelopes, octets))
+    else:
+        txn.delete(HOURS, key)
+
+
+def _read(mailbox: bytes, value: bytes) -> MailboxRecord:
+    _, flags, created, fetch_key, capability_hash, grant, held, octets = MAILBOX.unpack(value)
+    return MailboxRecord(
+        MailboxId(mailbox),
+        bool(flags & _OWN),
+        "request" if flags & _REQUEST else "contact",
+        created,
+        fetch_key,
+        capability_hash,
+        GrantId(grant),
+        held,
+        octets,
+    )
+
+
+def _put(txn: Transaction, record: MailboxRecord) -> None:
+    mailbox, own, kind, created, *rest = record
+    flags = (_OWN if own else 0) | (_REQUEST if kind == "request" else 0)
+    txn.put(MAILBOXES, mailbox, MAILBOX.pack(_VERSION, flags, created, *rest))

@@ -1,0 +1,49 @@
+"""Space on the disk: keeps a stretch allocated ahead of the data file, so that deleting never lacks it."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+def is_full(error: Exception) -> bool:
+    """Whether an error of the disk or of LMDB says that no space is left."""
+    return getattr(error, "errno", None) in _FULL or getattr(error, "code", None) in _FULL
+
+
+class Space:
+    """Blocks allocated beyond the used end of one file; sizes in bytes.
+
+    LMDB gives space back by writing changed pages first, so a full disk would also stop deletions.
+    Therefore growth stops while `reserve` bytes are still allocated ahead.
+    """
+
+    def __init__(self, path: Path, reserve: int) -> None:
+        self.reserve = reserve
+        self._file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        self._end = 0
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._file)
+
+    def ahead(self, used: int) -> int:
+        """Bytes allocated beyond `used`, after an attempt to have at least the reserve there."""
+        if self._end - used < self.reserve and self.disk_free() > 2 * self.reserve:
+            try:
+                os.posix_fallocate(self._file, used, 2 * self.reserve)
+                self._end = used + 2 * self.reserve
+            except OSError as error:
+                if not is_full(error) and error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
+                    raise
+                if not is_full(error):  # a file system without allocation: trust the free count
+                    return self.disk_free()
+        return max(0, self._end - used)
+
+    def disk_free(self) -> int:
+        """Bytes of the file system that this user may still take."""
+        state = os.fstatvfs(self._file)
+        return state.f_bavail * state.f_frsize

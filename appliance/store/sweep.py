@@ -1,0 +1,84 @@
+"""The sweep: takes out what was acknowledged, has expired or belonged to deleted mailboxes and ended grants.
+
+Each call is one bounded transaction. Bodies are deleted in order of arrival, so neighbours on a page go
+together. Run it again at once while it did anything.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from appliance.protocol.envelope import envelope_id
+from appliance.store import grants, mailboxes
+from appliance.store.engine import Transaction
+from appliance.store.mailboxes import BODY_HEAD, EXPIRY_KEY, INDEX_ENTRY, U32, U64, Gone
+from appliance.store.schema import BODIES, DOOMED, EXPIRY, INDEX, RECLAIM, prefix_end
+
+
+def sweep(txn: Transaction, now_hour: int, limit: int) -> int:
+    """Remove about `limit` envelopes at most; how many things were done, 0 when all is clean."""
+    done = _reclaim(txn, limit)
+    if done < limit:
+        done += _expire(txn, now_hour, limit - done)
+    if done < limit:
+        done += _empty_deleted(txn, limit - done)
+    if done < limit:
+        done += _end_grants(txn, now_hour)
+    return done
+
+
+def _reclaim(txn: Transaction, limit: int) -> int:
+    """Acknowledged envelopes: their bodies and places in the expiry order."""
+    entries = list(txn.range(RECLAIM, limit=limit))
+    for number, until in entries:
+        txn.delete(BODIES, number)
+        txn.delete(EXPIRY, until + number)
+        txn.delete(RECLAIM, number)
+    return len(entries)
+
+
+def _expire(txn: Transaction, now_hour: int, limit: int) -> int:
+    keys = list(txn.keys(EXPIRY, stop=U32.pack(now_hour + 1), limit=limit))
+    gone: defaultdict[bytes, Gone] = defaultdict(Gone)
+    for key in keys:
+        until, number = EXPIRY_KEY.unpack(key)
+        body_key = U64.pack(number)
+        body = txn.get(BODIES, body_key)
+        txn.delete(EXPIRY, key)
+        if body is None:
+            continue
+        txn.delete(BODIES, body_key)
+        mailbox = body[:20]
+        index_key = mailbox + envelope_id(body[BODY_HEAD:])
+        entry = txn.get(INDEX, index_key)
+        # The entry may be gone (acknowledged) or belong to the same envelope, deposited again since.
+        if entry is not None and INDEX_ENTRY.unpack(entry)[0] == number:
+            txn.delete(INDEX, index_key)
+            gone[mailbox].add(until, len(body) - BODY_HEAD)
+        else:
+            txn.delete(RECLAIM, body_key)
+    for mailbox, left in gone.items():
+        mailboxes.release(txn, mailbox, left)
+    return len(keys)
+
+
+def _empty_deleted(txn: Transaction, limit: int) -> int:
+    """Deleted mailboxes that were too large to be emptied at once."""
+    for mailbox, _ in list(txn.range(DOOMED, limit=1)):
+        keys = list(txn.keys(INDEX, mailbox, prefix_end(mailbox), limit))
+        mailboxes.unlink(txn, mailbox, keys)
+        if len(keys) < limit:
+            txn.delete(DOOMED, mailbox)
+        return len(keys) + 1
+    return 0
+
+
+def _end_grants(txn: Transaction, now_hour: int) -> int:
+    """One mailbox of an ended grant, or the grant itself once it has none."""
+    for grant in grants.ended(txn, now_hour, 1):
+        for mailbox in grants.list_mailboxes(txn, grant, 1):
+            mailboxes.delete(txn, mailbox)
+            return 1
+        grants.remove(txn, grant)
+        return 1
+    return 0
