@@ -51,6 +51,8 @@ BROWSERS: Final = [
 ]
 REDIS: Final = Need("redis-server", program("redis-server"), "the benchmark's yardstick")
 FREEZING: Final = [
+    Need("gcc", program("gcc"), "freezing builds the starter of the one file"),
+    Need("libc6-dev", file("usr/include/stdio.h"), "freezing builds the starter of the one file"),
     Need("binutils", program("strip", "objdump"), "freezing strips and reads libraries"),
     Need("patchelf", program("patchelf"), "freezing moves Tor's libraries"),
     Need(f"lib{PYTHON}", shared_python, "freezing takes Python's shared library along"),

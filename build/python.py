@@ -14,6 +14,9 @@ LOCKS: Final = stamps.ROOT / "build"
 BUILD_LOCK: Final = "requirements-build.lock"
 DEVELOPMENT: Final = stamps.ROOT / ".venv"
 FREEZING: Final = stamps.CACHE / "freeze-venv"
+# stem comes as source only. PyInstaller's own starter wants the machine's zlib; one built here holds it.
+BUILT_HERE: Final = ("stem", "pyinstaller")
+STARTER: Final = {"PYINSTALLER_COMPILE_BOOTLOADER": "1", "PYI_STATIC_ZLIB": "1"}
 OLDEST: Final = (3, 11)
 
 
@@ -35,8 +38,8 @@ def prepare(
     stamp.unlink(missing_ok=True)
     _create(venv, clean)
     _pip(venv, "--only-binary=:all:", "--require-hashes", "-r", str(LOCKS / BUILD_LOCK))
-    # stem comes as source only; it is built with the tools that were just installed by hash.
-    source = ["--only-binary=:all:", "--no-binary=stem", "--no-build-isolation"]
+    # Built with the tools that were just installed by hash.
+    source = ["--only-binary=:all:", f"--no-binary={','.join(BUILT_HERE)}", "--no-build-isolation"]
     _pip(venv, *source, "--require-hashes", "-r", str(LOCKS / lock))
     if project:
         _pip(venv, "--no-deps", "--no-index", "--no-build-isolation", "--editable", str(stamps.ROOT))
@@ -45,7 +48,9 @@ def prepare(
 
 def _key(venv: Path, lock: str, project: bool) -> str:
     manifest = [stamps.ROOT / "pyproject.toml"] if project else []
-    return stamps.digest([sys.version, str(venv), LOCKS / lock, LOCKS / BUILD_LOCK, *manifest])
+    return stamps.digest(
+        [sys.version, str(venv), Path(__file__), LOCKS / lock, LOCKS / BUILD_LOCK, *manifest]
+    )
 
 
 def _create(venv: Path, clean: bool) -> None:
@@ -68,6 +73,6 @@ def _pip(venv: Path, *words: str) -> None:
         "--disable-pip-version-check",
         *words,
     ]
-    environment = {**os.environ, "PIP_NO_INPUT": "1", "PIP_ROOT_USER_ACTION": "ignore"}
+    environment = {**os.environ, "PIP_NO_INPUT": "1", "PIP_ROOT_USER_ACTION": "ignore", **STARTER}
     if subprocess.run(command, env=environment, stdin=subprocess.DEVNULL).returncode:
         sys.exit(f"setup: {' '.join(command)} failed (pip's words are above)")

@@ -1,6 +1,6 @@
 """The release check: the executable proves itself in a root folder that holds the C library and nothing else.
 
-Run as root: `python3 build/release_check.py [EXECUTABLE]`. Other machines' executables run under qemu, if it is there.
+Run as root: `python3 build/release_check.py [EXECUTABLE]`. Another machine's program runs under qemu.
 """
 
 from __future__ import annotations
@@ -18,7 +18,17 @@ from typing import Final
 import debian
 import stamps
 
-C_LIBRARY: Final = "libc libm libdl libpthread librt libresolv libutil libnss_files libnss_dns".split()
+C_LIBRARY: Final = [
+    "libc",
+    "libm",
+    "libdl",
+    "libpthread",
+    "librt",
+    "libresolv",
+    "libutil",
+    "libnss_files",
+    "libnss_dns",
+]
 LOADERS: Final = {
     "x86_64": "/lib64/ld-linux-x86-64.so.2",
     "aarch64": "/lib/ld-linux-aarch64.so.1",
