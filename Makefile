@@ -46,7 +46,7 @@ bench:
 
 freeze:
 	@$(PYTHON) build/setup.py freeze
-	.cache/freeze-venv/bin/python build/freeze.py
+	.cache/freeze-venv-$$(uname -m)/bin/python build/freeze.py
 
 freeze-arm64:
 	@$(PYTHON) build/setup.py freeze-arm64

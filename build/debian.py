@@ -68,7 +68,8 @@ TARGETS: Final[dict[str, list[Need]]] = {
     "test": [TOR, *BROWSERS],
     "bench": [TOR, REDIS],
     "freeze": [TOR, *FREEZING],
-    "freeze-arm64": [TOR, *ARM64],
+    "freeze-here": [TOR, *FREEZING],
+    "freeze-arm64": [*ARM64],
     "lock": [],
 }
 

@@ -40,7 +40,7 @@ def freeze() -> Path:
         "ISLAND_PARTS": str(parts),
         "ISLAND_NAME": name,
         # The same sources give the same bytes: time stamps from the commit, sets in one order.
-        "SOURCE_DATE_EPOCH": _commit_time(),
+        "SOURCE_DATE_EPOCH": commit_time(),
         "PYTHONHASHSEED": "0",
         "PYINSTALLER_CONFIG_DIR": str(work / "pyinstaller"),
     }
@@ -51,7 +51,7 @@ def freeze() -> Path:
     return stamps.ROOT / "dist" / name
 
 
-def _commit_time() -> str:
+def commit_time() -> str:
     """Return the time of the commit that is built, in seconds, or what the caller already set."""
     if "SOURCE_DATE_EPOCH" in os.environ:
         return os.environ["SOURCE_DATE_EPOCH"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ import stamps
 LOCKS: Final = stamps.ROOT / "build"
 BUILD_LOCK: Final = "requirements-build.lock"
 DEVELOPMENT: Final = stamps.ROOT / ".venv"
-FREEZING: Final = stamps.CACHE / "freeze-venv"
+FREEZING: Final = stamps.CACHE / f"freeze-venv-{platform.machine()}"
 # stem comes as source only. PyInstaller's own starter wants the machine's zlib; one built here holds it.
 BUILT_HERE: Final = ("stem", "pyinstaller")
 STARTER: Final = {"PYINSTALLER_COMPILE_BOOTLOADER": "1", "PYI_STATIC_ZLIB": "1"}

@@ -17,6 +17,9 @@ FREEZE: Final = "requirements-freeze.lock"
 def main(target: str) -> None:
     """Prepare packages, environments and the page bundle for one target."""
     debian.install(target)
+    if target == "freeze-here":  # inside the arm64 system, where the page is built already
+        python.prepare(python.FREEZING, FREEZE, clean=True)
+        return
     if target in ("freeze", "freeze-arm64"):
         python.prepare(python.FREEZING, FREEZE, clean=True)
     elif target == "run":
