@@ -1,0 +1,48 @@
+"""SPEC.md says what the code does, where that can be checked."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from appliance.errors import REFUSALS
+from appliance.protocol import card, envelope, item, sealing, stream
+from appliance.protocol.messages import MAX_BATCH
+
+ROOT = Path(__file__).parents[2]
+PROTOCOL = ROOT / "appliance" / "protocol"
+SPEC = (PROTOCOL / "SPEC.md").read_text()
+
+
+def test_the_table_of_refusals_is_current() -> None:
+    table = dict(re.findall(r"^\| `(\w+)` \| (\d{3}) \|$", SPEC, re.MULTILINE))
+    missing = [
+        f"| `{code}` | {row.status} |" for code, row in REFUSALS.items() if table.get(code) != str(row.status)
+    ]
+    assert not missing, "add to SPEC.md, section 15:\n" + "\n".join(missing)
+    assert table.keys() <= REFUSALS.keys()
+
+
+def test_every_signature_context_is_in_the_spec() -> None:
+    contexts = set()
+    for path in PROTOCOL.glob("*.py"):
+        contexts |= set(re.findall(r'^_\w*CONTEXT: Final = "(\w+)"$', path.read_text(), re.MULTILINE))
+    assert contexts == set(re.findall(r"^\| `(\w+)` \| (?:box|sender|fetch)", SPEC, re.MULTILINE))
+
+
+def test_the_figures_are_current() -> None:
+    figures = [*envelope.SIZES, sealing.OVERHEAD, *(sealing.capacity(size) for size in envelope.SIZES[1:])]
+    figures += [card.MAX_CARD]
+    for figure in figures:
+        assert f"{figure:,}" in SPEC or str(figure) in SPEC
+    assert item.MAX_PARTS == 2**20 and stream.MAX_ID == 2**53 - 1 and MAX_BATCH == 1024
+    assert card.MAX_ROUTES == 8 and stream.PREFIX_SIZE == 24
+
+
+def test_links_lead_somewhere() -> None:
+    anchors = {
+        re.sub(r"[^\w -]", "", line.lstrip("# ")).strip().lower().replace(" ", "-")
+        for line in SPEC.splitlines()
+        if line.startswith("## ")
+    }
+    assert set(re.findall(r"\(#([\w-]+)\)", SPEC)) <= anchors
