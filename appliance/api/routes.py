@@ -37,7 +37,7 @@ class Row:
     owner: bool = True
     query: tuple[str, ...] = ()
     hot: bool = False
-    """Served by the short way past Quart (see `app.Front`)."""
+    """Served by the short way past Quart (see app.py)."""
 
 
 def _open(

@@ -188,6 +188,7 @@ class House:
         self.server = server
         self.folder = folder
         self.port = port
+        self.dialled: list[trio.SocketStream] = []
 
     @staticmethod
     def code(body: bytes) -> str:
@@ -202,8 +203,10 @@ class House:
     async def dial(self, kind: str = "loopback", circuit: int = 24) -> trio.SocketStream:
         """A raw connection; on the onion the PROXY line is sent as Tor does."""
         if kind == "loopback":
-            return await trio.open_tcp_stream("127.0.0.1", self.port)
-        stream = await trio.open_unix_socket(self.folder / f"{kind}.sock")
+            stream = await trio.open_tcp_stream("127.0.0.1", self.port)
+        else:
+            stream = await trio.open_unix_socket(self.folder / f"{kind}.sock")
+        self.dialled.append(stream)
         if kind == "onion":
             await stream.send_all(CIRCUIT_LINE % circuit)
         return stream
@@ -383,7 +386,10 @@ def house(tmp_path: Path) -> Open:
         port = loopback.listener.getsockname()[1]
         async with trio.open_nursery() as nursery:
             await nursery.start(server.serve, doors)
-            yield House(box, server, tmp_path, port)
+            house = House(box, server, tmp_path, port)
+            yield house
             nursery.cancel_scope.cancel()
+        for stream in house.dialled:
+            await stream.aclose()
 
     return open_house
