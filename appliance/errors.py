@@ -93,3 +93,10 @@ class Refusal(Exception):
     def message(self) -> str:
         """The sentence a person reads."""
         return self.row.message
+
+
+def cause(error: BaseException) -> BaseException:
+    """The first error inside nested groups: nurseries wrap what their tasks raise."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -192,8 +192,8 @@ class Desk:
 
     async def add_reader_key(self, address: str, key: str) -> None:
         """Keep our key to somebody's closed onion."""
-        value = NewReaderKey(address=address, key=key)
-        await self.http.call("POST", "/v1/reader-keys", dict[str, Any], value)
+        content = codec.write(NewReaderKey(address=address, key=key), codec.JSON)
+        await self.http.exchange("POST", "/v1/reader-keys", content)
 
     async def remove_reader_key(self, address: str) -> None:
         """Forget our key to a closed onion."""

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, Self, TypeVar
 
 from appliance.client.entrance import Entrance
 from appliance.client.http import Http
+from appliance.protocol import codec
 from appliance.protocol.codec import CBOR
 from appliance.protocol.keys import SigningKey
 from appliance.protocol.mailbox import BLANK, MailboxId, capability_hash, mailbox_id, sign_request
@@ -29,7 +30,7 @@ from appliance.protocol.messages import (
 )
 
 T = TypeVar("T")
-R = TypeVar("R", CreateMailbox, DeleteMailbox, Fetch, Acknowledge)
+R = TypeVar("R", CreateMailbox, Fetch, Acknowledge)
 
 NONCES_AT_ONCE: Final = 8
 
@@ -77,7 +78,8 @@ class Relay:
     async def delete(self, key: SigningKey) -> None:
         """Delete the mailbox of `key` and all it holds."""
         request = DeleteMailbox(mailbox=mailbox_id(key.public), auth=BLANK)
-        await self._signed("/v1/mailboxes/delete", key, request, dict[str, Any])
+        signed = sign_request(key, self.host, await self.nonce(), request)
+        await self.http.exchange("POST", "/v1/mailboxes/delete", codec.write(signed, CBOR), media=CBOR)
 
     async def deposit(self, batch: Deposit) -> Deposited:
         """Deposit a batch; answered after the relay's commit."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -26,31 +27,38 @@ def passphrase_option(function: click.decorators.FC) -> click.decorators.FC:
 
 @click.command("id")
 @click.option("--card", is_flag=True, help="Only the address card, to hand over.")
-@click.option("--qr", is_flag=True, help="The card as a QR code.")
+@click.option("--qr", is_flag=True, help="A QR code of the address, or with --card of the card.")
 @with_desk
 async def show(desk: Desk, shell: Shell, card: bool, qr: bool) -> None:
     """Show this box's address and card."""
     identity = await desk.identity()
-    if card:
-        shell.answer(identity, [identity.card])
-        return
-    lines = [f"Name         {printable(identity.name)}", f"Address      {identity.address}"]
-    lines += [
-        f"Safety words {printable(identity.fingerprint)}",
-        "",
-        "Card (give it to your contacts):",
-        identity.card,
-    ]
+    text = identity.card if card else identity.address
     if qr:
-        lines += ["", draw(identity.card)]
+        lines = draw(text, shutil.get_terminal_size().columns)
+    elif card:
+        lines = [text]
+    else:
+        lines = [
+            f"Name         {printable(identity.name)}",
+            f"Address      {identity.address}",
+            f"Safety words {printable(identity.fingerprint)}",
+            "Your card, for your contacts: island id --card",
+        ]
     shell.answer(identity, lines)
 
 
-def draw(text: str) -> str:
-    """A QR code in half-block characters, two rows to a line."""
+def draw(text: str, width: int) -> list[str]:
+    """A QR code in half-block characters; Failure when it is wider than `width` columns."""
+    code = segno.make(text, error="l", micro=False)
+    needed = code.symbol_size(border=2)[0]
+    if needed > width:
+        words = (
+            f"The code is {needed} columns wide and this terminal {width}: enlarge it, or use the web page."
+        )
+        raise Failure(words)
     out = io.StringIO()
-    segno.make(text, error="l", micro=False).terminal(out, compact=True, border=2)
-    return out.getvalue().rstrip("\n")
+    code.terminal(out, compact=True, border=2)
+    return out.getvalue().rstrip("\n").split("\n")
 
 
 @click.command("claim")

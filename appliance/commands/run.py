@@ -21,8 +21,9 @@ from appliance.client.entrance import Unanswered, control
 from appliance.commands import exits
 from appliance.commands.progress import Meter
 from appliance.commands.settings import parse
-from appliance.commands.shell import Failure, Shell, cause, data_option, json_option, printable, run_async
+from appliance.commands.shell import Failure, Shell, data_option, json_option, printable, run_async
 from appliance.config import Config
+from appliance.errors import cause
 from appliance.protocol.desk import TorState
 
 RESTING: Final = frozenset({"off", "reachable", "failed"})

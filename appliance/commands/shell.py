@@ -19,7 +19,7 @@ import trio
 from appliance.client.desk import Desk
 from appliance.client.entrance import Unanswered, control
 from appliance.commands import exits
-from appliance.errors import Refusal
+from appliance.errors import Refusal, cause
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -122,13 +122,6 @@ def explain(error: BaseException, shell: Shell) -> None:
             _fail(shell, "failed", error.words, error.code)
         case KeyboardInterrupt():
             sys.exit(exits.INTERRUPTED)
-
-
-def cause(error: BaseException) -> BaseException:
-    """The first error inside nested groups."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
 
 
 def sentence(refusal: Refusal) -> str:
