@@ -11,13 +11,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import IO, Any
 
 import trio
 
 PR_SET_PDEATHSIG = 1
 POLL_SECONDS = 0.2
+LONGEST_LINE = 4096
 
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -38,10 +39,20 @@ class Child:
         """The exit code, negative for a signal; None while it runs."""
         return self._process.poll()
 
-    @property
-    def output(self) -> IO[bytes] | None:
-        """The pipe with what the child prints, if it was started with `subprocess.PIPE`."""
-        return self._process.stdout
+    async def lines(self) -> AsyncGenerator[str, None]:
+        """What a child started with `subprocess.PIPE` prints, line by line until its end; take it once."""
+        pipe = self._process.stdout
+        if pipe is None:
+            return
+        stream = trio.lowlevel.FdStream(os.dup(pipe.fileno()))
+        pipe.close()
+        rest = b""
+        async with stream:
+            async for chunk in stream:
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    yield line.decode("utf-8", "replace")
+                rest = rest[-LONGEST_LINE:]
 
     async def wait(self) -> int:
         """Wait for the end and return the exit code; several tasks may wait."""
