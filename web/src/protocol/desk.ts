@@ -1,0 +1,306 @@
+/** Every value of the owner's desk, as `appliance/protocol/desk.py` defines it. Ids are base64url text, times Unix seconds. */
+
+export type ItemKind = "note" | "file";
+
+/** What Tor is doing, in words; `percent` counts the bootstrap, `skew_seconds` a wrong clock. */
+export interface TorState {
+  phase: "off" | "starting" | "bootstrapping" | "publishing" | "reachable" | "restarting" | "failed";
+  percent: number;
+  words: string;
+  version: string;
+  source: "system" | "bundled" | "none";
+  age_days: number | null;
+  outdated: boolean;
+  skew_seconds: number | null;
+  problem: string | null;
+}
+
+/** The relay in one line. */
+export interface RelayBrief {
+  policy: string;
+  held: number;
+  octets: number;
+  octets_limit: number;
+}
+
+/** Everything the first page needs; long-polled by `revision`. */
+export interface State {
+  revision: number;
+  version: string;
+  time: number;
+  claimed: boolean;
+  locked: boolean;
+  signed_in: boolean;
+  relay_only: boolean;
+  address: string;
+  tor: TorState;
+  name: string;
+  inbox_unseen: number;
+  outbox_waiting: number;
+  relay: RelayBrief | null;
+}
+
+/** Make this box one's own. `protect` wraps the store key by the passphrase. */
+export interface Claim {
+  token: string;
+  name: string;
+  passphrase: string;
+  protect?: boolean;
+}
+
+/** Sign in; unlocks a locked box. */
+export interface SignIn {
+  passphrase: string;
+}
+
+/** A session; the token travels in the cookie only, and here for the claim's first answer. */
+export interface SessionIssued {
+  name: string;
+}
+
+/** Who this box is: onion address, name, signed address card as text, safety words. */
+export interface Identity {
+  address: string;
+  name: string;
+  card: string;
+  fingerprint: string;
+}
+
+/** An address card as text. */
+export interface CardText {
+  text: string;
+}
+
+/** What a card says after its signature was checked. */
+export interface CardPreview {
+  address: string;
+  name: string;
+  fingerprint: string;
+  relays: number;
+  direct: boolean;
+  own: boolean;
+  known: boolean;
+}
+
+/** Add a contact by card, or by address when their box can be reached now. */
+export interface AddContact {
+  card?: string;
+  address?: string;
+  name?: string;
+}
+
+/** One contact: whether they sent first (`request`), and the routes we know to them. */
+export interface Contact {
+  address: string;
+  name: string;
+  fingerprint: string;
+  request: boolean;
+  relays: number;
+  direct: boolean;
+  added: number;
+}
+
+/** All contacts by name. */
+export interface Contacts {
+  contacts: Contact[];
+}
+
+/** Start an item: a note carries `text`; a file's bytes follow with PUT …/content. */
+export interface Compose {
+  contact: string;
+  kind: ItemKind;
+  name?: string;
+  size?: number;
+  text?: string;
+}
+
+/** The id of an item in base64url. */
+export interface ItemId {
+  id: string;
+}
+
+/** How much of a file has arrived at the box; go on from `offset`. */
+export interface Uploaded {
+  offset: number;
+  size: number;
+}
+
+/** One item on its way. `words` says its state in a sentence; `parts_*` count envelopes. */
+export interface OutboxItem {
+  id: string;
+  contact: string;
+  contact_name: string;
+  kind: ItemKind;
+  name: string;
+  size: number;
+  state: "uploading" | "sealing" | "trying" | "waiting" | "at_relays" | "sent" | "delivered" | "given_up";
+  words: string;
+  created: number;
+  horizon: number;
+  parts: number;
+  parts_direct: number;
+  parts_held: number;
+  relays: number;
+  expires: number | null;
+  next_try: number | null;
+  reason: string | null;
+}
+
+/** Items on their way and lately delivered, newest first. */
+export interface Outbox {
+  items: OutboxItem[];
+}
+
+/** One item that arrived. `contact` tells whether the sender is known. */
+export interface InboxItem {
+  id: string;
+  sender: string;
+  sender_name: string;
+  contact: boolean;
+  kind: ItemKind;
+  name: string;
+  size: number;
+  parts: number;
+  parts_here: number;
+  complete: boolean;
+  seen: boolean;
+  received: number;
+  text: string | null;
+}
+
+/** Items that arrived, newest first. */
+export interface Inbox {
+  items: InboxItem[];
+}
+
+/** Envelopes that expire on one day (UTC date, ISO). */
+export interface ExpiryDay {
+  day: string;
+  envelopes: number;
+  octets: number;
+}
+
+/** A grant as its giver sees it; the secret is never shown again. */
+export interface GrantRow {
+  id: string;
+  label: string;
+  origin: "owner" | "work" | "peer" | "self";
+  mailboxes: number;
+  mailboxes_limit: number;
+  octets: number;
+  octets_limit: number;
+  created: number;
+  expires: number;
+}
+
+/** What this relay holds for others and when it goes. */
+export interface RelayLoad {
+  policy: string;
+  held: number;
+  octets: number;
+  octets_limit: number;
+  disk_free: number;
+  mailboxes: number;
+  days: ExpiryDay[];
+  grants: GrantRow[];
+}
+
+/** Invite somebody to keep mailboxes here. */
+export interface NewGrant {
+  label: string;
+  mailboxes?: number;
+  octets?: number;
+  days?: number;
+}
+
+/** The invitation to hand over: relay address and secret in one line, shown once. */
+export interface GrantCode {
+  id: string;
+  code: string;
+}
+
+/** Keep mailboxes at this relay; `code` is an invitation ("address/secret") or just its address. */
+export interface UseRelay {
+  code: string;
+}
+
+/** A relay this box uses. */
+export interface UsedRelay {
+  address: string;
+  state: "joining" | "ready" | "refused" | "unreachable";
+  words: string;
+  mailboxes: number;
+  last_collected: number | null;
+}
+
+/** Relays this box uses. */
+export interface UsedRelays {
+  relays: UsedRelay[];
+}
+
+/** Let one more reader in; without `key` (x25519 public, base32) the box makes a pair. */
+export interface NewReader {
+  name: string;
+  key?: string;
+}
+
+/** A reader of the closed onion; `private_key` only in the answer that made it. */
+export interface Reader {
+  name: string;
+  key: string;
+  private_key: string | null;
+}
+
+/** Who may read the onion's descriptor; empty means everyone. */
+export interface Readers {
+  readers: Reader[];
+}
+
+/** Our own key to somebody else's closed onion (x25519 private, base32). */
+export interface NewReaderKey {
+  address: string;
+  key: string;
+}
+
+/** Closed onions we hold a key for. */
+export interface ReaderKeys {
+  addresses: string[];
+}
+
+/** One thing that is watched: `state` and a sentence. */
+export interface HealthRow {
+  name: string;
+  state: "good" | "warning" | "bad" | "off";
+  words: string;
+}
+
+/** Health of the box: store, Tor, tasks, disk, memory, errors by endpoint. */
+export interface Health {
+  rows: HealthRow[];
+  uptime_seconds: number;
+  memory_octets: number;
+  refusals: Record<string, number>;
+  faults: number;
+}
+
+/** One setting with its default and its meaning. */
+export interface Setting {
+  name: string;
+  value: unknown;
+  default: unknown;
+  unit: string;
+  doc: string;
+  live: boolean;
+  choices: string[] | null;
+}
+
+/** Every setting; `restart` when a change waits for one. */
+export interface Settings {
+  settings: Setting[];
+  restart: boolean;
+}
+
+/** New values by name; null goes back to the default. */
+export interface ChangeSettings {
+  values: Record<string, unknown>;
+}

@@ -1,0 +1,22 @@
+/** How the client is built, checked in tests and served while one works on it. */
+import { svelte } from "@sveltejs/vite-plugin-svelte";
+import { svelteTesting } from "@testing-library/svelte/vite";
+import { defineConfig } from "vitest/config";
+import { devBox } from "./dev/plugin.ts";
+import { precompress } from "./tools/precompress.ts";
+
+export default defineConfig({
+  plugins: [svelte(), svelteTesting(), devBox(), precompress()],
+  build: {
+    target: ["chrome123", "firefox128", "safari17.5"],
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    license: { fileName: "licenses.txt" },
+    reportCompressedSize: true,
+  },
+  test: {
+    environment: "happy-dom",
+    include: ["tests/**/*.test.ts"],
+    setupFiles: ["tests/setup.ts"],
+  },
+});
