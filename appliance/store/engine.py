@@ -44,11 +44,11 @@ LARGEST_MAP = 16 * 1024**4
 class _Entry:
     """A job in the queue and the task that waits for it; `taken` once it cannot be withdrawn."""
 
-    __slots__ = ("frees", "job", "taken", "task")
+    __slots__ = ("freeing", "job", "taken", "task")
 
-    def __init__(self, job: Callable[[Transaction], Any], frees: bool, task: trio.lowlevel.Task) -> None:
+    def __init__(self, job: Callable[[Transaction], Any], freeing: bool, task: trio.lowlevel.Task) -> None:
         self.job = job
-        self.frees = frees
+        self.freeing = freeing
         self.task = task
         self.taken = False
 
@@ -218,10 +218,10 @@ class Store:
 
     # Writing
 
-    async def write(self, job: Callable[[Transaction], T], *, frees: bool = False) -> T:
+    async def write(self, job: Callable[[Transaction], T], *, freeing: bool = False) -> T:
         """Run `job` in the next commit and answer after its fsync, with its value or its exception.
 
-        The job may be run more than once, so it has no effect but on its transaction. `frees` jobs give
+        The job may be run more than once, so it has no effect but on its transaction. `freeing` jobs give
         space back (acknowledge, sweep, delete) and go on when the disk is full; others are then refused.
         A cancelled caller either finds its job withdrawn or waits for the commit.
         """
@@ -229,7 +229,7 @@ class Store:
             await self._places.park()
         if self._ended:
             raise Refusal("busy")
-        entry = _Entry(job, frees, trio.lowlevel.current_task())
+        entry = _Entry(job, freeing, trio.lowlevel.current_task())
         self._queue.append(entry)
         self._bell.unpark()
 
@@ -327,7 +327,7 @@ class Store:
         with self._env.begin(write=True) as txn:
             handle = LmdbTransaction(txn, self._tables)
             for entry in batch:
-                if not (growth or entry.frees):
+                if not (growth or entry.freeing):
                     outcomes.append(outcome.Error(Refusal("disk_full")))
                     continue
                 if octets > BATCH_OCTETS or monotonic() > until:

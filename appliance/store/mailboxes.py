@@ -2,7 +2,7 @@
 
 Bodies are keyed by arrival number, so they append and two fill a page; the index of a mailbox holds numbers
 only. An acknowledgement removes the index entry and leaves the body to the sweep, which takes bodies in
-order of arrival. An envelope lives while its expiry hour is greater than the present one. What mailboxes
+order of arrival. An envelope lives through its expiry hour, so never shorter than was asked for. What mailboxes
 of this box itself hold ("own") is not counted as held for others.
 """
 
@@ -166,7 +166,7 @@ def deposit(
         entry = get(INDEX, key)
         if entry is not None:
             until = INDEX_ENTRY.unpack(entry)[1]
-            if until <= now_hour:
+            if until < now_hour:
                 stale.append(len(outcomes))
             outcomes.append(Outcome("already held", until))
             continue
@@ -219,7 +219,7 @@ def fetch(
     waiting = []
     for _, value in txn.range(INDEX, mailbox, prefix_end(mailbox)):
         number, until, size = unpack(value)
-        if number > after and until > now_hour:
+        if number > after and until >= now_hour:
             waiting.append((number, until, size))
     fetched: list[FetchedEnvelope] = []
     left = octets

@@ -6,7 +6,7 @@ the sealed value. Times are unix hours unless seconds are said; what strangers c
 
 | table | key | value |
 |---|---|---|
-| meta | name | `schema`: version u32; `arrivals`: `mailboxes.ARRIVALS` |
+| meta | name | `schema`: version u32; `arrivals`: `mailboxes.ARRIVALS`; `inbox`: octets u64 |
 | keys | name | wrapped identity seed and store key (`storekey`) |
 | mailboxes | mailbox 20 | `mailboxes.MAILBOX` |
 | bodies | arrival number u64 | mailbox 20, expiry u32, envelope |
@@ -21,22 +21,23 @@ the sealed value. Times are unix hours unless seconds are said; what strangers c
 | grant_labels | grant id 16 | sealed label |
 | contacts | blind identity | sealed `contacts.Contact` |
 | outbox | item 16 | sealed `outbox.OutboxItem` |
-| outbox_progress | item 16 | `progress.PROGRESS`: counters and times of the item |
+| outbox_progress | item 16 | `outbox.PROGRESS`: state, counters and times of the item |
 | outbox_next | second u64, item 16 | empty: when the item is looked at again |
 | outbox_content | item 16, offset u64 | sealed piece of an upload |
 | outbox_parts | item 16, part u32 | the end-to-end sealed envelope |
 | outbox_pending | item 16, part u32 | empty: parts that are not yet where they should be |
 | outbox_held | item 16, part u32 | state u8, then (route 8, expiry u32) of each relay that holds it |
-| outbox_reclaim | item 16 | forget u8: items whose parts wait for the sweep |
+| outbox_reclaim | item 16 | empty: ended items whose parts wait for the sweep |
 | inbox | item 16 | sealed `inbox.InboxItem` |
+| inbox_progress | item 16 | `inbox.PROGRESS`: counters of the item |
 | inbox_parts | item 16, part u32 | sealed content |
 | inbox_seen | envelope id 16 | hour u32 until which it is remembered |
 | inbox_tombs | item 16 | hour u32 until which it is remembered |
 | inbox_forget | hour u32, kind u8, id 16 | empty: when a memory of the two tables above ends |
 | inbox_reclaim | item 16 | empty: deleted items whose parts wait for the sweep |
-| relays | blind onion key | sealed `places.UsedRelay` |
-| places | mailbox 20, blind | sealed `places.Place` |
-| account | name | sealed owner |
+| relays | blind onion key | sealed `places.Relay` |
+| places | blind mailbox | sealed `places.Place` |
+| account | name | sealed `account.Owner` |
 | sessions | SHA-256 of the token | second u64 until which it holds |
 | settings | name | CBOR value that overrides the configuration |
 | readers | blind name | sealed `readers.Reader` |
@@ -89,6 +90,7 @@ OUTBOX_PENDING = _declare("outbox_pending")
 OUTBOX_HELD = _declare("outbox_held")
 OUTBOX_RECLAIM = _declare("outbox_reclaim")
 INBOX = _declare("inbox")
+INBOX_PROGRESS = _declare("inbox_progress")
 INBOX_PARTS = _declare("inbox_parts")
 INBOX_SEEN = _declare("inbox_seen")
 INBOX_TOMBS = _declare("inbox_tombs")

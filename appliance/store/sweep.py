@@ -38,7 +38,7 @@ def _reclaim(txn: Transaction, limit: int) -> int:
 
 
 def _expire(txn: Transaction, now_hour: int, limit: int) -> int:
-    keys = list(txn.keys(EXPIRY, stop=U32.pack(now_hour + 1), limit=limit))
+    keys = list(txn.keys(EXPIRY, stop=U32.pack(now_hour), limit=limit))
     gone: defaultdict[bytes, Gone] = defaultdict(Gone)
     for key in keys:
         until, number = EXPIRY_KEY.unpack(key)
