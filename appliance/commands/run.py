@@ -7,12 +7,10 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
-from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, Final, get_type_hints
+from typing import Final
 
 import click
-import msgspec
 import trio
 
 from appliance import app
@@ -20,10 +18,9 @@ from appliance.client.desk import Desk
 from appliance.client.entrance import Unanswered, control
 from appliance.commands import exits
 from appliance.commands.progress import Meter
-from appliance.commands.settings import parse
-from appliance.commands.shell import Failure, Shell, data_option, json_option, printable, run_async
+from appliance.commands.shell import Failure, Shell, data_option, json_option, printable, run_async, sentence
 from appliance.config import Config
-from appliance.errors import cause
+from appliance.errors import Refusal, cause
 from appliance.protocol.desk import TorState
 
 RESTING: Final = frozenset({"off", "reachable", "failed"})
@@ -55,21 +52,20 @@ def run(data: Path, listen: str | None, tor: str | None, changes: tuple[str, ...
 
 
 def configured(data: Path, named: dict[str, str], changes: tuple[str, ...]) -> Config:
-    """The Config of these options; raises Failure for an unknown name or a value of the wrong kind."""
-    known = {field.name: field for field in fields(Config)}
-    hints = get_type_hints(Config)
-    values: dict[str, Any] = {}
-    pairs = [*named.items(), *((*change.partition("=")[::2],) for change in changes)]
-    for name, text in pairs:
+    """The Config of these options; raises Failure for an unknown name or a value it cannot have."""
+    values = dict(named)
+    for change in changes:
+        name, sign, text = change.partition("=")
         key = name.strip().replace("-", "_")
-        if key not in known or key == "data":
-            raise Failure(f"There is no setting “{printable(name)}”.", exits.USAGE)
-        value = parse(text, known[key].default)
-        try:
-            values[key] = msgspec.convert(value, hints[key], strict=True)
-        except msgspec.ValidationError:
-            raise Failure(f"The setting “{key}” cannot be “{printable(text)}”.", exits.USAGE) from None
-    return replace(Config(data=data), **values)
+        if not sign or key == "data":
+            raise Failure(f"“{printable(change)}” is not a setting; write NAME=VALUE.", exits.USAGE)
+        # A setting of several lines, such as bridges, is given once for each line.
+        values[key] = f"{values[key]}\n{text}" if key in values else text
+    try:
+        return Config(data=data).with_values(values)
+    except Refusal as refusal:
+        words = f"{sentence(refusal)} ({printable(str(refusal.details.get('name')))})"
+        raise Failure(words, exits.USAGE) from refusal
 
 
 async def _until_stopped(config: Config, shell: Shell) -> None:

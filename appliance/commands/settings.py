@@ -5,15 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import click
-import msgspec
 
 from appliance.client.desk import Desk
-from appliance.commands.shell import Failure, Shell, columns, duration, octets, pick, printable, with_desk
+from appliance.commands.shell import Shell, columns, duration, octets, pick, printable, with_desk
 from appliance.protocol.desk import Setting
 
 MARKS = {"good": "✓", "warning": "!", "bad": "✗", "off": "–"}
-YES = frozenset({"true", "yes", "on", "1"})
-NO = frozenset({"false", "no", "off", "0"})
 
 
 @click.group("settings")
@@ -26,7 +23,10 @@ def settings() -> None:
 async def list_settings(desk: Desk, shell: Shell) -> None:
     """List every setting with its value and meaning; * differs from the default."""
     rows = (await desk.settings()).settings
-    table = [["" if s.value == s.default else "*", s.name, shown(s.value), s.unit, s.doc] for s in rows]
+    table = [
+        ["" if s.value == s.default else "*", s.name, shown(s.value).replace("\n", "; "), s.unit, s.doc]
+        for s in rows
+    ]
     shell.answer(rows, columns(["", "name", "value", "unit", "meaning"], table, "No settings."))
 
 
@@ -41,12 +41,11 @@ async def get(desk: Desk, shell: Shell, name: str) -> None:
 
 @settings.command("set")
 @click.argument("name")
-@click.argument("value")
+@click.argument("values", nargs=-1, required=True)
 @with_desk
-async def set_value(desk: Desk, shell: Shell, name: str, value: str) -> None:
-    """Change one setting. Lists are written with commas, or as JSON."""
-    found = await find(desk, name)
-    await change(desk, shell, found, parse(value, found.default))
+async def set_value(desk: Desk, shell: Shell, name: str, values: tuple[str, ...]) -> None:
+    """Change one setting; one that takes several lines, such as bridges, gets an argument for each."""
+    await change(desk, shell, await find(desk, name), "\n".join(values))
 
 
 @settings.command("reset")
@@ -83,37 +82,8 @@ async def find(desk: Desk, name: str) -> Setting:
     return found
 
 
-def parse(text: str, like: Any) -> Any:
-    """Text as a value of the same kind as `like`; raises Failure."""
-    word = text.strip()
-    if isinstance(like, bool):
-        if word.casefold() in YES | NO:
-            return word.casefold() in YES
-        raise Failure("This setting is yes or no.")
-    if isinstance(like, int):
-        try:
-            return int(word.replace("_", ""))
-        except ValueError:
-            raise Failure("This setting is a whole number.") from None
-    if isinstance(like, list | tuple):
-        return parse_list(word)
-    return text
-
-
-def parse_list(text: str) -> list[str]:
-    """A JSON list of text, or words separated by commas."""
-    if text.startswith("["):
-        try:
-            return msgspec.json.decode(text, type=list[str])
-        except msgspec.DecodeError:
-            raise Failure("This is not a JSON list of text.") from None
-    return [part.strip() for part in text.split(",") if part.strip()]
-
-
 def shown(value: Any) -> str:
     """A value for a person."""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, list | tuple):
-        return ", ".join(str(v) for v in value)
     return str(value)

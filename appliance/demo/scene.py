@@ -165,6 +165,15 @@ class Scene:
 
         return await until(f"the item is {' or '.join(states)}", there, DELIVERY_SECONDS)
 
+    async def until_some(self, recipient: str) -> InboxItem:
+        """Wait until the first part of anything is in the recipient's inbox."""
+
+        async def some() -> InboxItem | None:
+            items = await self.arrived(recipient)
+            return items[0] if items else None
+
+        return await until(f"something reached {recipient}", some, DELIVERY_SECONDS)
+
     async def until_arrived(self, recipient: str, count: int = 1) -> list[InboxItem]:
         """Wait until so many whole items are in the recipient's inbox."""
 
