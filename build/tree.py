@@ -12,12 +12,14 @@ from typing import Final
 import stamps
 
 LONGEST: Final = 400
+# Catalogues of words are as long as the program has words.
+CATALOGUES: Final = re.compile(r"(^|/)(locales?|i18n)/")
 SOURCE: Final = {".py", ".ts", ".svelte", ".css", ".sh"}
 LOCK_NAMES: Final = re.compile(r"(^|/)(requirements[^/]*\.lock|package-lock\.json)$")
 ADDRESS: Final = re.compile(r"[a-z+]+://[^\s\"']+|^--(extra-)?index-url|^--find-links", re.MULTILINE)
 # What `npm` writes about where to send money is no place that anything is fetched from.
 FUNDING: Final = re.compile(r'"funding": (\{[^}]*\}|\[[^\]]*\]|"[^"]*")')
-MACHINE_PATH: Final = re.compile(r"(?<![\w.$/~-])/(work|farm|home/\w+|root|Users)/")
+MACHINE_PATH: Final = re.compile(r"(?<![\w.$/~-])/(work|farm)/")
 UNFINISHED: Final = re.compile(r"\b(TODO|FIXME|XXX|NotImplementedError)\b")
 
 
@@ -32,7 +34,7 @@ def faults() -> Iterator[str]:
         except UnicodeDecodeError:
             continue
         lines = text.count("\n")
-        if path.suffix in SOURCE and lines > LONGEST:
+        if path.suffix in SOURCE and lines > LONGEST and not CATALOGUES.search(name):
             yield f"{name}: {lines} lines; {LONGEST} are the most"
         if LOCK_NAMES.search(name) and (address := ADDRESS.search(FUNDING.sub("", text))):
             yield f"{name}: names an address ({address[0]}); lock files pin by version and hash alone"
