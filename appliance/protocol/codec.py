@@ -7,9 +7,6 @@ false and null. There are no floats, tags or other simple values. A value has ex
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 from collections.abc import Callable, Hashable
 from functools import lru_cache
 from typing import Any, Final, NoReturn, TypeVar, cast
@@ -18,14 +15,12 @@ import cbor2
 import msgspec
 
 from appliance.errors import Refusal
+from appliance.protocol.json_form import MAX_DEPTH, MAX_VALUES, bytes_reader, decode_json, with_texts
+from appliance.protocol.json_form import from_text as from_text
+from appliance.protocol.json_form import to_text as to_text
 
 CBOR: Final = "application/cbor"
 JSON: Final = "application/json"
-
-MAX_DEPTH: Final = 16
-"""Lists and maps inside one another."""
-MAX_VALUES: Final = 65_536
-"""Values in one message; a large message that is mostly tiny values would cost memory for nothing."""
 
 T = TypeVar("T")
 _BYTES: Final = (bytes, bytearray, memoryview)
@@ -66,7 +61,7 @@ def read(data: bytes, kind: type[T], media: str = CBOR) -> T:
     if media == CBOR:
         return convert(decode(data), kind)
     if media == JSON:
-        return convert(_bytes_reader(cast(Hashable, kind))(_decode_json(data)), kind)
+        return convert(bytes_reader(cast(Hashable, kind))(decode_json(data)), kind)
     raise Refusal("unknown_format")
 
 
@@ -87,24 +82,8 @@ def write(value: Any, media: str = CBOR) -> bytes:
     if media == CBOR:
         return encode(value)
     if media == JSON:
-        return msgspec.json.encode(_texts(msgspec.to_builtins(value, builtin_types=_BYTES)))
+        return msgspec.json.encode(with_texts(msgspec.to_builtins(value, builtin_types=_BYTES)))
     raise Refusal("unknown_format")
-
-
-def to_text(data: bytes) -> str:
-    """Bytes as unpadded base64url, as ids and JSON carry them."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def from_text(text: str) -> bytes:
-    """Bytes from unpadded base64url in its one spelling; Refusal malformed."""
-    try:
-        data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except (ValueError, binascii.Error) as error:
-        raise Refusal("malformed") from error
-    if to_text(data) != text:
-        raise Refusal("malformed")
-    return data
 
 
 # Writing CBOR. By hand, since cbor2's encoder takes twice as long on batches of envelopes.
@@ -244,77 +223,3 @@ def _count(data: bytes) -> None:
             at += width
         if major == 2 or major == 3:
             at += count
-
-
-# JSON, for people and curl: the same data model, bytes as text where the type says bytes.
-
-
-def _decode_json(data: bytes) -> Any:
-    try:
-        value = json.loads(data.decode(), object_pairs_hook=_object, parse_constant=_refuse_tag)
-        _check_json(value, MAX_DEPTH)
-    except (ValueError, RecursionError) as error:
-        raise Refusal("malformed") from error
-    return value
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        raise ValueError("duplicate key")
-    return value
-
-
-def _check_json(value: Any, depth: int) -> None:
-    if isinstance(value, (list, dict)):
-        if depth == 0:
-            raise ValueError("too deep")
-        for key in value if isinstance(value, dict) else ():
-            key.encode()
-        for entry in value.values() if isinstance(value, dict) else value:
-            _check_json(entry, depth - 1)
-    elif isinstance(value, str):
-        value.encode()
-    elif isinstance(value, float) or (isinstance(value, int) and not -(1 << 64) <= value < 1 << 64):
-        raise ValueError("number")
-
-
-def _texts(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _texts(entry) for key, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_texts(entry) for entry in value]
-    return to_text(bytes(value)) if isinstance(value, _BYTES) else value
-
-
-@lru_cache(maxsize=256)
-def _bytes_reader(kind: Any) -> Callable[[Any], Any]:
-    return _reader(msgspec.inspect.type_info(kind)) or _same
-
-
-def _same(value: Any) -> Any:
-    return value
-
-
-def _reader(info: msgspec.inspect.Type) -> Callable[[Any], Any] | None:
-    """What turns base64url into bytes wherever this type holds bytes; None where it holds none."""
-    if isinstance(info, msgspec.inspect.BytesType):
-        return lambda value: from_text(value) if isinstance(value, str) else value
-    if isinstance(info, msgspec.inspect.UnionType):
-        readers = [reader for entry in info.types if (reader := _reader(entry))]
-        return readers[0] if len(readers) == 1 else None
-    if isinstance(info, msgspec.inspect.ListType):
-        each = _reader(info.item_type)
-        if each is None:
-            return None
-        return lambda value: [each(entry) for entry in value] if isinstance(value, list) else value
-    if isinstance(info, msgspec.inspect.StructType):
-        fields = {field.encode_name: reader for field in info.fields if (reader := _reader(field.type))}
-        if not fields:
-            return None
-        return lambda value: (
-            {key: fields.get(key, _same)(entry) for key, entry in value.items()}
-            if isinstance(value, dict)
-            else value
-        )
-    return None

@@ -28,6 +28,15 @@ values = st.recursive(
 )
 
 
+class Note(msgspec.Struct):
+    """Text and bytes side by side."""
+
+    text: str = ""
+    data: bytes = b""
+    several: list[bytes] = []
+    maybe: bytes | None = None
+
+
 def unplain(value: Any) -> Any:
     """The value a vector writes as JSON."""
     if isinstance(value, list):
@@ -125,6 +134,19 @@ def test_many_tiny_values_are_refused_before_they_are_built() -> None:
     assert time.process_time() - begin < 0.5
 
 
+@pytest.mark.parametrize("bomb", [b"[" + b"[]," * 1_300_000 + b"[]]", b'["' + b'","' * 1_300_000 + b'"]'])
+def test_json_of_many_tiny_values_is_refused_before_it_is_built(bomb: bytes) -> None:
+    begin = time.process_time()
+    with pytest.raises(Refusal, match="malformed"):
+        codec.read(bomb, Note, codec.JSON)
+    assert time.process_time() - begin < 0.5
+
+
+def test_json_counts_only_what_is_outside_of_strings() -> None:
+    text = ',[{"\\' * 100_000
+    assert codec.read(codec.write({"text": text}, codec.JSON), Note, codec.JSON).text == text
+
+
 @pytest.mark.parametrize("case", VECTORS["messages"], ids=lambda case: case["type"])
 def test_messages_read_and_write_alike_in_both_media(case: dict[str, str]) -> None:
     kind: type[Message] = getattr(messages, case["type"])
@@ -158,15 +180,6 @@ def test_base64url_has_one_spelling(text: str) -> None:
 @given(st.binary())
 def test_base64url_round_trip(data: bytes) -> None:
     assert codec.from_text(codec.to_text(data)) == data
-
-
-class Note(msgspec.Struct):
-    """Text and bytes side by side."""
-
-    text: str = ""
-    data: bytes = b""
-    several: list[bytes] = []
-    maybe: bytes | None = None
 
 
 def test_text_and_bytes_are_never_mixed_up() -> None:
