@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 import subprocess
@@ -11,23 +12,19 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import bundle
 import python
 import stamps
 
-LICENCE_NAME: Final = re.compile(r"^(licen[cs]e|copying|notice|copyright|authors)", re.IGNORECASE)
+# The program lists its Python packages itself; here come the parts that only the executable has.
+sys.path.insert(0, str(stamps.ROOT))
+from appliance.commands.reference import RULE, Part, describe
+
+TEXT_NAME: Final = re.compile(r"^(licen[cs]e|copying|notice|copyright|authors)", re.IGNORECASE)
+NAMED: Final = re.compile(r"^License: *(\S.*)$", re.MULTILINE)
 COMMON: Final = re.compile(r"/usr/share/common-licenses/[A-Za-z0-9.+-]*[A-Za-z0-9+]")
-RULE: Final = "=" * 100
-
-
-class Part(NamedTuple):
-    """One piece of the executable: what it is, the licence it names, and the texts that come with it."""
-
-    name: str
-    licence: str
-    texts: tuple[str, ...]
 
 
 def text() -> str:
@@ -37,16 +34,18 @@ def text() -> str:
     for part in parts:
         for licence in part.texts:
             owners[licence.strip()].append(part.name)
-    bare = [part.name for part in parts if not part.texts and not part.licence]
+    bare = [part.name for part in parts if not part.texts and not part.license]
     if bare:
         sys.exit(f"licenses: nothing is known of {', '.join(bare)}")
-    index = "\n".join(f"  {part.name:<48} {part.licence}" for part in parts)
-    chapters = [f"{RULE}\n{', '.join(names)}\n{RULE}\n\n{licence}\n" for licence, names in owners.items()]
+    index = "\n".join(f"{part.name:<34} {part.version:<26} {part.license}" for part in parts)
+    chapters = [f"{RULE * 4}\n{', '.join(names)}\n{RULE * 4}\n\n{words}\n" for words, names in owners.items()]
     return "\n".join(["Private Island and the parts it is made of\n", index, "", *chapters])
 
 
 def _own() -> Part:
-    return Part("Private Island", "AGPL-3.0-or-later", ((stamps.ROOT / "LICENSE").read_text(),))
+    """Return this program with its own licence."""
+    words = (stamps.ROOT / "LICENSE").read_text()
+    return Part("Private Island", "", "AGPL-3.0-or-later", (words,))
 
 
 def _interpreter() -> Part:
@@ -58,32 +57,12 @@ def _interpreter() -> Part:
         Path(f"/usr/share/doc/libpython{version}-minimal/copyright"),
     ]
     texts = [place.read_text() for place in places if place.is_file()]
-    return Part(f"Python {sys.version.split()[0]}", "PSF-2.0", tuple(texts[:1]))
+    return Part("Python", sys.version.split()[0], "PSF-2.0", tuple(texts[:1]))
 
 
 def _python_parts() -> Iterator[Part]:
-    """Yield the locked Python packages and PyInstaller, whose starter is in the executable too."""
-    locked = (python.LOCKS / "requirements.lock").read_text()
-    names = re.findall(r"^([A-Za-z0-9._-]+)==", locked, re.MULTILINE)
-    for name in [*names, "pyinstaller"]:
-        found = metadata.distribution(name)
-        texts = [
-            place.read_text(errors="replace")
-            for file in found.files or []
-            if ".dist-info/" in str(file) and LICENCE_NAME.match(file.name)
-            if (place := Path(str(found.locate_file(file)))).is_file()
-        ]
-        yield Part(f"{found.name} {found.version}", _declared(found.metadata), tuple(texts))
-
-
-def _declared(described: metadata.PackageMetadata) -> str:
-    """Return the licence a Python package names for itself, in one line."""
-    named = [*(described.get_all("License-Expression") or []), *(described.get_all("License") or []), ""]
-    expression = str(named[0])
-    classifiers = described.get_all("Classifier") or []
-    classified = [row.rpartition("::")[2].strip() for row in classifiers if row.startswith("License ::")]
-    first = expression.strip().splitlines()[0] if expression.strip() else ""
-    return first if first and len(first) < 60 else ", ".join(classified)
+    """Yield the locked Python packages, and PyInstaller, whose starter is in the executable too."""
+    yield from (describe(metadata.distribution(name)) for name in [*_locked(), "pyinstaller"])
 
 
 def _web_parts() -> Iterator[Part]:
@@ -95,19 +74,36 @@ def _web_parts() -> Iterator[Part]:
         if not place or row.get("dev") or row.get("devOptional") or not folder.is_dir():
             continue
         described = json.loads((folder / "package.json").read_text())
-        texts = [file.read_text() for file in sorted(folder.iterdir()) if LICENCE_NAME.match(file.name)]
-        yield Part(
-            f"{described['name']} {described['version']}", str(described.get("license", "")), tuple(texts)
-        )
+        texts = [file.read_text() for file in sorted(folder.iterdir()) if TEXT_NAME.match(file.name)]
+        yield Part(described["name"], described["version"], str(described.get("license", "")), tuple(texts))
 
 
 def _debian_parts() -> Iterator[Part]:
-    """Yield Tor and its libraries by Debian package, with the common licences that they refer to."""
+    """Yield Tor and every shared library by Debian package, with the common licences that they refer to."""
     binaries = bundle.programs()
-    packages = {_package(file) for file in [*binaries, *bundle.libraries(binaries).values()]}
+    libraries = bundle.libraries([*binaries, *_extensions()]).values()
+    packages = {_package(file) for file in [*binaries, *libraries] if file.is_relative_to("/usr")}
     for name, version in sorted(packages):
         document = Path(f"/usr/share/doc/{name}/copyright").read_text(errors="replace")
-        yield Part(f"{name} {version}", "see its text", (document, *_common(document)))
+        named = ", ".join(dict.fromkeys(NAMED.findall(document)))
+        short = named if 0 < len(named) < 60 else "see its text"
+        yield Part(name, version, short, (document, *_common(document)))
+
+
+def _extensions() -> Iterator[Path]:
+    """Yield the compiled modules that bring a library along: Python's own, then the packages'."""
+    for name in ("_ctypes", "_ssl", "zlib"):
+        found = importlib.util.find_spec(name)
+        if found and found.origin and Path(found.origin).is_file():
+            yield Path(found.origin)
+    for name in _locked():
+        files = metadata.distribution(name).files or []
+        yield from (Path(str(file.locate())) for file in files if ".so" in file.suffixes)
+
+
+def _locked() -> list[str]:
+    words = (python.LOCKS / "requirements.lock").read_text()
+    return re.findall(r"^([A-Za-z0-9._-]+)==", words, re.MULTILINE)
 
 
 def _common(document: str) -> Iterable[str]:

@@ -95,11 +95,12 @@ def python_parts() -> Iterator[Part]:
         except metadata.PackageNotFoundError:
             # Wanted on other systems or with extras only.
             continue
-        yield _part(found)
+        yield describe(found)
         waiting += [_canonical(line) for line in found.requires or () if "extra ==" not in line]
 
 
-def _part(found: metadata.Distribution) -> Part:
+def describe(found: metadata.Distribution) -> Part:
+    """One installed package by its own metadata: the licence it states and the texts it carries."""
     about = found.metadata
     stated = [*(about.get_all("License-Expression") or []), *(about.get_all("License") or [])]
     short = [words for words in stated if len(words) < 60 and "\n" not in words]
