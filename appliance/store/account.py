@@ -23,9 +23,6 @@ class Owner(Record, frozen=True):
     verifier: str
     claimed: int
 
-    def __repr__(self) -> str:
-        return "<Owner>"
-
 
 _TABLE: Final = SealedTable(ACCOUNT, Owner)
 _OWNER: Final = b"owner"

@@ -2,8 +2,8 @@
 
 Bodies are keyed by arrival number, so they append and two fill a page; the index of a mailbox holds numbers
 only. An acknowledgement removes the index entry and leaves the body to the sweep, which takes bodies in
-order of arrival. An envelope lives through its expiry hour, so never shorter than was asked for. What mailboxes
-of this box itself hold ("own") is not counted as held for others.
+order of arrival. An envelope lives through its expiry hour, so never shorter than was asked for. What
+mailboxes of this box itself hold ("own") is not counted as held for others.
 """
 
 from __future__ import annotations

@@ -37,9 +37,6 @@ class Place(Record, frozen=True):
     state: Literal["wanted", "ready", "leaving"] = "wanted"
     after: int = 0
 
-    def __repr__(self) -> str:
-        return f"<Place {self.mailbox.hex()[:8]} {self.state}>"
-
 
 _RELAYS: Final = SealedTable(RELAYS, Relay, blind=True)
 _PLACES: Final = SealedTable(PLACES, Place, blind=True)

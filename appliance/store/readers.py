@@ -27,9 +27,6 @@ class ReaderKey(Record, frozen=True):
     address: str
     key: str
 
-    def __repr__(self) -> str:
-        return "<ReaderKey>"
-
 
 _READERS: Final = SealedTable(READERS, Reader, blind=True)
 _KEYS: Final = SealedTable(READER_KEYS, ReaderKey, blind=True)

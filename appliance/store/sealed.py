@@ -13,7 +13,10 @@ from appliance.store.storekey import Sealer
 
 
 class Record(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Base of what sealed tables hold; fields may be added with defaults, and unknown ones are passed over."""
+    """Base of what sealed tables hold; fields may be added with defaults. Its repr shows nothing."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
 
 
 R = TypeVar("R", bound=Record)
