@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import click
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from appliance.commands.shell import Shell
+
+if TYPE_CHECKING:
+    from appliance.commands.bar import Bar
 
 
 class Meter:
@@ -21,25 +22,16 @@ class Meter:
         self._quiet = shell.json
         self._live = sys.stderr.isatty() and not shell.json
         self._last = ""
-        self._task: TaskID | None = None
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=30),
-            TimeElapsedColumn(),
-            console=Console(stderr=True),
-            transient=True,
-        )
+        self._bar: Bar | None = None
 
     def __enter__(self) -> Self:
-        if self._live:
-            self._progress.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._live:
-            self._progress.stop()
+        if self._bar is not None:
+            self._bar.stop()
 
     def words(self, text: str) -> None:
         """Say what happens; no end is known."""
@@ -51,9 +43,10 @@ class Meter:
 
     def _show(self, text: str, done: int | None, size: int | None) -> None:
         if self._live:
-            if self._task is None:
-                self._task = self._progress.add_task("", total=size)
-            self._progress.update(self._task, description=escape(text), completed=done or 0, total=size)
+            if self._bar is None:
+                # rich takes a tenth of a second to load: not for a box that a service manager starts.
+                self._bar = import_module("appliance.commands.bar").Bar()
+            self._bar.show(text, done, size)
         elif text != self._last and not self._quiet:
             click.echo(text, err=True)
         self._last = text

@@ -24,6 +24,7 @@ from appliance.errors import Refusal, cause
 F = TypeVar("F", bound=Callable[..., Any])
 
 GAP: Final = "  "
+JOINERS: Final = "\u200c\u200d"
 UNITS: Final = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -142,9 +143,14 @@ def _fail(
 
 
 def printable(text: str, limit: int = 200) -> str:
-    """Foreign text for a terminal: control, format and bidirectional characters become "·"."""
-    shown = "".join("·" if unicodedata.category(c)[0] in "CZ" and c != " " else c for c in text[:limit])
+    """Foreign text for a terminal: what steers it or turns text around becomes "·"."""
+    shown = "".join("·" if _steers(character) else character for character in text[:limit])
     return shown + "…" if len(text) > limit else shown
+
+
+def _steers(character: str) -> bool:
+    """Controls, format characters but for the joiners of scripts and emoji, line separators."""
+    return character not in JOINERS and unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
 def octets(size: int) -> str:

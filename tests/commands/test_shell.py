@@ -22,6 +22,7 @@ from appliance.errors import REFUSALS, Refusal
         ("line\nline\ttab\r", "line·line·tab·"),
         ("left\u202eright", "left·right"),
         ("zero\u200bwidth", "zero·width"),
+        ("👩\u200d💻", "👩\u200d💻"),
         ("x" * 300, "x" * 200 + "…"),
     ],
 )

@@ -1,0 +1,283 @@
+"""Every command against a real box: `island run` as a child process, without Tor."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from appliance.__main__ import cli
+from appliance.commands import exits
+from appliance.protocol.card import Card, Route, card_text, sign_card
+from appliance.protocol.keys import SealingKey, SigningKey
+from appliance.protocol.onion import address
+
+PASSPHRASE = "correct horse battery"
+STRANGER = SigningKey(bytes(range(32)))
+ANN = address(STRANGER.public)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def command(data: Path, *more: str) -> list[str]:
+    listen = f"127.0.0.1:{free_port()}"
+    return [
+        *(sys.executable, "-m", "appliance", "run", "--json", "--tor", "off"),
+        *("--data", str(data), "--listen", listen, *more),
+    ]
+
+
+@dataclass
+class Box:
+    """A running box, and its command line."""
+
+    data: Path
+    process: subprocess.Popen[bytes]
+    ready: dict[str, Any]
+
+    @classmethod
+    def start(cls, data: Path, *more: str) -> Box:
+        process = subprocess.Popen(command(data, *more), stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        return cls(data, process, json.loads(process.stdout.readline()))
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(20)
+        assert self.process.stdout is not None
+        assert self.process.stdout.read() == b"", "more than one line with --json"
+        self.process.stdout.close()
+        return code
+
+    def island(self, *arguments: str, text: str | None = None) -> Result:
+        return CliRunner().invoke(cli, [*arguments, "--data", str(self.data)], input=text)
+
+    def answer(self, *arguments: str, text: str | None = None) -> Any:
+        done = self.island(*arguments, "--json", text=text)
+        assert done.exit_code == 0, done.output
+        return json.loads(done.stdout)
+
+    def claim(self, *more: str) -> None:
+        done = self.island(
+            "claim",
+            self.ready["claim_url"],
+            "--name",
+            "Ada",
+            "--passphrase-file",
+            "-",
+            *more,
+            text=PASSPHRASE,
+        )
+        assert done.exit_code == 0, done.output
+
+
+@pytest.fixture(scope="module")
+def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
+    """A claimed box that the tests of this module share."""
+    found = Box.start(tmp_path_factory.mktemp("box") / "data")
+    found.claim()
+    yield found
+    assert found.stop() == 0
+
+
+@pytest.fixture
+def ann(box: Box) -> Iterator[str]:
+    """The address of a contact that no network leads to."""
+    sealing = SealingKey(bytes(32), bytes(64)).public
+    route = Route(onion=STRANGER.public, mailbox=bytes(20), capability=bytes(32))
+    card = Card(
+        version=1, identity=STRANGER.public, name="Ann", sealing=sealing, routes=[route], issued_hour=500_000
+    )
+    box.answer("contact", "add", card_text(sign_card(STRANGER, card)))
+    yield ANN
+    for item in box.answer("outbox", "list"):
+        box.island("outbox", "cancel", item["id"])
+    box.island("contact", "remove", ANN)
+
+
+def test_the_ready_line_says_all_that_a_script_needs(box: Box) -> None:
+    assert set(box.ready) >= {"version", "url", "claim_url", "onion", "state"}
+    assert box.ready["url"].startswith("http://127.0.0.1:")
+    assert box.ready["onion"].endswith(".onion")
+
+
+def test_identity(box: Box) -> None:
+    identity = box.answer("id")
+    assert identity["address"] == box.ready["onion"]
+    assert identity["name"] == "Ada"
+    assert box.island("id", "--card").output.strip() == identity["card"]
+    assert identity["address"] in box.island("id").output
+    assert box.island("id", "--qr").exit_code == 0
+
+
+def test_a_box_is_claimed_once(box: Box) -> None:
+    done = box.island("claim", "--name", "Eve", "--passphrase-file", "-", text=PASSPHRASE)
+    assert done.exit_code == exits.FAILED
+    assert "already has an owner" in done.output
+
+
+def test_a_second_box_on_the_folder_is_refused(box: Box) -> None:
+    done = subprocess.run(command(box.data), capture_output=True, check=False)
+    assert done.returncode == exits.IN_USE
+    assert json.loads(done.stdout)["error"]["code"] == "in_use"
+
+
+def test_a_taken_port_is_told(box: Box, tmp_path: Path) -> None:
+    listen = box.ready["url"].partition("//")[2].rstrip("/")
+    arguments = ["run", "--tor", "off", "--data", str(tmp_path / "other"), "--listen", listen]
+    done = subprocess.run([sys.executable, "-m", "appliance", *arguments], capture_output=True, check=False)
+    assert done.returncode == exits.PORT_TAKEN
+    assert done.stderr.count(b"\n") == 1
+    assert b"is taken" in done.stderr
+
+
+def test_contacts(box: Box, ann: str) -> None:
+    (found,) = box.answer("contact", "list")
+    assert (found["address"], found["name"]) == (ann, "Ann")
+    assert box.answer("contact", "show", "an")["address"] == ann
+    assert box.answer("contact", "show", ann[:10])["name"] == "Ann"
+    assert box.island("contact", "show", "zoe").exit_code == exits.FAILED
+    assert box.island("contact", "remove", "Ann").exit_code == 0
+    assert box.answer("contact", "list") == []
+    assert "island contact add" in box.island("contact", "list").output
+
+
+def test_a_card_from_a_file_and_ones_own(box: Box, tmp_path: Path) -> None:
+    card = tmp_path / "card.txt"
+    card.write_text(box.island("id", "--card").output)
+    done = box.island("contact", "add", f"@{card}")
+    assert done.exit_code == exits.FAILED
+    assert "card of this box" in done.output
+
+
+def test_a_note_waits_in_the_outbox(box: Box, ann: str) -> None:
+    sent = box.answer("send", "Ann", "hello")
+    assert sent["kind"] == "note"
+    (row,) = box.answer("outbox", "list")
+    assert (row["id"], row["contact_name"]) == (sent["id"], "Ann")
+    assert box.island("outbox", "retry", sent["id"][:6]).exit_code == 0
+    assert box.island("outbox", "cancel", sent["id"]).exit_code == 0
+    assert "island send" in box.island("outbox", "list").output
+
+
+def test_a_note_from_standard_input(box: Box, ann: str) -> None:
+    assert box.answer("send", "Ann", "-", text="three\nlines\nhere")["size"] == 16
+
+
+def test_a_file_in_chunks(box: Box, ann: str, tmp_path: Path) -> None:
+    file = tmp_path / "photo.jpg"
+    file.write_bytes(bytes(2_500_000))
+    sent = box.answer("send", "Ann", "--file", str(file), "--name", "beach.jpg")
+    assert (sent["kind"], sent["name"], sent["size"]) == ("file", "beach.jpg", 2_500_000)
+    assert sent["parts"] > 100
+
+
+def test_waiting_has_an_end(box: Box, ann: str) -> None:
+    done = box.island("send", "Ann", "hello", "--wait", "--timeout", "0.5")
+    assert done.exit_code == exits.TOO_LATE
+
+
+@pytest.mark.parametrize("arguments", [("Ann",), ("Ann", "text", "--file", __file__)])
+def test_either_a_text_or_a_file(box: Box, ann: str, arguments: tuple[str, ...]) -> None:
+    assert box.island("send", *arguments).exit_code == exits.USAGE
+
+
+def test_a_file_too_large_is_refused_and_leaves_nothing(box: Box, ann: str, tmp_path: Path) -> None:
+    file = tmp_path / "film.mkv"
+    with file.open("wb") as sparse:
+        sparse.truncate(100 << 20)
+    done = box.island("send", "Ann", "--file", str(file))
+    assert done.exit_code == exits.FAILED
+    assert box.answer("outbox", "list") == []
+
+
+def test_an_empty_inbox_says_what_to_do(box: Box) -> None:
+    assert box.answer("inbox", "list") == []
+    assert "island id --card" in box.island("inbox", "list").output
+    assert box.island("inbox", "show", "nothing").exit_code == exits.FAILED
+
+
+def test_relay_grants(box: Box) -> None:
+    code = box.answer("relay", "grant", "Bob", "--mib", "2", "--days", "9")["code"]
+    assert code.startswith(f"{box.ready['onion']}/")
+    (row,) = [g for g in box.answer("relay", "grants") if g["label"] == "Bob"]
+    assert row["octets_limit"] == 2 << 20
+    assert "Bob" in box.island("relay", "grants").output
+    assert box.island("relay", "revoke", "Bob").exit_code == 0
+    assert not [g for g in box.answer("relay", "grants") if g["label"] == "Bob"]
+    load = box.answer("relay", "load")
+    assert (load["held"], load["policy"]) == (0, "invite")
+    assert "Policy     invite" in box.island("relay", "load").output
+
+
+def test_relays_in_use(box: Box) -> None:
+    assert box.answer("relay", "used") == []
+    assert box.island("relay", "use", "nonsense").exit_code == exits.FAILED
+
+
+def test_readers_need_tor_or_are_kept(box: Box) -> None:
+    assert box.answer("reader", "list") == []
+    assert box.answer("reader", "key", "list") == []
+
+
+def test_settings(box: Box) -> None:
+    assert box.answer("settings", "set", "collect-seconds", "60")["value"] == 60
+    assert box.island("settings", "get", "collect_seconds").output == "60\n"
+    assert box.island("settings", "reset", "collect_seconds").exit_code == 0
+    assert box.answer("settings", "get", "collect_seconds")["value"] == 120
+    assert box.island("settings", "set", "collect_seconds", "often").exit_code == exits.FAILED
+    assert box.island("settings", "set", "levity", "1").exit_code == exits.FAILED
+    assert "collect_seconds" in box.island("settings", "list").output
+
+
+def test_health_and_doctor(box: Box) -> None:
+    assert {row["name"] for row in box.answer("health")["rows"]}
+    assert " in memory" in box.island("health").output
+    listen = box.ready["url"].partition("//")[2].rstrip("/")
+    done = box.island("doctor", "--offline", "--listen", listen, "--json")
+    rows = {row["name"]: row["state"] for row in json.loads(done.output)["findings"]}
+    assert rows["box"] == rows["port"] == rows["folder"] == rows["key"] == "good"
+
+
+def test_a_locked_box_opens_with_the_passphrase(tmp_path: Path) -> None:
+    box = Box.start(tmp_path / "data")
+    box.claim("--protect")
+    assert box.stop() == 0
+    box = Box.start(box.data)
+    assert box.ready["claim_url"] is None
+    assert box.island("id").exit_code == exits.LOCKED
+    assert box.island("unlock", "--passphrase-file", "-", text="wrong horse").exit_code == exits.FAILED
+    assert box.island("unlock", "--passphrase-file", "-", text=PASSPHRASE).exit_code == 0
+    assert box.answer("id")["address"] == box.ready["onion"]
+    assert box.stop() == 0
+    assert box.island("id").exit_code == exits.NO_BOX
+
+
+def test_a_lost_key_is_a_damaged_folder(tmp_path: Path) -> None:
+    box = Box.start(tmp_path / "data")
+    assert box.stop() == 0
+    (box.data / "machine.key").unlink()
+    done = subprocess.run(command(box.data), capture_output=True, check=False)
+    assert done.returncode == exits.BAD_STORE
+
+
+def test_ctrl_c_is_a_clean_stop(tmp_path: Path) -> None:
+    box = Box.start(tmp_path / "data")
+    box.process.send_signal(signal.SIGINT)
+    assert box.process.wait(20) == 0
+    assert box.process.stdout is not None
+    box.process.stdout.close()
+    assert not (box.data / "control.sock").exists()
