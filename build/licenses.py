@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import re
 import subprocess
 import sys
@@ -66,16 +65,14 @@ def _python_parts() -> Iterator[Part]:
 
 
 def _web_parts() -> Iterator[Part]:
-    """Yield the npm packages that the page may contain: all but those for development."""
-    web = stamps.ROOT / "web"
-    locked = json.loads((web / "package-lock.json").read_text())["packages"]
-    for place, row in sorted(locked.items()):
-        folder = web / place
-        if not place or row.get("dev") or row.get("devOptional") or not folder.is_dir():
-            continue
-        described = json.loads((folder / "package.json").read_text())
-        texts = [file.read_text() for file in sorted(folder.iterdir()) if TEXT_NAME.match(file.name)]
-        yield Part(described["name"], described["version"], str(described.get("license", "")), tuple(texts))
+    """Yield the npm packages that are in the page, listed by its build as `## name - version (licence)`."""
+    listed = (stamps.ROOT / "web" / "dist" / "licenses.txt").read_text()
+    for section in re.split(r"^## ", listed, flags=re.MULTILINE)[1:]:
+        heading, _, words = section.partition("\n")
+        found = re.fullmatch(r"(\S+) - (\S+) \((.+)\)", heading)
+        if found is None:
+            sys.exit(f"licenses: what does the page's build mean by {heading!r}?")
+        yield Part(found[1], found[2], found[3], (words.strip(),) if words.strip() else ())
 
 
 def _debian_parts() -> Iterator[Part]:

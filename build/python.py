@@ -40,7 +40,12 @@ def prepare(
     _create(venv, clean)
     _pip(venv, "--only-binary=:all:", "--require-hashes", "-r", str(LOCKS / BUILD_LOCK))
     # Built with the tools that were just installed by hash.
-    source = ["--only-binary=:all:", f"--no-binary={','.join(BUILT_HERE)}", "--no-build-isolation"]
+    source = [
+        "--only-binary=:all:",
+        f"--no-binary={','.join(BUILT_HERE)}",
+        "--no-build-isolation",
+        "--use-pep517",
+    ]
     _pip(venv, *source, "--require-hashes", "-r", str(LOCKS / lock))
     if project:
         _pip(venv, "--no-deps", "--no-index", "--no-build-isolation", "--editable", str(stamps.ROOT))
