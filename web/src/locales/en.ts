@@ -341,6 +341,7 @@ export const en = {
     },
     grantUse: (mailboxes: number, space: string) =>
       `${plural(mailboxes, { one: "# mailbox", other: "# mailboxes" })}, ${space}`,
+    unnamed: "Somebody without a name",
     grantExpires: (when: string) => `ends ${when}`,
     revoke: "Revoke",
     revokeTitle: (label: string) => `Revoke the invitation of ${label}?`,

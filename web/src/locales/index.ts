@@ -5,25 +5,27 @@ import { en } from "./en.ts";
 export type Catalogue = typeof en;
 
 interface Language {
+  /** The regional form of dates and numbers; the catalogue's own, so that they fit its sentences. */
+  readonly region: string;
   readonly direction: "ltr" | "rtl";
   readonly load: () => Promise<Catalogue>;
 }
 
 /** To add a language: one file like en.ts, one line here. Others than English load on demand. */
 export const LANGUAGES: Readonly<Record<string, Language>> = {
-  en: { direction: "ltr", load: () => Promise.resolve(en) },
+  en: { region: "en-GB", direction: "ltr", load: () => Promise.resolve(en) },
 };
 
 /** The text of the page. A live binding: set once by `speak`, before the page is mounted. */
 export let t: Catalogue = en;
-export let locale = "en";
+export let locale = "en-GB";
 
 /** Speak the first of the `wanted` languages that we have. */
 export async function speak(wanted: readonly string[]): Promise<void> {
   const match = wanted.map((tag) => tag.toLowerCase().split("-")[0]!).find((tag) => tag in LANGUAGES) ?? "en";
   const language = LANGUAGES[match]!;
   t = await language.load();
-  locale = match;
+  locale = language.region;
   document.documentElement.lang = match;
   document.documentElement.dir = language.direction;
 }

@@ -1,0 +1,106 @@
+/** A person at the page: finds things by their words, as a person does. */
+
+const DEADLINE = 30_000;
+
+/** @typedef {import("puppeteer-core").Page} Page */
+
+/** Wait until `ready` (run in the page with `argument`) is truthy.
+ * @template A @param {Page} page @param {string} what @param {(argument: A) => unknown} ready @param {A} argument */
+export async function until(page, what, ready, argument) {
+  try {
+    await page.waitForFunction(ready, { timeout: DEADLINE, polling: 100 }, argument);
+  } catch (cause) {
+    throw new Error(`waited in vain for ${what}; the page says: ${await words(page)}`, { cause });
+  }
+}
+
+/** The text one can see. @param {Page} page */
+export async function words(page) {
+  return page.evaluate(() => document.body.innerText.replace(/\s+/g, " ").slice(0, 600));
+}
+
+/** Wait until `text` can be read. @param {Page} page @param {string} text */
+export async function reads(page, text) {
+  await until(page, `“${text}”`, (wanted) => document.body.innerText.includes(wanted), text);
+}
+
+/** The visible button, link or radio named `name`, in the top dialog if one is open.
+ * @param {Page} page @param {string} name */
+async function control(page, name) {
+  /** @param {string} wanted */
+  const find = (wanted) => {
+    const root = [...document.querySelectorAll("dialog[open]")].at(-1) ?? document;
+    const all = [...root.querySelectorAll("button, a, summary, label, [role=button]")];
+    const named = all.filter((one) => {
+      const own = one.getAttribute("aria-label") ?? one.textContent ?? "";
+      return own.replace(/\s+/g, " ").trim().startsWith(wanted) && one.getClientRects().length > 0;
+    });
+    return named[0] ?? null;
+  };
+  await until(page, `a control “${name}”`, find, name);
+  const handle = (await page.evaluateHandle(find, name)).asElement();
+  if (!handle) throw new Error(`no control “${name}”`);
+  return /** @type {import("puppeteer-core").ElementHandle<HTMLElement>} */ (handle);
+}
+
+/** Press what is named `name`. @param {Page} page @param {string} name */
+export async function press(page, name) {
+  const handle = await control(page, name);
+  await handle.evaluate((one) => one.scrollIntoView({ block: "center" }));
+  await handle.click();
+}
+
+/** Type into the field labelled `label`, in place of what is there; long texts arrive as if pasted.
+ * @param {Page} page @param {string} label @param {string} text */
+export async function fill(page, label, text) {
+  /** @param {string} wanted */
+  const find = (wanted) => {
+    const root = [...document.querySelectorAll("dialog[open]")].at(-1) ?? document;
+    const labels = [...root.querySelectorAll("label")];
+    return labels.find((one) => one.textContent?.trim().startsWith(wanted))?.control ?? null;
+  };
+  await until(page, `a field “${label}”`, find, label);
+  const field = (await page.evaluateHandle(find, label)).asElement();
+  if (!field) throw new Error(`no field “${label}”`);
+  await field.evaluate(
+    (one, value) => {
+      const input = /** @type {HTMLInputElement} */ (one);
+      input.focus();
+      input.value = value;
+      input.dispatchEvent(new Event("input", { bubbles: true }));
+    },
+    text.length > 80 ? text : "",
+  );
+  if (text.length <= 80) await page.keyboard.type(text);
+}
+
+/** Give a file to the page. @param {Page} page @param {string} path */
+export async function attach(page, path) {
+  await until(page, "a place for a file", () => document.querySelector("input[type=file]"), null);
+  const input = await page.$("input[type=file]");
+  if (!input) throw new Error("no place for a file");
+  await /** @type {import("puppeteer-core").ElementHandle<HTMLInputElement>} */ (input).uploadFile(path);
+}
+
+/** Go to a place by its address and wait until it is loaded. @param {Page} page @param {string} place */
+export async function visit(page, place) {
+  await page.evaluate((hash) => (location.hash = hash), `#/${place}`);
+  const heading = { home: "Hello" }[place] ?? (place[0] ?? "").toUpperCase() + place.slice(1);
+  await until(
+    page,
+    `the page ${place}`,
+    (text) => document.querySelector("main h1")?.textContent?.startsWith(text),
+    heading,
+  );
+  await settled(page);
+}
+
+/** Wait until nothing on the page is still loading. @param {Page} page */
+export async function settled(page) {
+  await until(page, "the page to be loaded", () => !document.querySelector(".skeleton"), null);
+}
+
+/** Show the page in light or dark. @param {Page} page @param {"light" | "dark"} theme */
+export async function wear(page, theme) {
+  await page.evaluate((name) => (document.documentElement.dataset["theme"] = name), theme);
+}
