@@ -5,11 +5,13 @@ The short way is there because it was measured: 4.7k deposits a CPU-second again
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from inspect import isawaitable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
+import trio
 from quart import Response, request
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
@@ -26,11 +28,14 @@ from appliance.api.call import (
     refusal_headers,
     wanted_media,
 )
-from appliance.api.gate import SESSION_COOKIE, Gate, RawHeaders, header, session_token
+from appliance.api.entrance import Entrance
+from appliance.api.gate import SAFE_METHODS, SESSION_COOKIE, Gate, RawHeaders, header, session_token
 from appliance.api.handlers import UPLOAD_OCTETS, Nothing
+from appliance.api.limits import Limits
 from appliance.api.openapi import document
 from appliance.api.routes import ROUTES, Row
-from appliance.api.static import Site
+from appliance.api.server import Server
+from appliance.api.static import Site, site_folder
 from appliance.errors import Refusal
 from appliance.protocol import codec
 from appliance.protocol.stream import problems
@@ -38,6 +43,7 @@ from appliance.protocol.stream import problems
 if TYPE_CHECKING:
     from appliance.service.box import Box
 
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 COOKIE_SECONDS = 30 * 24 * 3600
 _HTTP_CODES = {404: "not_found", 405: "method", 413: "too_large", 408: "too_slow"}
 
@@ -140,7 +146,9 @@ class Application:
             )
         app.add_url_rule("/v1/openapi.json", view_func=self._openapi, provide_automatic_options=False)
         for rule in ("/", "/<path:path>"):
-            app.add_url_rule(rule, "site", view_func=self._page, provide_automatic_options=False)
+            app.add_url_rule(
+                rule, "site", view_func=self._page, methods=_METHODS, provide_automatic_options=False
+            )
         app.register_error_handler(Exception, self._on_error)
         return app
 
@@ -160,11 +168,28 @@ class Application:
         visit: Visit = request.scope["state"]["visit"]
         if path:
             self._gate.check_open(visit)
+        if any(row.path == f"/{path}" and visit.kind in row.entrances for row in ROUTES):
+            raise Refusal("method")
+        if request.method not in SAFE_METHODS:
+            raise Refusal("method" if not path else "not_found")
         page = self._site.page(visit, path, self._gate.has_opened(), request.scope["headers"])
         return _response(page.status, page.headers, page.body)
 
     async def _on_error(self, error: Exception) -> Response:
         return _response(*self._refuse(request.scope, error))
+
+
+async def serve(
+    box: Box,
+    entrances: Sequence[Entrance],
+    folder: Path | None = None,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve a box at its entrances until cancelled; `folder` holds the built web client."""
+    limits = Limits(lambda: box.config, trio.current_time)
+    gate = Gate(box, limits)
+    application = Application(box, gate, Site(folder or site_folder()))
+    await Server(box, application, gate).serve(entrances, task_status=task_status)
 
 
 def _response(status: int, headers: Headers, body: Any) -> Response:

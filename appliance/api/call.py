@@ -106,7 +106,7 @@ def download_headers(download: Download) -> Headers:
 
 def refusal_headers(refusal: Refusal) -> Headers:
     """Headers that belong to some refusals."""
-    retry = refusal.details.get("retry_after")
+    retry = refusal.details.get("retry_after", refusal.details.get("seconds"))
     if retry is not None:
         return [(b"retry-after", str(retry).encode())]
     if refusal.status == 503:

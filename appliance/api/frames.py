@@ -81,6 +81,11 @@ class Frames:
             self.closing = int(error.code)
         return messages
 
+    @property
+    def pending(self) -> int:
+        """Octets held of a message that is not whole yet."""
+        return self._size
+
     def _take(self, frame: Frame, messages: list[bytes]) -> None:
         opcode, payload = frame.opcode, frame.payload
         if opcode is Opcode.BINARY and isinstance(payload, bytes):

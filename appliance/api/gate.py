@@ -31,11 +31,10 @@ def header(headers: RawHeaders, name: bytes) -> str:
 
 
 class Gate:
-    """The checks that come before any route. `address` is the box's own onion address."""
+    """The checks that come before any route."""
 
-    def __init__(self, box: Box, limits: Limits, address: str) -> None:
+    def __init__(self, box: Box, limits: Limits) -> None:
         self._box = box
-        self._address = address
         self.limits = limits
 
     def admit(self, visit: Visit, method: str, headers: list[tuple[bytes, bytes]]) -> None:
@@ -76,7 +75,7 @@ class Gate:
         match = _HOST.fullmatch(host)
         name = match.group(1) if match else ""
         if visit.kind == "onion":
-            known = name == self._address
+            known = name == self._box.relay.host
         else:
             listen = self._box.config.listen.rpartition(":")[0].lower()
             known = bool(name) and (name in _LOOPBACK_NAMES or name == listen)

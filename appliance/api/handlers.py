@@ -63,7 +63,7 @@ class Nothing(Message):
 
 def relay_info(box: Box, call: Call) -> RelayInfo:
     """What this relay offers."""
-    return box.relay.info()
+    return box.admission.info()
 
 
 def nonces(box: Box, call: Call) -> Nonces:
@@ -109,7 +109,7 @@ async def claim(box: Box, call: Call) -> Answer:
 async def sign_in(box: Box, call: Call) -> Answer:
     """A session for the right passphrase; a locked box opens."""
     token = await box.owner.sign_in(call.body.passphrase)
-    return Answer(SessionIssued(box.state(True).name), cookie=token)
+    return Answer(SessionIssued(box.owner.name), cookie=token)
 
 
 async def sign_out(box: Box, call: Call) -> Answer:

@@ -24,7 +24,7 @@ from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import AppWrapper, ConnectionState
 
 from appliance.api.call import refusal_head
-from appliance.api.wire import LINGER_OCTETS, LINGER_SECONDS, Wire
+from appliance.api.wire import GONE, LINGER_OCTETS, LINGER_SECONDS, Wire
 from appliance.config import Config
 from appliance.errors import Refusal
 
@@ -176,9 +176,9 @@ class Http(TCPServer):
             self._wire.close()
 
     def retire(self) -> None:
-        """The box stops: leave at once when idle, otherwise after the present answer."""
+        """The box stops: leave at once between requests, otherwise after the present answer."""
         self._retiring = True
-        if self._phase == "idle":
+        if self._phase in ("idle", "head") or self._finished:
             self._reading.cancel()
 
     @override
@@ -188,7 +188,7 @@ class Http(TCPServer):
             try:
                 async with self.send_lock:
                     await self._wire.send_all(event.data)
-            except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
+            except (*GONE, trio.TooSlowError):
                 self._reading.cancel()
                 self._finished = True
                 self._wire.close()
@@ -207,7 +207,7 @@ class Http(TCPServer):
                 self._set_deadline()
                 try:
                     data = await self._wire.receive_some()
-                except (trio.ClosedResourceError, trio.BrokenResourceError):
+                except GONE:
                     data = b""
                 if not self._finished:
                     await self._protocol.handle(RawData(data))
@@ -239,5 +239,5 @@ class Http(TCPServer):
         if phase != self._phase:
             self._phase = phase
             self._reading.deadline = trio.current_time() + self._seconds[phase]
-        if phase == "idle" and self._retiring:
+        if phase in ("idle", "head") and self._retiring:
             self._reading.cancel()

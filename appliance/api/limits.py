@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
+from math import ceil
 
 from appliance.config import Config
 from appliance.errors import Refusal
@@ -92,7 +93,7 @@ class Limits:
         wait = bucket.take(rate, now)
         if wait > 0:
             bucket.give_back()
-            raise Refusal("too_many", retry_after=int(wait) + 1)
+            raise Refusal("too_many", retry_after=ceil(wait))
 
     @contextmanager
     def connection(self, kind: str) -> Iterator[None]:

@@ -63,7 +63,7 @@ RELAY: Final = (
     _relay("GET", "/v1/nonces", None, messages.Nonces, handlers.nonces, "Nonces for signed requests.",
            query=("count",), hot=True),
     _relay("POST", "/v1/grants", messages.GrantRequest, messages.Grant,
-           lambda box, call: box.relay.grant(call.body), "Obtain a grant by work or as a peer."),
+           lambda box, call: box.admission.grant(call.body), "Obtain a grant by work or as a peer."),
     _relay("POST", "/v1/mailboxes", messages.CreateMailbox, messages.MailboxState,
            lambda box, call: box.relay.create(call.body), "Create a mailbox under a grant."),
     _relay("POST", "/v1/mailboxes/delete", messages.DeleteMailbox, None,

@@ -6,9 +6,11 @@ On cancellation the listeners close first; idle connections leave at once, the o
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import resource
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import trio
@@ -21,7 +23,7 @@ from appliance.api.entrance import PROXY_LONGEST, Entrance, read_proxy_line
 from appliance.api.gate import Gate
 from appliance.api.http import Http, server_config
 from appliance.api.stream import RelayStream
-from appliance.api.wire import Wire
+from appliance.api.wire import GONE, Wire
 from appliance.errors import Refusal
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ GRACE_SECONDS = 5.0
 STREAM_START = b"GET /v1/relay/stream"
 
 _OUT_OF_SOCKETS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
-_GONE = (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError)
+_OVER = (*GONE, trio.TooSlowError)
 
 
 class Guest(Protocol):
@@ -52,7 +54,7 @@ class Server:
         self._hypercorn = server_config()
         self._context = WorkerContext(None)
         self._guests: set[Guest] = set()
-        self._arriving: set[trio.CancelScope] = set()
+        self._passing: set[trio.CancelScope] = set()
         self._stopping = trio.Event()
 
     async def serve(
@@ -61,6 +63,7 @@ class Server:
         task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
         """Serve until cancelled; closes the listeners and removes their files."""
+        _allow_open_files(self._box.config.connections)
         # The connections live under a shield: they outlast a cancellation by GRACE_SECONDS at most.
         grace = trio.CancelScope(shield=True)
         try:
@@ -88,8 +91,8 @@ class Server:
     def _retire(self, grace: trio.CancelScope) -> None:
         grace.deadline = trio.current_time() + GRACE_SECONDS
         self._stopping.set()
-        for arriving in self._arriving:
-            arriving.cancel()
+        for scope in self._passing:
+            scope.cancel()
         for guest in tuple(self._guests):
             guest.retire()
 
@@ -114,31 +117,25 @@ class Server:
         except Refusal as refusal:
             self._box.count_refusal("connection", refusal.code)
             await self._turn_away(wire, refusal)
-        except _GONE:
+        except _OVER:
             pass
         except Exception as error:
-            if not _only(error, _GONE):
+            if not _only(error, _OVER):
                 self._box.count_fault("connection", error)
         finally:
             wire.close()
 
     async def _turn_away(self, wire: Wire, refusal: Refusal) -> None:
-        try:
+        with self._until_stop(), contextlib.suppress(*_OVER):
             await wire.send_all(refusal_response(refusal))
             await wire.linger()
-        except _GONE:
-            return
 
     async def _serve(self, wire: Wire, entrance: Entrance) -> None:
         circuit, start = None, b""
-        with trio.move_on_after(self._box.config.head_seconds) as arriving:
-            self._arriving.add(arriving)
-            try:
-                if entrance.kind == "onion":
-                    circuit = await _read_circuit(wire)
-                start = await _read_start(wire)
-            finally:
-                self._arriving.discard(arriving)
+        with self._until_stop(), trio.move_on_after(self._box.config.head_seconds):
+            if entrance.kind == "onion":
+                circuit = await _read_circuit(wire)
+            start = await _read_start(wire)
         if not start:
             return
         visit = Visit(entrance.kind, circuit)
@@ -163,6 +160,16 @@ class Server:
         )
         await self._entertain(http, http.run)
 
+    @contextlib.contextmanager
+    def _until_stop(self) -> Iterator[None]:
+        """What is in this block ends at once when the box stops."""
+        with trio.CancelScope() as scope:
+            self._passing.add(scope)
+            try:
+                yield
+            finally:
+                self._passing.discard(scope)
+
     async def _entertain(self, guest: Guest, run: Callable[[], Awaitable[None]]) -> None:
         self._guests.add(guest)
         try:
@@ -170,6 +177,16 @@ class Server:
                 await run()
         finally:
             self._guests.discard(guest)
+
+
+def _allow_open_files(connections: int) -> None:
+    """Raise the soft limit of open files where it would be reached before our own limits."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * connections + 1024
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def _read_circuit(wire: Wire) -> int:

@@ -17,8 +17,8 @@ import trio
 from appliance.api import frames
 from appliance.api.call import Visit
 from appliance.api.gate import Gate, header
-from appliance.api.limits import Bucket
-from appliance.api.wire import Wire
+from appliance.api.limits import Bucket, Memory
+from appliance.api.wire import GONE, Wire
 from appliance.errors import REFUSALS, Refusal
 from appliance.protocol import stream as wire_format
 from appliance.protocol.messages import (
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from appliance.service.arrivals import Watcher
     from appliance.service.box import Box
 
-READ_OCTETS = 256 * 1024
+READ_OCTETS = 128 * 1024
 ANSWERS_OCTETS = 256 * 1024
 """Answers are sent at the latest when so much has gathered."""
 
@@ -55,9 +55,11 @@ def settle(outcomes: list[list[Outcome]]) -> None:
 class RelayStream:
     """One open stream. Two tasks send; the lock keeps their frames whole."""
 
-    def __init__(self, box: Box, wire: Wire, ahead: bytes) -> None:
+    def __init__(self, box: Box, wire: Wire, memory: Memory, ahead: bytes) -> None:
         self._box = box
         self._wire = wire
+        self._memory = memory
+        self._reserved = 0
         self._ahead = ahead
         config = box.config
         self._frames = frames.Frames(config.body_octets)
@@ -68,6 +70,7 @@ class RelayStream:
         self._answers = bytearray()
         self._received = 0
         self._retiring = False
+        self._cut = False
 
     @classmethod
     async def accept(cls, box: Box, gate: Gate, visit: Visit, wire: Wire) -> RelayStream:
@@ -85,7 +88,7 @@ class RelayStream:
         gate.check_origin(headers, header(headers, b"host").lower())
         response = frames.accept_response(request)
         await wire.send_all(response)
-        return cls(box, wire, connection.trailing_data[0])
+        return cls(box, wire, gate.limits.memory, connection.trailing_data[0])
 
     def retire(self) -> None:
         """The box stops: finish the present work, then close with 1001."""
@@ -94,20 +97,19 @@ class RelayStream:
 
     async def run(self) -> None:
         """Serve until either side closes."""
-        code = frames.CLOSE_FAULT
+        code = frames.CLOSE_AWAY
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._keep_alive, nursery.cancel_scope)
                 code = await self._serve(nursery)
                 nursery.cancel_scope.cancel()
-        except trio.TooSlowError:
-            # The peer stopped reading in the middle of a frame: no close frame can follow.
-            self._box.count_refusal("stream", "too_slow")
-            return
         finally:
+            self._memory.give_back(self._reserved)
             if self._watcher is not None:
                 self._watcher.close()
-        await self._say_goodbye(code)
+        if not self._cut:
+            await self._send(frames.close(frames.CLOSE_AWAY if self._retiring else code))
+            await self._wire.linger()
 
     async def _serve(self, nursery: trio.Nursery) -> int:
         try:
@@ -125,8 +127,9 @@ class RelayStream:
         except frames.Closing as closing:
             await self._flush()
             return closing.code
-        except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
-            raise
+        except GONE:
+            self._cut = True
+            return frames.CLOSE_AWAY
         except Exception as error:
             self._box.count_fault("stream", error)
             return frames.CLOSE_FAULT
@@ -153,6 +156,7 @@ class RelayStream:
             batch = []
             await self._run(frame.id, request, nursery)
         await self._deposit(batch)
+        self._reserve()
         if self._frames.replies:
             self._answers += self._frames.replies
             self._frames.replies.clear()
@@ -214,6 +218,20 @@ class RelayStream:
         if len(self._answers) > ANSWERS_OCTETS:
             await self._flush()
 
+    def _reserve(self) -> None:
+        """Count a message that comes in many pieces against what all strangers may hold together."""
+        pending = self._frames.pending
+        if pending <= READ_OCTETS:
+            pending = 0
+        if pending != self._reserved:
+            self._memory.give_back(self._reserved)
+            self._reserved = 0
+            try:
+                self._memory.take(pending)
+            except Refusal as refusal:
+                raise frames.Closing(frames.CLOSE_LATER) from refusal
+            self._reserved = pending
+
     def _refuse(self, number: int, refusal: Refusal) -> None:
         self._box.count_refusal("stream", refusal.code)
         self._answer(wire_format.write_refusal(number, refusal))
@@ -236,7 +254,7 @@ class RelayStream:
                 looks = await watcher.next()
                 events = [frames.binary(wire_format.write_event(Look(mailbox))) for mailbox in looks]
                 await self._send(b"".join(events))
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
+        except GONE:
             return  # The reader finds the same and ends the stream.
 
     async def _keep_alive(self, stream: trio.CancelScope) -> None:
@@ -253,7 +271,8 @@ class RelayStream:
                 else:
                     asked = True
                     await self._send(frames.PING)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
+        except GONE:
+            self._cut = True
             stream.cancel()
 
     async def _flush(self) -> None:
@@ -268,12 +287,14 @@ class RelayStream:
             await self._lock.acquire()
         try:
             await self._wire.send_all(data)
+        except trio.TooSlowError:
+            # The peer stopped reading in the middle of a frame, so no close frame can follow.
+            self._cut = True
+            self._box.count_refusal("stream", "too_slow")
+            self._wire.close()
+            raise trio.ClosedResourceError from None
         finally:
             self._lock.release()
-
-    async def _say_goodbye(self, code: int) -> None:
-        await self._send(frames.close(frames.CLOSE_AWAY if self._retiring else code))
-        await self._wire.linger()
 
 
 async def _read_head(connection: h11.Connection, wire: Wire) -> h11.Request | None:

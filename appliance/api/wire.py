@@ -11,6 +11,9 @@ import trio
 CHUNK = 65_536
 """Octets read at once."""
 
+GONE = (trio.BrokenResourceError, trio.ClosedResourceError)
+"""What reading and sending raise when the peer is gone."""
+
 LINGER_SECONDS = 2.0
 LINGER_OCTETS = 4 * 1024 * 1024
 
@@ -83,7 +86,7 @@ class Wire:
         taken = 0
         with trio.move_on_after(LINGER_SECONDS):
             self.end_sending()
-            with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            with contextlib.suppress(*GONE):
                 while taken < LINGER_OCTETS:
                     data = await self.receive_some()
                     if not data:

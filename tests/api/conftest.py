@@ -61,6 +61,7 @@ class FakeRelay:
     def __init__(self) -> None:
         self.kept: list[bytes] = []
         self.calls: list[int] = []
+        self.host = ADDRESS
         self.arrivals = Arrivals()
         self.pause = 0.0
 
@@ -101,6 +102,7 @@ class FakeRelay:
 
 
 class FakeOwner:
+    name = "Ann"
     claimed = True
     locked = False
 
@@ -156,7 +158,7 @@ class FakeContacts:
 class FakeBox:
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.relay = FakeRelay()
+        self.relay = self.admission = FakeRelay()
         self.owner = FakeOwner()
         self.outbox = self.inbox = FakeItems()
         self.contacts = FakeContacts()
@@ -379,7 +381,7 @@ def house(tmp_path: Path) -> Open:
     async def open_house(site: Path | None = None, **settings: Any) -> AsyncIterator[House]:
         config = replace(Config(data=tmp_path, listen="127.0.0.1:0"), **settings)
         box = FakeBox(config)
-        gate = Gate(box, Limits(lambda: box.config, trio.current_time), ADDRESS)
+        gate = Gate(box, Limits(lambda: box.config, trio.current_time))
         server = Server(box, Application(box, gate, Site(site or tmp_path / "nothing")), gate)
         loopback = bind_loopback("127.0.0.1", 0)
         doors = [loopback] + [bind_unix(kind, tmp_path / f"{kind}.sock") for kind in ("onion", "control")]

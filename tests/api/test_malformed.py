@@ -49,7 +49,9 @@ async def test_a_head_without_end_is_answered(house, path):
         assert await h.say(data) == (413, "too_large")
 
 
-@pytest.mark.parametrize("target", [b"*", b"http://localhost/", b"//", b"/%00", b"/%ff%fe", b"/../../etc/passwd"])
+@pytest.mark.parametrize(
+    "target", [b"*", b"http://localhost/", b"//", b"/%00", b"/%ff%fe", b"/../../etc/passwd"]
+)
 async def test_strange_targets_harm_nobody(house, target):
     async with house() as h, h.bystander(), await h.dial() as stream:
         await stream.send_all(b"GET %s HTTP/1.1\r\nhost: localhost\r\n\r\n" % target)
@@ -127,7 +129,18 @@ async def test_bad_cbor_is_answered(house, kind):
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"{", b"[]", b"null", b'{"groups":1}', b'{"a":1,"a":1}', b"\xff", b"[" * 100_000, b'{"groups":NaN}']
+    "data",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b'{"groups":1}',
+        b'{"a":1,"a":1}',
+        b"\xff",
+        b"[" * 100_000,
+        b'{"groups":NaN}',
+    ],
 )
 async def test_bad_json_is_answered(house, data):
     async with house() as h, h.bystander():
@@ -136,7 +149,9 @@ async def test_bad_json_is_answered(house, data):
         assert not h.box.faults
 
 
-@pytest.mark.parametrize("media", ["text/plain", "", "application/x-www-form-urlencoded", "application/cbor+x"])
+@pytest.mark.parametrize(
+    "media", ["text/plain", "", "application/x-www-form-urlencoded", "application/cbor+x"]
+)
 async def test_other_media_types_are_refused(house, media):
     async with house() as h:
         status, _, body = await h.ask("POST", "/v1/deposit", body=GOOD, headers={"content-type": media})
@@ -230,7 +245,12 @@ async def test_a_message_that_is_too_big_closes_with_1009(house, pieces):
 
 async def test_a_shower_of_random_bytes_harms_nobody(house):
     random.seed(20)
-    starts = [b"", b"GET /v1/relay/stream HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nhost: localhost\r\n", b"PROXY TCP6 "]
+    starts = [
+        b"",
+        b"GET /v1/relay/stream HTTP/1.1\r\n",
+        b"GET / HTTP/1.1\r\nhost: localhost\r\n",
+        b"PROXY TCP6 ",
+    ]
     async with house(head_seconds=0.5) as h, h.bystander(), trio.open_nursery() as nursery:
 
         async def disturb(kind: str, data: bytes) -> None:

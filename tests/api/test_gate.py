@@ -1,0 +1,153 @@
+"""Who may come in: hosts, origins, sessions, and a box without an owner."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from appliance.api.gate import session_token
+
+HOME = "a" * 55 + "d.onion"
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example:8717",
+        "",
+        HOME,
+        "localhost:x",
+        "[::2]",
+    ],
+)
+async def test_a_foreign_name_for_loopback_is_refused(house, host):
+    async with house() as h:
+        for path in ("/", "/v1/relay", "/v1/nonces", "/v1/state"):
+            status, _, body = await h.ask("GET", path, headers={"host": host})
+            assert (status, h.code(body)) == (421, "wrong_host")
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8717", "127.0.0.1", "[::1]:8717"])
+async def test_the_names_of_loopback_are_known(house, host):
+    async with house() as h:
+        assert (await h.ask("GET", "/v1/relay", headers={"host": host}))[0] == 200
+
+
+async def test_the_configured_address_is_known(house):
+    async with house(listen="127.0.0.7:1") as h:
+        assert (await h.ask("GET", "/v1/relay", headers={"host": "127.0.0.7:1"}))[0] == 200
+        assert (await h.ask("GET", "/v1/relay", headers={"host": "127.0.0.8:1"}))[0] == 421
+
+
+async def test_on_the_onion_only_our_address_is_served(house):
+    async with house() as h:
+        for host, expected in ((HOME, 200), (HOME + ":80", 200), ("localhost", 421), ("b" + HOME, 421)):
+            assert (await h.ask("GET", "/v1/relay", kind="onion", headers={"host": host}))[0] == expected
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "http://evil.example"},
+        {"origin": "null"},
+        {"origin": "http://127.0.0.1"},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+    ],
+)
+async def test_what_another_site_sends_is_refused(house, headers):
+    async with house() as h:
+        for path in ("/v1/session", "/v1/deposit"):
+            status, _, body = await h.ask("POST", path, body=b"{}", headers=headers)
+            assert (status, h.code(body)) == (403, "forbidden_origin")
+        stream = await h.dial()
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        await stream.send_all(
+            b"GET /v1/relay/stream HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\n"
+            b"connection: Upgrade\r\nsec-websocket-version: 13\r\n"
+            b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n" + lines.encode() + b"\r\n"
+        )
+        assert (await h.read(stream))[0] == 403
+
+
+async def test_our_own_page_may_write(house):
+    async with house() as h:
+        body = json.dumps({"passphrase": "open sesame"}).encode()
+        headers = {"origin": f"http://127.0.0.1:{h.port}", "sec-fetch-site": "same-origin"}
+        status, answer, _ = await h.ask("POST", "/v1/session", body=body, headers=headers)
+        assert status == 200
+        cookie = answer["set-cookie"]
+        assert cookie.startswith("island=good;")
+        for word in ("HttpOnly", "SameSite=Strict", "Path=/"):
+            assert word in cookie
+        socket = await h.socket(headers=f"origin: http://localhost\r\ncookie: {cookie}\r\n")
+        await socket.stream.aclose()
+
+
+async def test_the_owner_signs_in_and_out_again(house):
+    async with house() as h:
+        for cookie, expected in (("", 401), ("island=bad", 401), ("a=b; island=good", 200)):
+            assert (await h.ask("GET", "/v1/outbox", headers={"cookie": cookie}))[0] == expected
+            _, _, body = await h.ask("GET", "/v1/state", headers={"cookie": cookie})
+            assert json.loads(body)["signed_in"] is (expected == 200)
+        status, headers, _ = await h.ask("DELETE", "/v1/session", headers={"cookie": "island=good"})
+        assert status == 200
+        assert "island=;" in headers["set-cookie"] and "Max-Age=0" in headers["set-cookie"]
+        status, _, body = await h.ask("POST", "/v1/session", body=b'{"passphrase":"wrong"}')
+        assert (status, h.code(body)) == (403, "wrong_passphrase")
+
+
+async def test_the_control_socket_needs_no_session(house):
+    async with house() as h:
+        assert (await h.ask("GET", "/v1/outbox", kind="control"))[0] == 200
+        _, _, body = await h.ask("GET", "/v1/state", kind="control")
+        assert json.loads(body)["signed_in"] is True
+
+
+async def test_a_session_is_worth_nothing_on_the_onion(house):
+    async with house() as h:
+        for path in ("/v1/outbox", "/v1/state", "/v1/health", "/v1/settings"):
+            status, _, body = await h.ask("GET", path, kind="onion", headers={"cookie": "island=good"})
+            assert (status, h.code(body)) == (404, "not_found")
+
+
+async def test_a_box_without_an_owner_answers_nothing_on_the_onion(house):
+    async with house() as h:
+        h.box.owner.claimed = False
+        status, _, page = await h.ask("GET", "/", kind="onion")
+        assert (
+            status == 200
+            and b"Nothing is here yet." in page
+            and b"island" not in page.lower().replace(b"<title>island</title>", b"")
+        )
+        for path in ("/v1/relay", "/v1/nonces", "/v1/errors", "/v1/openapi.json", "/v1/card", "/index.html"):
+            status, _, body = await h.ask("GET", path, kind="onion")
+            assert (status, h.code(body)) == (403, "not_claimed"), path
+        status, _, body = await h.ask("GET", "/v1/relay/stream", kind="onion")
+        assert (status, h.code(body)) == (403, "not_claimed")
+        assert (await h.ask("GET", "/v1/relay"))[0] == 200
+
+
+async def test_a_pure_relay_needs_no_owner(house):
+    async with house(relay_only=True) as h:
+        h.box.owner.claimed = False
+        assert (await h.ask("GET", "/v1/relay", kind="onion"))[0] == 200
+
+
+async def test_a_claim_gives_a_session(house):
+    async with house() as h:
+        claim = {"token": "token", "name": "Ann", "passphrase": "long enough"}
+        status, headers, body = await h.ask("POST", "/v1/claim", body=json.dumps(claim).encode())
+        assert (status, json.loads(body)) == (200, {"name": "Ann"})
+        assert headers["set-cookie"].startswith("island=good;")
+        status, _, body = await h.ask("POST", "/v1/claim", body=json.dumps(claim | {"token": "x"}).encode())
+        assert (status, h.code(body)) == (403, "wrong_token")
+
+
+def test_the_session_is_found_among_other_cookies():
+    assert session_token([(b"cookie", b'x=1; island="t"; y=2')]) == "t"
+    assert session_token([(b"cookie", b"islands=no")]) == ""
+    assert session_token([]) == ""
