@@ -41,7 +41,7 @@ def follow_starter() -> None:
 def remove_dead_folders(own: Path) -> None:
     """Mark this program's folder as in use, and remove marked siblings that no living program holds."""
     held = os.open(own / MARK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    fcntl.flock(held, fcntl.LOCK_EX)  # kept open, so held until this process ends
+    fcntl.flock(held, fcntl.LOCK_SH)  # kept open, so held until this process ends
     for mark in own.parent.glob(f"_MEI*/{MARK}"):
         if mark.parent == own or mark.parent.stat().st_uid != os.geteuid():
             continue
