@@ -152,8 +152,12 @@ class Store:
 
     def copy_now(self, path: Path) -> None:
         """The same, at once, for the time before `run`."""
-        self._env.copy(str(path), compact=True)
-        path.chmod(0o600)
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            self._env.copyfd(file, compact=True)
+            os.fsync(file)
+        finally:
+            os.close(file)
 
     @asynccontextmanager
     async def _cold_read(self) -> AsyncIterator[None]:
@@ -190,7 +194,7 @@ class Store:
     def _room(self) -> int:
         """Bytes that are certain: allocated ahead and within the map; emptied pages if that is little."""
         end = self._end()
-        room = min(self._space.ahead(end), self._map() - end)
+        room = min(self._space.extend(end), self._map() - end)
         return room if room >= self._space.reserve else room + max(0, end - self.used_bytes())
 
     def _wanted_map(self) -> int:
@@ -274,10 +278,10 @@ class Store:
             entry.taken = True
         try:
             outcomes = await self._settle(batch)
-        except BaseException as error:
+        except BaseException:
             for entry in batch:
                 trio.lowlevel.reschedule(entry.task, outcome.Error(Refusal("damaged_store")))
-            raise error
+            raise
         for entry in batch[len(outcomes) :]:
             entry.taken = False
         self._queue.extendleft(reversed(batch[len(outcomes) :]))
@@ -338,9 +342,9 @@ class Store:
                 before = handle.written
                 try:
                     outcomes.append(outcome.Value(entry.job(handle)))
-                except lmdb.Error:
-                    raise
                 except Exception as error:
+                    if _is_fault(error):
+                        raise
                     if handle.written != before:
                         raise _Torn from None
                     outcomes.append(outcome.Error(error))
@@ -351,7 +355,12 @@ class Store:
         try:
             with self._env.begin(write=True, parent=parent) as child:
                 return outcome.Value(entry.job(LmdbTransaction(child, self._tables)))
-        except lmdb.Error:
-            raise
         except Exception as error:
+            if _is_fault(error):
+                raise
             return outcome.Error(error)
+
+
+def _is_fault(error: Exception) -> bool:
+    """Whether the database failed, and not the job (which may have used an impossible key)."""
+    return isinstance(error, lmdb.Error) and not isinstance(error, lmdb.BadValsizeError)

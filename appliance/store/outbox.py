@@ -49,7 +49,8 @@ PROGRESS: Final = struct.Struct(f">BBIIIIIIQQQQ{_REASON}s")
 class OutboxItem(Record, frozen=True):
     """What is sent to whom: `contact` is an identity key, times are unix seconds, receipts have `reply_to`.
 
-    `digest` (BLAKE2b-256 of the content) is known once the content is complete.
+    `digest` (BLAKE2b-256 of the content) and `card` (ours, that goes with it) are fixed when the content is
+    complete: how the item is cut depends on them, and must not change after a restart.
     """
 
     id: bytes
@@ -61,6 +62,7 @@ class OutboxItem(Record, frozen=True):
     horizon: int
     digest: bytes = b""
     reply_to: bytes = b""
+    card: bytes = b""
 
 
 class Progress(NamedTuple):
@@ -181,11 +183,13 @@ def read_content(txn: Transaction, sealer: Sealer, item: bytes, offset: int, len
     return b"".join(pieces)[offset - start : offset - start + length]
 
 
-def begin_sealing(txn: Transaction, sealer: Sealer, item: bytes, digest: bytes, parts: int) -> None:
+def begin_sealing(
+    txn: Transaction, sealer: Sealer, item: bytes, digest: bytes, parts: int, card: bytes = b""
+) -> None:
     """The content is complete: `parts` envelopes will be made of it. Refusals: no_item, wrong_state."""
     progress, record = progress_of(txn, item), find(txn, sealer, item)
     if progress.state == "uploading" and progress.uploaded == record.size:
-        _TABLE.put(txn, sealer, item, replace(record, digest=digest))
+        _TABLE.put(txn, sealer, item, replace(record, digest=digest, card=card))
         put_progress(txn, item, progress._replace(state="sealing", parts=parts))
     elif progress.state != "sealing":
         raise Refusal("wrong_state")

@@ -130,6 +130,7 @@ def open_store(
             copy = folder / f"store.v{old}.mdb"
             if not copy.exists():
                 unfinished = copy.with_suffix(".part")
+                unfinished.unlink(missing_ok=True)
                 store.copy_now(unfinished)
                 unfinished.rename(copy)
             store.write_now(partial(_take_step, step=steps[old], version=old + 1))

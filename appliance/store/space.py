@@ -31,17 +31,21 @@ class Space:
         os.close(self._file)
 
     def ahead(self, used: int) -> int:
-        """Bytes allocated beyond `used`, after an attempt to have at least the reserve there."""
-        if self._end - used < self.reserve and self.disk_free() > 2 * self.reserve:
+        """Bytes allocated beyond `used`."""
+        return max(0, self._end - used)
+
+    def extend(self, used: int) -> int:
+        """The same, after an attempt to have at least the reserve there. Owner: the committer."""
+        if self.ahead(used) < self.reserve and self.disk_free() > 2 * self.reserve:
             try:
                 os.posix_fallocate(self._file, used, 2 * self.reserve)
                 self._end = used + 2 * self.reserve
             except OSError as error:
-                if not is_full(error) and error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
+                if error.errno in (errno.EOPNOTSUPP, errno.EINVAL):
+                    return self.disk_free()  # a file system without allocation: trust the free count
+                if not is_full(error):
                     raise
-                if not is_full(error):  # a file system without allocation: trust the free count
-                    return self.disk_free()
-        return max(0, self._end - used)
+        return self.ahead(used)
 
     def disk_free(self) -> int:
         """Bytes of the file system that this user may still take."""
