@@ -1,7 +1,8 @@
 """Single-use nonces of signed relay requests: issued by HTTP, or counted up on a stream.
 
-A nonce is time ‖ random ‖ MAC, so that nothing is kept for nonces nobody uses; a used one is
-remembered until it is too old to be accepted anyway. Owner: the event loop; nothing is durable,
+A nonce is random ‖ time ‖ MAC, so that nothing is kept for nonces nobody uses; a used one is
+remembered until it is too old to be accepted anyway. The time is masked: a relay that showed its clock
+could be told from others by its drift. Owner: the event loop; nothing is durable,
 and the MAC key changes at every start, so that a nonce never survives the memory of its use.
 """
 
@@ -14,11 +15,10 @@ from typing import Final, Protocol
 
 from appliance.errors import Refusal
 from appliance.protocol.messages import Nonces
+from appliance.protocol.stream import PREFIX_SIZE, counter
 from appliance.service.ports import Clock
 
 NONCE_SECONDS: Final = 60
-NONCE_SIZE: Final = 32
-PREFIX_SIZE: Final = 24
 MAX_ISSUED: Final = 64
 
 
@@ -47,7 +47,8 @@ class SpentTokens:
 
     def issue(self) -> bytes:
         """A fresh 32-byte token."""
-        head = int(self._clock() * 1000).to_bytes(8, "big") + secrets.token_bytes(8)
+        salt = secrets.token_bytes(8)
+        head = salt + _mask(int(self._clock() * 1000).to_bytes(8, "big"), self._mac(salt))
         return head + self._mac(head)
 
     def check(self, token: bytes) -> None:
@@ -55,7 +56,7 @@ class SpentTokens:
         head, mac = token[:16], token[16:]
         if not hmac.compare_digest(mac, self._mac(head)):
             raise Refusal(self._code)
-        age = self._clock() - int.from_bytes(head[:8], "big") / 1000
+        age = self._clock() - int.from_bytes(_mask(head[8:], self._mac(head[:8])), "big") / 1000
         if not -1 <= age <= self._seconds or token in self._spent:
             raise Refusal(self._code)
 
@@ -78,6 +79,10 @@ class SpentTokens:
         return hashlib.blake2b(head, key=self._key, digest_size=16).digest()
 
 
+def _mask(time: bytes, mask: bytes) -> bytes:
+    return bytes(a ^ b for a, b in zip(time, mask, strict=False))
+
+
 class NonceBook(SpentTokens):
     """The nonces of requests over HTTP."""
 
@@ -98,13 +103,9 @@ class StreamNonces:
 
     def check(self, nonce: bytes) -> None:
         """Raise Refusal("nonce") unless it has the prefix and a higher counter than all before."""
-        if not hmac.compare_digest(nonce[:PREFIX_SIZE], self.prefix) or self._count(nonce) <= self._last:
+        if counter(self.prefix, nonce) <= self._last:
             raise Refusal("nonce")
 
     def spend(self, nonce: bytes) -> None:
         """Raise the counter to this one's."""
-        self._last = self._count(nonce)
-
-    @staticmethod
-    def _count(nonce: bytes) -> int:
-        return int.from_bytes(nonce[PREFIX_SIZE:], "big")
+        self._last = counter(self.prefix, nonce)

@@ -1,0 +1,190 @@
+"""The composition root: opens everything, wires the services, starts every named task. No logic."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import trio
+
+from appliance import __version__
+from appliance.api.app import serve
+from appliance.api.entrance import Entrance, bind_loopback, bind_unix
+from appliance.client.entrance import CONTROL_NAME
+from appliance.config import Config
+from appliance.protocol import onion
+from appliance.service.admission import Admission
+from appliance.service.box import Box
+from appliance.service.cards import Cards
+from appliance.service.changes import Changes
+from appliance.service.collector import Collector
+from appliance.service.contacts import Contacts
+from appliance.service.delivery import Delivery
+from appliance.service.health import Health
+from appliance.service.hosting import Hosting
+from appliance.service.housekeeping import Housekeeping
+from appliance.service.inbox import Inbox
+from appliance.service.outbox import Outbox
+from appliance.service.owner import Owner
+from appliance.service.places import Places
+from appliance.service.reader_book import ReaderBook
+from appliance.service.relay import Relay
+from appliance.service.remotes import Remotes
+from appliance.service.settings import Settings
+from appliance.service.tor_watch import TorWatch
+from appliance.store.engine import Store
+from appliance.store.schema import open_store
+from appliance.store.storekey import KeyRing, open_keys
+from tor.supervisor import Tor
+
+ONION_SOCKET: Final = "onion.sock"
+SWITCH_SECONDS: Final = 0.0005
+"""Commits give up the interpreter lock; with the default of 5 ms the committer waits for it after each."""
+
+
+class Ready(msgspec.Struct, frozen=True):
+    """What the box says when it answers: page, one-time claim link, onion address, what Tor does."""
+
+    version: str
+    url: str
+    claim_url: str | None
+    onion: str
+    state: str
+
+    def __repr__(self) -> str:
+        return "<Ready>"
+
+
+async def run(
+    config: Config, announce: Callable[[Ready], None], make_tor: Callable[..., Tor] = Tor
+) -> None:
+    """Run a box until cancelled; `announce` is called once, when it answers."""
+    sys.setswitchinterval(SWITCH_SECONDS)
+    data = config.data.expanduser()
+    store = open_store(data)
+    try:
+        ring = open_keys(data, store)
+        entrances = _bind(config, data)
+        try:
+            await _live(config, store, ring, entrances, announce, make_tor)
+        finally:
+            for entrance in entrances:
+                entrance.close()
+    finally:
+        store.close()
+
+
+async def _live(
+    config: Config,
+    store: Store,
+    ring: KeyRing,
+    entrances: list[Entrance],
+    announce: Callable[[Ready], None],
+    make_tor: Callable[..., Tor],
+) -> None:
+    host = onion.address(ring.identity.public)
+    given = frozenset(f.name for f in fields(Config) if getattr(config, f.name) != f.default)
+    settings = Settings(store, config, given)
+    config = settings.config
+    changes = Changes()
+    tor = make_tor(
+        config,
+        seed=ring.identity.seed,
+        target=entrances[-1].path or Path(),
+        book=ReaderBook(store, ring),
+    )
+    remotes = Remotes(tor.dial)
+    health = Health(store, time.time, lambda: tor.status)
+    relay = Relay(store, config, time.time, host)
+    cards = Cards(store, ring, time.time)
+    owner = Owner(store, ring, time.time, cards, changes)
+    places = Places(store, ring, config, time.time, remotes, cards, changes)
+    contacts = Contacts(store, ring, time.time, remotes, places, changes)
+    inbox = Inbox(store, ring, config, time.time, changes)
+    outbox = Outbox(store, ring, config, time.time, cards, changes)
+    delivery = Delivery(store, ring, config, time.time, remotes, changes)
+    collector = Collector(
+        store,
+        ring,
+        config,
+        time.time,
+        remotes,
+        relay,
+        cards,
+        (places, inbox, outbox, delivery),
+        changes,
+    )
+    admission = Admission(store, config, time.time, relay, contacts.is_peer)
+    hosting = Hosting(store, config, time.time, ring, host)
+    housekeeping = Housekeeping(store, config, time.time)
+    watch = TorWatch(tor, changes, owner, delivery, collector, places)
+    for part in (
+        relay, admission, hosting, places, inbox, outbox, delivery, collector, housekeeping, tor,
+    ):  # fmt: skip
+        settings.follow(part.configure)
+    outbox.on_due = delivery.look
+
+    box = Box(
+        clock=time.time,
+        relay=relay,
+        admission=admission,
+        owner=owner,
+        contacts=contacts,
+        outbox=outbox,
+        inbox=inbox,
+        places=places,
+        hosting=hosting,
+        settings=settings,
+        health=health,
+        changes=changes,
+        tor=tor,
+        public_card=cards.public_text,
+    )
+
+    tasks = health.tasks
+    tasks.add("tor", tor.run)
+    tasks.add("tor watch", watch.run)
+    tasks.add("envelope sweep", relay.run_sweep)
+    tasks.add("housekeeping", housekeeping.run)
+    if not config.relay_only:
+        tasks.add("places", owner.when_unlocked(places.run))
+        tasks.add("sealing", owner.when_unlocked(outbox.run))
+        tasks.add("delivery", owner.when_unlocked(delivery.run))
+        tasks.add("collector", owner.when_unlocked(collector.run_here))
+        tasks.add("relay collector", owner.when_unlocked(collector.run_relays))
+
+    async with trio.open_nursery() as nursery:
+        # The store outlives everyone who writes: it is the last to be cancelled, and its fault ends the box.
+        await nursery.start(store.run)
+        async with trio.open_nursery() as services:
+            await services.start(serve, box, entrances)
+            services.start_soon(tasks.run, name="tasks")
+            announce(_ready(config, entrances[0], owner, host, tor.status.phase))
+        nursery.cancel_scope.cancel()
+
+
+def _bind(config: Config, data: Path) -> list[Entrance]:
+    """Loopback, control and onion, in this order; all or none."""
+    address, _, port = config.listen.rpartition(":")
+    bound: list[Entrance] = []
+    try:
+        bound.append(bind_loopback(address.strip("[]"), int(port)))
+        bound.append(bind_unix("control", data / CONTROL_NAME))
+        bound.append(bind_unix("onion", data / ONION_SOCKET))
+    except BaseException:
+        for entrance in bound:
+            entrance.close()
+        raise
+    return bound
+
+
+def _ready(config: Config, loopback: Entrance, owner: Owner, host: str, state: str) -> Ready:
+    name, port = loopback.listener.getsockname()[:2]
+    url = f"http://{f'[{name}]' if ':' in name else name}:{port}/"
+    claim = None if owner.claim_token is None else f"{url}#claim={owner.claim_token}"
+    return Ready(__version__, url, claim, host, state)

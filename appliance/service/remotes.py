@@ -1,0 +1,63 @@
+"""Other boxes, spoken to over the dial: one client per destination and purpose.
+
+Purposes keep circuits apart, so that an onion cannot tell that two of its visitors are one box. After a
+failure the client is thrown away and the next one gets a fresh SOCKS isolation, because who held a
+circuit to a restarted onion can hang on the old rendezvous.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import trio
+
+from appliance.client.entrance import Unanswered, onion
+from appliance.client.relay import Relay
+from appliance.errors import Refusal
+from appliance.service.ports import Dial
+
+REQUEST_SECONDS: Final = 120.0
+_LOST: Final = {"unreachable", "tor_off", "bad_answer"}
+
+
+class Remotes:
+    """All clients of other boxes. Owner: the event loop."""
+
+    def __init__(self, dial: Dial) -> None:
+        self._dial = dial
+        self._relays: dict[tuple[str, str], Relay] = {}
+        self._generation: defaultdict[tuple[str, str], int] = defaultdict(int)
+
+    @asynccontextmanager
+    async def at(self, address: str, purpose: str, seconds: float = REQUEST_SECONDS) -> AsyncIterator[Relay]:
+        """A client of the box at `address` for some requests; raises its refusals, or "unreachable"."""
+        key = (address, purpose)
+        relay = self._relays.get(key)
+        if relay is None:
+            isolation = f"{address}:{purpose}:{self._generation[key]}"
+            relay = self._relays[key] = Relay(onion(self._dial, address, isolation), address)
+        try:
+            with trio.fail_after(seconds):
+                yield relay
+        except (Unanswered, trio.TooSlowError) as error:
+            await self._renew(key)
+            reason = error.reason if isinstance(error, Unanswered) else "timeout"
+            raise Refusal("unreachable", reason=reason) from error
+        except Refusal as refusal:
+            if refusal.code in _LOST:
+                await self._renew(key)
+            raise
+
+    async def close(self) -> None:
+        """Close every connection."""
+        for key in list(self._relays):
+            await self._renew(key)
+
+    async def _renew(self, key: tuple[str, str]) -> None:
+        self._generation[key] += 1
+        relay = self._relays.pop(key, None)
+        if relay is not None:
+            await relay.__aexit__(None, None, None)

@@ -1,0 +1,64 @@
+"""Follows Tor: tells the page of each change, and sets everybody to work when the network is back."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import trio
+
+from appliance.service.changes import Changes
+from appliance.service.collector import Collector
+from appliance.service.delivery import Delivery
+from appliance.service.owner import Owner
+from appliance.service.places import Places
+from appliance.service.ports import TorPort
+
+_CONNECTED = ("publishing", "reachable")
+
+
+class WatchedTor(TorPort, Protocol):
+    """Tor with what is needed to follow it."""
+
+    @property
+    def revision(self) -> int:
+        """Counts the changes of `status`."""
+        ...
+
+    async def wait_changed(self, revision: int) -> int:
+        """Return the revision as soon as it is another."""
+        ...
+
+
+class TorWatch:
+    """One task. Nothing is durable."""
+
+    def __init__(
+        self,
+        tor: WatchedTor,
+        changes: Changes,
+        owner: Owner,
+        delivery: Delivery,
+        collector: Collector,
+        places: Places,
+    ) -> None:
+        self._tor = tor
+        self._changes = changes
+        self._owner = owner
+        self._delivery = delivery
+        self._collector = collector
+        self._places = places
+
+    async def run(self) -> None:
+        """Follow Tor for ever."""
+        connected = False
+        while True:
+            revision = self._tor.revision
+            now = self._tor.status.phase in _CONNECTED
+            if now and not connected and not self._owner.locked:
+                self._places.provision()
+                self._collector.look()
+                await self._delivery.hasten_all()
+            connected = now
+            self._changes.touch()
+            await self._tor.wait_changed(revision)
+            await trio.lowlevel.checkpoint()
