@@ -44,6 +44,7 @@ def shared_python() -> bool:
 
 
 TOR: Final = Need("tor", program("tor", "tor-gencert"), "the box starts its own Tor")
+BRIDGE: Final = Need("obfs4proxy", program("obfs4proxy"), "tests reach Tor through a disguised bridge")
 BROWSERS: Final = [
     Need("chromium", program("chromium"), "tests open the pages in Chromium"),
     Need("firefox-esr", program("firefox-esr"), "tests open the pages as Tor Browser would"),
@@ -65,7 +66,7 @@ ARM64: Final = [
 TARGETS: Final[dict[str, list[Need]]] = {
     "run": [TOR],
     "check": [],
-    "test": [TOR, *BROWSERS],
+    "test": [TOR, BRIDGE, *BROWSERS],
     "bench": [TOR, REDIS],
     "freeze": [TOR, *FREEZING],
     "freeze-here": [TOR, *FREEZING],
