@@ -87,9 +87,9 @@ async function claim() {
     await page.keyboard.press("Tab");
     if (text === wish.passphrase) await page.keyboard.press("Tab");
   }
-  await page.keyboard.press("Space");
+  await page.keyboard.press(" ");
   await reads(page, "after a power cut your box only relays");
-  await page.keyboard.press("Space");
+  await page.keyboard.press(" ");
   await page.keyboard.press("Tab");
   await page.keyboard.press("Enter");
   await reads(page, "Hello, Ada");
@@ -122,6 +122,7 @@ async function sendNote() {
   await page.reload();
   await until(page, "the draft", (text) => document.querySelector("textarea")?.value === text, NOTE);
   await press(page, "Send note");
+  await reads(page, "On their way");
   await reads(page, "To Marta");
 }
 
@@ -136,6 +137,7 @@ async function sendFile() {
   await attach(page, path);
   await reads(page, "sea-chart.bin, 1.4 MB");
   await press(page, "Send file");
+  await reads(page, "On their way");
   await reads(page, "sea-chart.bin");
   await until(page, "the upload to end", () => !document.body.innerText.includes("are at your box"), null);
 }
