@@ -117,8 +117,8 @@ class FakeOwner:
     async def sign_out(self, token: str) -> None:
         assert token == "good"
 
-    async def claim(self, claim: Any) -> str:
-        if claim.token != "token":
+    async def claim(self, claim: Any, *, trusted: bool) -> str:
+        if claim.token != "token" and not trusted:
             raise Refusal("wrong_token")
         return "good"
 
@@ -131,7 +131,7 @@ class FakeItems:
         self.file_name = "a “quoted” name\r\n.txt"
         self.file = b"x" * 300_000
 
-    async def list(self) -> Any:
+    async def page(self) -> Any:
         return Outbox([])
 
     async def retry(self, item: str) -> None:
@@ -151,7 +151,7 @@ class FakeItems:
 
 
 class FakeContacts:
-    async def list(self) -> Contacts:
+    async def page(self) -> Contacts:
         raise RuntimeError("a bug in a handler")
 
 
