@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from appliance.errors import Refusal
+from appliance.store import schema
+from appliance.store.engine import Store, Transaction
+from appliance.store.schema import MAILBOXES, TABLES, open_store, prefix_end
+
+
+def test_every_table_is_declared_once_and_described() -> None:
+    assert len(set(TABLES)) == len(TABLES)
+    described = {line.split("|")[1].strip() for line in (schema.__doc__ or "").splitlines() if "|" in line}
+    assert set(TABLES) == described - {"table", "---"}
+
+
+def step(txn: Transaction) -> None:
+    for key, value in list(txn.range(MAILBOXES)):
+        txn.put(MAILBOXES, key, value + b"!")
+
+
+def make_old(folder: Path) -> None:
+    store = open_store(folder, version=1)
+    store.write_now(lambda txn: txn.put(MAILBOXES, b"a", b"1"))
+    store.close()
+
+
+def test_an_older_store_is_copied_then_taken_up_step_by_step(tmp_path: Path) -> None:
+    make_old(tmp_path)
+    store = open_store(tmp_path, version=3, steps={1: step, 2: step})
+    assert store.read(lambda txn: txn.get(MAILBOXES, b"a")) == b"1!!"
+    store.close()
+    for version, value in ((1, b"1"), (2, b"1!")):
+        folder = tmp_path / f"from{version}"
+        folder.mkdir()
+        (tmp_path / f"store.v{version}.mdb").rename(folder / "store.mdb")
+        copy = open_store(folder, version=version)
+        assert copy.read(lambda txn: txn.get(MAILBOXES, b"a")) == value
+        copy.close()
+    again = open_store(tmp_path, version=3, steps={})
+    assert again.read(lambda txn: txn.get(MAILBOXES, b"a")) == b"1!!"
+    again.close()
+
+
+def test_a_failed_step_leaves_the_old_version_and_is_taken_again(tmp_path: Path) -> None:
+    make_old(tmp_path)
+
+    def fail(txn: Transaction) -> None:
+        step(txn)
+        raise RuntimeError("power failure")
+
+    (tmp_path / "store.v1.part").write_bytes(b"half a copy")
+    with pytest.raises(RuntimeError):
+        open_store(tmp_path, version=2, steps={1: fail})
+    store = open_store(tmp_path, version=2, steps={1: step})
+    assert store.read(lambda txn: txn.get(MAILBOXES, b"a")) == b"1!"
+    store.close()
+
+
+def test_a_newer_store_is_refused_and_untouched(tmp_path: Path) -> None:
+    open_store(tmp_path, version=2).close()
+    with pytest.raises(Refusal) as caught:
+        open_store(tmp_path, version=1)
+    assert caught.value.code == "newer_store"
+    assert caught.value.details == {"found": 2, "known": 1}
+    open_store(tmp_path, version=2).close()
+
+
+@pytest.mark.parametrize(
+    ("prefix", "end"), [(b"a", b"b"), (b"a\xff", b"b"), (b"\xff\xff", None), (b"a\x00", b"a\x01")]
+)
+def test_prefix_end(prefix: bytes, end: bytes | None) -> None:
+    assert prefix_end(prefix) == end
+
+
+def test_a_prefix_takes_what_begins_with_it_and_no_more(tmp_path: Path) -> None:
+    store: Store = open_store(tmp_path)
+
+    def job(txn: Transaction) -> None:
+        for key in (b"a\xfe", b"a\xff", b"a\xff\x00", b"a\xff\xff\xff", b"b", b"b\x00"):
+            txn.put(MAILBOXES, key, b"")
+        found = list(txn.keys(MAILBOXES, b"a\xff", prefix_end(b"a\xff")))
+        assert found == [b"a\xff", b"a\xff\x00", b"a\xff\xff\xff"]
+
+    store.write_now(job)
+    store.close()
