@@ -60,9 +60,7 @@ class Ready(msgspec.Struct, frozen=True):
         return "<Ready>"
 
 
-async def run(
-    config: Config, announce: Callable[[Ready], None], make_tor: Callable[..., Tor] = Tor
-) -> None:
+async def run(config: Config, announce: Callable[[Ready], None], make_tor: Callable[..., Tor] = Tor) -> None:
     """Run a box until cancelled; `announce` is called once, when it answers."""
     sys.setswitchinterval(SWITCH_SECONDS)
     data = config.data.expanduser()
@@ -128,6 +126,7 @@ async def _live(
     ):  # fmt: skip
         settings.follow(part.configure)
     outbox.on_due = delivery.look
+    contacts.on_accept = collector.send_receipts
 
     box = Box(
         clock=time.time,
@@ -158,7 +157,7 @@ async def _live(
         tasks.add("collector", owner.when_unlocked(collector.run_here))
         tasks.add("relay collector", owner.when_unlocked(collector.run_relays))
 
-    async with trio.open_nursery() as nursery:
+    async with remotes, trio.open_nursery() as nursery:
         # The store outlives everyone who writes: it is the last to be cancelled, and its fault ends the box.
         await nursery.start(store.run)
         async with trio.open_nursery() as services:

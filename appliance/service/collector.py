@@ -95,6 +95,22 @@ class Collector:
         """Collect at every relay now: Tor is back, or the owner asks."""
         self._wake.set()
 
+    async def send_receipts(self, sender: bytes) -> None:
+        """A stranger became a contact: tell them what is here of theirs."""
+        sealer = self._ring.require()
+        self._cards.forget()
+        card = self._cards.card_for(sender)
+        now = int(self._clock())
+        horizon = now + self._config.outbox_horizon_hours * 3600
+
+        def job(txn: Transaction) -> None:
+            for item, arrival in inbox.list_all(txn, sealer):
+                if item.sender == sender and arrival.complete:
+                    add_receipt(txn, self._ring, sender, item.item, card, now, horizon)
+
+        await self._store.write(job)
+        self._outbox.seal_soon()
+
     async def run_here(self) -> None:
         """Empty this box's own mailboxes whenever something arrives."""
         here = self._ring.identity.public

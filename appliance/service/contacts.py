@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 import msgspec
@@ -48,7 +48,7 @@ class Contacts:
         self._remotes = remotes
         self._places = places
         self._changes = changes
-        self.on_accept: Callable[[bytes], None] = _nothing
+        self.on_accept: Callable[[bytes], Awaitable[None]] = _nothing
 
     async def page(self) -> ContactsPage:
         """All contacts by name, requests among them."""
@@ -100,13 +100,13 @@ class Contacts:
 
         contact = await self._store.write(job)
         self._places.provision()
-        self.on_accept(card.identity)
+        await self.on_accept(card.identity)
         self._changes.touch()
         return _row(contact)
 
-    async def accept(self, address: str) -> None:
+    async def accept(self, address: str) -> Contact:
         """Turn a request into a contact."""
-        await self.add(AddContact(card=card_text(self.require(address).card)))
+        return await self.add(AddContact(card=card_text(self.require(address).card)))
 
     async def remove(self, address: str) -> None:
         """Forget a contact, and delete the mailboxes that were theirs alone."""
@@ -183,5 +183,5 @@ def _direct(card: Card) -> bool:
     return any(route.onion == card.identity for route in card.routes)
 
 
-def _nothing(_: bytes) -> None:
+async def _nothing(_: bytes) -> None:
     return None

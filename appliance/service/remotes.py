@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Final, Self
 
 import trio
 
@@ -51,7 +51,10 @@ class Remotes:
                 await self._renew(key)
             raise
 
-    async def close(self) -> None:
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
         """Close every connection."""
         for key in list(self._relays):
             await self._renew(key)
