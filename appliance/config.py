@@ -63,6 +63,9 @@ class Config:
     sweep_batch: int = setting(500, "Envelopes removed in one transaction of the sweep.")
     # Outbox and collector
     relays_wanted: int = setting(2, "At how many relays an envelope is kept when the box is off.")
+    outbox_direct_seconds: int = setting(
+        45, "How long a contact's own box may take to answer before their relays are used.", unit="seconds"
+    )
     outbox_first_seconds: int = setting(5, "First pause before a delivery is tried again.", unit="seconds")
     outbox_longest_seconds: int = setting(1800, "Longest pause between two tries.", unit="seconds")
     outbox_horizon_hours: int = setting(336, "After this a delivery is given up.", unit="hours")

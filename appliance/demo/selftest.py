@@ -56,6 +56,7 @@ class Selftest(Play):
     async def send(self) -> str:
         """One note, sealed, over Tor, opened, with its receipt."""
         address = await self.scene.introduce(HERE, THERE)
+        await self.scene.introduce(THERE, HERE)
         item = await self.scene.send_note(HERE, address, NOTE)
         found = (await self.scene.until_arrived(THERE))[0]
         await self.scene.check_content(THERE, found, NOTE.encode())

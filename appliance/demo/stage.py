@@ -91,7 +91,7 @@ class Stage:
 
     def _draw_boxes(self) -> Table:
         table = Table(box=None, pad_edge=False)
-        for column in ("box", "address", "Tor", "keeps for others", "inbox", "on its way"):
+        for column in ("box", "address", "Tor", "holds", "inbox", "sending"):
             table.add_column(column, header_style="dim", no_wrap=True)
         for name, view in self._views.items():
             state = view.state
@@ -100,11 +100,11 @@ class Stage:
                     name, "", Text(view.words, "red" if view.words == "killed" else "dim"), "", "", ""
                 )
                 continue
-            held = "" if state.relay is None or not state.relay.held else f"{state.relay.held} envelopes"
+            held = "" if state.relay is None or not state.relay.held else f"{state.relay.held} sealed"
             tor = Text(
                 f"{state.tor.phase} {state.tor.percent} %", "green" if state.tor.phase == "reachable" else ""
             )
-            short = f"{state.address[:6]}…{state.address[50:]}" if state.address else ""
+            short = f"{state.address[:8]}….onion" if state.address else ""
             new = f"{state.inbox_unseen} new" if state.inbox_unseen else ""
             waiting = str(state.outbox_waiting) if state.outbox_waiting else ""
             table.add_row(name, short, tor, held, new, waiting)

@@ -44,7 +44,7 @@ class Story(Play):
             ("boxes", "Three boxes start, each with its own Tor", self.start),
             ("owners", "Each box gets an owner", self.claim),
             ("relay", "The relay invites the recipient", self.lend),
-            ("card", "The sender adds the recipient's card", self.introduce),
+            ("card", "Sender and recipient exchange cards", self.introduce),
             ("away", "The recipient's box goes off", self.leave),
             ("deposit", "The sender sends a file to the box that is off", self.deposit),
             ("hold", "The relay keeps it and knows neither sender nor content", self.hold),
@@ -72,9 +72,10 @@ class Story(Play):
         return "the recipient keeps mailboxes at the relay"
 
     async def introduce(self) -> str:
-        """The sender learns the recipient's card."""
+        """Each learns the other's card; a receipt is only sent to a contact."""
         self._address = await self.scene.introduce(SENDER, RECIPIENT)
-        return "it names the recipient's box and the relay"
+        await self.scene.introduce(RECIPIENT, SENDER)
+        return "the recipient's names their box and the relay"
 
     async def leave(self) -> str:
         """The recipient's box goes off."""

@@ -35,7 +35,7 @@ AT_ONCE: Final = 8
 BATCH: Final = 16
 """Parts in one request: up to 256 KiB, half a second over a good circuit."""
 FIRST_SECONDS: Final = 45.0
-"""How long the first, single part may take: whoever does not answer by then is off."""
+"""How long a relay may take over the first, single part."""
 BATCH_SECONDS: Final = 180.0
 REVIVE_STEP: Final = 500
 _PLACED: Final = ("held", "already held")
@@ -173,7 +173,9 @@ class Delivery:
         key = deliveries.route_key(route.onion, route.mailbox)
         address = onion.address(route.onion)
         purpose = f"deposit {route.mailbox.hex()}"
-        after, size, seconds = -1, 1, FIRST_SECONDS
+        after, size = -1, 1
+        # The first part goes alone: who does not answer it in time is off.
+        seconds = float(self._config.outbox_direct_seconds) if direct else FIRST_SECONDS
         while True:
             rows = await self._store.read_cold(
                 lambda txn, at=after, most=size: deliveries.pending(txn, item, most, at)  # type: ignore[misc]

@@ -35,6 +35,7 @@ export const enSettings = {
     sweep_seconds: "Pause between clean-ups",
     sweep_batch: "Envelopes in one clean-up",
     relays_wanted: "Relays for each envelope",
+    outbox_direct_seconds: "Wait for a contact's box",
     outbox_first_seconds: "First pause before trying again",
     outbox_longest_seconds: "Longest pause before trying again",
     outbox_horizon_hours: "Give up after",
