@@ -144,9 +144,9 @@ class RelayStream:
         self._queue(BytesMessage(data=stream.write_request(number, request)))
         return pending
 
-    async def open(self) -> None:
-        """Shake hands and wait for the relay's hello."""
-        self._queue(Request(host=self.host, target=PATH))
+    async def open(self, name: str) -> None:
+        """Shake hands, calling the entrance by `name`, and wait for the relay's hello."""
+        self._queue(Request(host=name, target=PATH))
         await self._flush()
         while not self._prefix:
             if not await self._read_some():
@@ -261,7 +261,7 @@ async def open_stream(entrance: Entrance, host: str) -> AsyncIterator[RelayStrea
         with trio.fail_after(OPEN_SECONDS):
             opened = RelayStream(await entrance.open(), host)
             try:
-                await opened.open()
+                await opened.open(entrance.host)
             except BaseException:
                 await opened.close()
                 raise

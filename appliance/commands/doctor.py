@@ -39,9 +39,9 @@ def doctor(data: Path, listen: str, tor: str, offline: bool, as_json: bool) -> N
     run_async(call, shell)
     lines = []
     for row in findings:
-        lines.append(f"{MARKS[row.state]} {row.name:<12} {printable(row.words)}")
+        lines.append(f"{MARKS[row.state]} {row.name:<24} {printable(row.words)}")
         if row.remedy:
-            lines.append(f"  {'':<12} → {row.remedy}")
+            lines.append(f"  {'':<24} → {row.remedy}")
     shell.answer({"findings": findings, "ok": not any(f.state == "bad" for f in findings)}, lines)
     if any(f.state == "bad" for f in findings):
         sys.exit(exits.FAILED)

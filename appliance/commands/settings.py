@@ -61,7 +61,7 @@ async def reset(desk: Desk, shell: Shell, name: str) -> None:
 async def health(desk: Desk, shell: Shell) -> None:
     """Show how the box is: store, Tor, tasks, disk, memory."""
     report = await desk.health()
-    lines = [f"{MARKS[r.state]} {r.name:<12} {printable(r.words)}" for r in report.rows]
+    lines = [f"{MARKS[r.state]} {r.name:<24} {printable(r.words)}" for r in report.rows]
     up = f"Up {duration(report.uptime_seconds)}, {octets(report.memory_octets)} in memory"
     lines.append(f"{up}, {report.faults} faults, {sum(report.refusals.values())} refusals.")
     shell.answer(report, lines)
