@@ -6,7 +6,7 @@ import re
 import subprocess
 import time
 from collections.abc import Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +16,7 @@ import trio
 from appliance.errors import Refusal
 from tor import child, status
 from tor.binary import Binary
-from tor.control import Control, ControlFailed, arguments_of
+from tor.control import Control, ControlFailed, ControlRefused, arguments_of
 from tor.onion import Onion
 from tor.readers import ReaderBook, base64_key
 from tor.status import Board
@@ -25,6 +25,7 @@ CONNECT_SECONDS = 30.0
 CONNECT_POLL_SECONDS = 0.05
 PROBE_SECONDS = 30.0
 STOP_SECONDS = 5.0
+LAST_WORDS_SECONDS = 0.5
 CLOCK_STEP_SECONDS = 30.0
 
 LOCKED: Final = (
@@ -56,6 +57,7 @@ class Life:
         self.last_words: str | None = None
         self.waits_for_book = False
         self._process: child.Child | None = None
+        self._log_ended = trio.Event()
         self._plan = plan
         self._board = board
         self._own = plan.onion.address.removesuffix(".onion")
@@ -83,6 +85,8 @@ class Life:
                 nursery.start_soon(self._read_log, process)
                 nursery.start_soon(self._talk)
                 await process.wait()
+                with trio.move_on_after(LAST_WORDS_SECONDS):
+                    await self._log_ended.wait()
                 nursery.cancel_scope.cancel()
         finally:
             await process.stop(STOP_SECONDS)
@@ -118,14 +122,19 @@ class Life:
         except Refusal:
             return  # locked; the supervisor asks again after the unlocking
         for address, key in rows:
-            await self.control.add_key(address.removesuffix(".onion"), base64_key(key))
+            with suppress(ControlRefused):  # one bad key must not keep the others out
+                await self.control.add_key(address.removesuffix(".onion"), base64_key(key))
 
     async def _read_log(self, process: child.Child) -> None:
         async with aclosing(process.lines()) as lines:
             async for line in lines:
                 found = _LOG_LINE.match(line)
-                if found is not None and (found[1] == "err" or self.control is None):
-                    self.last_words = found["text"]
+                # A refused torrc is told in a warning, followed by an error that only points back to it.
+                if found is None or "see warnings above" in found["text"]:
+                    continue
+                if found[1] == "err" or not self.talked:
+                    self.last_words = found["text"].removeprefix("Failed to parse/validate config: ")
+        self._log_ended.set()
 
     async def _talk(self) -> None:
         try:

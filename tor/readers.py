@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import trio
+from nacl import bindings
 from nacl.public import PrivateKey
 
 from appliance.errors import Refusal
@@ -72,7 +73,8 @@ class Access:
             if any(name == new.name for name, _ in rows):
                 raise Refusal("wrong_state", name="taken")
             await self._book.save_readers([*rows, (new.name, public)])
-            await self._apply(False)
+            # The first reader closes an open onion, whose introduction points everybody may still know.
+            await self._apply(not rows)
         return Reader(name=new.name, key=public, private_key=private)
 
     async def remove_reader(self, name: str) -> None:
@@ -124,6 +126,11 @@ def read_key(text: str) -> str:
         raise Refusal("malformed", field="key") from error
     if len(data) != 32:
         raise Refusal("malformed", field="key")
+    try:
+        bindings.crypto_scalarmult(bytes([8]) * 32, data)
+    except RuntimeError as error:
+        # A point of low order is nobody's key. Tor would leave it out of the list, and an empty list is open.
+        raise Refusal("malformed", field="key") from error
     return _base32(data)
 
 

@@ -16,7 +16,7 @@ from appliance.errors import Refusal
 from appliance.protocol.desk import NewReader, NewReaderKey, Reader, ReaderKeys, Readers, TorState
 from tor import binary, bridges, torrc
 from tor.binary import Binary
-from tor.control import Control, ControlFailed
+from tor.control import Control, ControlFailed, ControlRefused
 from tor.life import Life, Plan, end_problem
 from tor.onion import Guards, Onion
 from tor.readers import Access, ReaderBook, base64_key
@@ -181,6 +181,8 @@ class Tor:
 
     async def _new_circuits(self) -> None:
         await self._command(lambda control: control.new_circuits())
+        if self._life is not None:
+            await self._ask(self._life.present_keys)  # Tor forgets them with its circuits
 
     async def _apply_readers(self, cut: bool) -> None:
         if self._life is not None:
@@ -195,10 +197,16 @@ class Tor:
 
     async def _command(self, say: Callable[[Control], Awaitable[None]]) -> None:
         if self._life is not None and self._life.control is not None:
-            await self._ask(partial(say, self._life.control))
+            try:
+                await say(self._life.control)
+            except ControlRefused:
+                return  # nothing has changed then, and the next dial tells why
+            except ControlFailed as error:
+                if self._life is not None:
+                    self._life.end(str(error))
 
     async def _ask(self, action: Callable[[], Awaitable[None]]) -> None:
-        """Do something with the running Tor; one that refuses is restarted and gets the book again."""
+        """Do what must hold afterwards; a Tor that refuses is restarted and gets the book again."""
         life = self._life
         try:
             await action()

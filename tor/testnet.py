@@ -46,7 +46,7 @@ class PrivateNetwork:
     `folder` is made if missing and keeps keys and logs; remove it afterwards. `binary` is a tor executable
     (`tor` on PATH by default), `gencert` its tor-gencert (looked for beside it, then on PATH), `environment`
     what the nodes run with. `bridges` names transports ("vanilla", "obfs4"); `bridge_lines` answers in that
-    order.
+    order. `authority_options` are more torrc lines of the authorities.
     """
 
     def __init__(
@@ -57,6 +57,7 @@ class PrivateNetwork:
         gencert: Path | None = None,
         environment: dict[str, str] | None = None,
         bridges: Sequence[str] = (),
+        authority_options: Sequence[str] = (),
         progress: Progress | None = None,
     ) -> None:
         self.folder = folder
@@ -66,6 +67,7 @@ class PrivateNetwork:
         self._gencert = gencert or _beside(self._binary, "tor-gencert")
         self._environment = environment
         self._bridges = tuple(bridges)
+        self._authority_options = tuple(authority_options)
         self._progress = progress or (lambda percent, words: None)
         self._children: list[child.Child] = []
 
@@ -117,7 +119,8 @@ class PrivateNetwork:
         self.torrc_path.write_text("\n".join(self.torrc) + "\n")
         self._progress(25, "Starting the nodes of the private Tor network.")
         for node in nodes:
-            self._children.append(network.start(node, self.torrc))
+            more = self._authority_options if node.is_authority else ()
+            self._children.append(network.start(node, (*self.torrc, *more)))
         await self._wait_for_consensus(nodes)
         self.bridge_lines = tuple([await self._bridge_line(node) for node in nodes if node.is_bridge])
         self._progress(100, "The private Tor network is up.")
@@ -145,7 +148,9 @@ class PrivateNetwork:
     def _check_alive(self) -> None:
         ended = [one for one in self._children if one.code is not None]
         if ended:
-            raise NodeEnded(f"{len(ended)} of {len(self._children)} nodes ended at their start")
+            logs = [node / "notices.log" for node in sorted(self.folder.iterdir()) if node.is_dir()]
+            why = next((words for log in logs if (words := testnode.last_warning(log))), "no reason told")
+            raise NodeEnded(f"{len(ended)} of {len(self._children)} nodes ended at their start: {why}")
 
     async def _stop(self) -> None:
         children, self._children = self._children, []

@@ -206,6 +206,17 @@ async def count_usable(dir_port: int) -> int:
     return sum(1 for row in flags if set(row) >= USABLE_FLAGS)
 
 
+def last_warning(log: Path) -> str | None:
+    """What a node that ended had to say."""
+    try:
+        lines = log.read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return None
+    if not lines or "[err]" not in lines[-1]:
+        return None
+    return next((line.split("[warn] ", 1)[1] for line in reversed(lines) if "[warn] " in line), lines[-1])
+
+
 def read_bridge_line(node: Node) -> str | None:
     """What a client writes after `Bridge`, as soon as the bridge has told its key."""
     try:

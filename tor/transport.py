@@ -40,8 +40,11 @@ REASONS: Final[dict[int, str]] = {
 }
 """Tor's SOCKS answers (socks-extensions of the Tor specifications) as the word in Refusal("unreachable")."""
 
-FINAL: Final = frozenset({"refused", "not allowed", "client key missing", "client key wrong", "bad address"})
+FINAL: Final = frozenset({"refused", "not allowed", "bad address"})
 """Reasons that another try does not change."""
+
+SHUT: Final = frozenset({"client key missing", "client key wrong"})
+"""Reasons that Tor repeats from its cache for hours, though the other side may have let us in meanwhile."""
 
 
 class Dial:
@@ -68,7 +71,7 @@ class Dial:
         target, pause = (onion.lower(), isolation), 0.5
         reason = "timeout"
         with trio.move_on_after(self._patience):
-            while True:
+            while reason not in FINAL:
                 hung = True
                 with trio.move_on_after(self._hang):
                     answer = await self._attempt(target, port)
@@ -76,12 +79,13 @@ class Dial:
                         return answer
                     reason, hung = answer, False
                 self._renew(target)
-                if reason in FINAL:
-                    break
                 if hung:
                     reason = "timeout"
                     await self._forget_circuits()
-                else:
+                elif reason in SHUT:
+                    if not await self._forget_circuits():
+                        break
+                elif reason not in FINAL:
                     await trio.sleep(pause)
                     pause = min(2 * pause, 8.0)
         raise Refusal("unreachable", reason=reason)
@@ -130,12 +134,14 @@ class Dial:
         if len(self._generations) > _KEPT:
             self._generations.popitem(last=False)
 
-    async def _forget_circuits(self) -> None:
-        """Drop Tor's cached descriptors too, which may be those of before the other side's restart."""
+    async def _forget_circuits(self) -> bool:
+        """Drop Tor's cached descriptors too, which may be old; False if that was done a moment ago."""
         now = trio.current_time()
-        if now - self._renewed >= NEW_CIRCUITS_SECONDS:
-            self._renewed = now
-            await self._new_circuits()
+        if now - self._renewed < NEW_CIRCUITS_SECONDS:
+            return False
+        self._renewed = now
+        await self._new_circuits()
+        return True
 
 
 async def _receive(stream: trio.SocketStream, count: int) -> bytes:

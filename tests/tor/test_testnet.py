@@ -77,6 +77,14 @@ async def test_broken_binary_is_said(tmp_path: Path) -> None:
             pytest.fail("it cannot come up")
 
 
+@pytest.mark.tor
+async def test_refused_options_are_said(tmp_path: Path) -> None:
+    with pytest.raises(NetworkFailed, match="NoSuchOption"):
+        async with PrivateNetwork(tmp_path, authority_options=["NoSuchOption 1"]):
+            pytest.fail("it cannot come up")
+    assert nodes_of(tmp_path) == []
+
+
 def test_free_ports_differ() -> None:
     ports = free_ports(40)
     assert len(set(ports)) == 40
