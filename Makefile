@@ -14,7 +14,8 @@ NOT_JUDGED := ASYNC102,ASYNC109,ASYNC110,ASYNC114,ASYNC120,ASYNC124,ASYNC900,ASY
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/.node/bin:$(PATH):/usr/sbin:/sbin
 export PYTHONDONTWRITEBYTECODE ?= 1
 
-.PHONY: run test check format demo bench freeze freeze-arm64 lock upgrade clean
+.PHONY: run demo test check check-ready check-tree check-style check-types check-layers check-web format bench
+.PHONY: freeze freeze-arm64 lock upgrade clean
 
 run:
 	@$(PYTHON) build/setup.py run
@@ -29,15 +30,28 @@ test:
 	cd web && npm test
 	$(BIN)/pytest --verbosity=0 --durations=10 $(ARGS)
 
-check:
+# `make -k check` goes on after a failure and shows every one.
+check: check-tree check-style check-types check-layers check-web
+
+check-ready:
 	@$(PYTHON) build/setup.py check
+
+check-tree: check-ready
 	$(BIN)/python build/tree.py
+
+check-style: check-ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/flake8-async --enable=ASYNC --disable=$(NOT_JUDGED) $$(find appliance tor tests -name "*.py")
+
+check-types: check-ready
 	$(BIN)/mypy
 	$(BIN)/mypy build
+
+check-layers: check-ready
 	$(BIN)/lint-imports
+
+check-web: check-ready
 	cd web && npm run check
 
 format:
