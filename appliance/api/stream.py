@@ -169,9 +169,11 @@ class RelayStream:
 
     async def _commit(self, batch: list[Request]) -> None:
         """Deposit all in one go; when that is refused, one by one: each gets its own answer."""
-        groups = [group for _, request in batch for group in request.groups]
+        whole = batch[0][1]
+        if len(batch) > 1:
+            whole = Deposit([group for _, request in batch for group in request.groups])
         try:
-            deposited = await self._box.relay.deposit(Deposit(groups))
+            deposited = await self._box.relay.deposit(whole)
         except Refusal as refusal:
             if len(batch) == 1:
                 self._refuse(batch[0][0], refusal)
@@ -281,10 +283,15 @@ class RelayStream:
             await self._send(answers)
 
     async def _send(self, data: bytes | bytearray) -> None:
-        try:
-            self._lock.acquire_nowait()
-        except trio.WouldBlock:
+        if self._lock.locked():
             await self._lock.acquire()
+        else:
+            # Nearly always the kernel takes everything at once; only a rest has to wait.
+            sent = self._wire.send_now(data)
+            if sent == len(data):
+                return
+            data = data[sent:]
+            self._lock.acquire_nowait()
         try:
             await self._wire.send_all(data)
         except trio.TooSlowError:
