@@ -8,11 +8,12 @@ an await, because jobs are plain functions.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from time import monotonic
 from typing import Any, TypeVar, cast
@@ -22,7 +23,7 @@ import outcome
 import trio
 
 from appliance.errors import Refusal
-from appliance.store.space import Space, is_full
+from appliance.store.space import Space, allocate, is_full
 from appliance.store.transaction import LmdbTransaction, Table, Transaction
 
 __all__ = ["Store", "Table", "Transaction"]
@@ -31,6 +32,8 @@ T = TypeVar("T")
 
 DATA_FILE = "store.mdb"
 LOCK_FILE = "store.lock"
+READERS_FILE = "store.mdb-lock"
+READERS_OCTETS = 32 * 1024
 QUEUE_LIMIT = 4096
 """Jobs that may wait; who comes later waits for a place first."""
 BATCH_JOBS = 1024
@@ -108,7 +111,11 @@ class Store:
         except BlockingIOError:
             os.close(lock)
             raise Refusal("in_use") from None
-        try:
+        with ExitStack() as closing:
+            closing.callback(os.close, lock)
+            closing.enter_context(_refusing())
+            # LMDB maps its file of readers: a block of it that the disk cannot give would be a bus error.
+            allocate(folder / READERS_FILE, READERS_OCTETS)
             # meminit stays on: without it, leftovers of the process's memory would reach the disk.
             env = lmdb.open(
                 str(folder / DATA_FILE),
@@ -120,11 +127,13 @@ class Store:
                 max_dbs=len(tables) + 8,
                 max_spare_txns=8,
             )
-            opened = {str(table): env.open_db(table.encode()) for table in tables}
-        except (lmdb.Error, OSError) as error:
-            os.close(lock)
-            raise Refusal("disk_full" if is_full(error) else "damaged_store") from error
-        return cls(env, opened, Space(folder / DATA_FILE, reserve), lock, max(largest_map, map_size))
+            closing.callback(env.close)
+            with env.begin(write=True) as txn:
+                opened = {str(table): env.open_db(table.encode(), txn) for table in tables}
+            space = Space(folder / DATA_FILE, reserve)
+            store = cls(env, opened, space, lock, max(largest_map, map_size))
+            closing.pop_all()
+            return store
 
     def close(self) -> None:
         """Close the files; every later use is an error."""
@@ -320,7 +329,9 @@ class Store:
         except lmdb.MapFullError:
             raise _Full(True) from None
         except lmdb.Error as error:
-            if is_full(error):
+            # LMDB says "input/output error" for a write that the disk took in part.
+            if is_full(error) or (error.code == errno.EIO and self._space.is_short()):
+                self._space.measure()
                 raise _Full(False) from None
             raise
 
@@ -359,6 +370,14 @@ class Store:
             if _is_fault(error):
                 raise
             return outcome.Error(error)
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    try:
+        yield
+    except (lmdb.Error, OSError) as error:
+        raise Refusal("disk_full" if is_full(error) else "damaged_store") from error
 
 
 def _is_fault(error: Exception) -> bool:

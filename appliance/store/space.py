@@ -14,6 +14,18 @@ def is_full(error: Exception) -> bool:
     return getattr(error, "errno", None) in _FULL or getattr(error, "code", None) in _FULL
 
 
+def allocate(path: Path, size: int) -> None:
+    """Make a file (0600) of at least `size` bytes, all blocks there; OSError when the disk is full."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        os.posix_fallocate(file, 0, size)
+    except OSError as error:
+        if is_full(error):
+            raise
+    finally:
+        os.close(file)
+
+
 class Space:
     """Blocks allocated beyond the used end of one file; sizes in bytes.
 
@@ -25,6 +37,7 @@ class Space:
         self.reserve = reserve
         self._file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         self._end = 0
+        self.measure()
 
     def close(self) -> None:
         """Close the file."""
@@ -46,6 +59,18 @@ class Space:
                 if not is_full(error):
                     raise
         return self.ahead(used)
+
+    def measure(self) -> None:
+        """Find what an earlier run, or a write that failed for lack of space, left allocated ahead."""
+        state = os.fstat(self._file)
+        if state.st_blocks * 512 >= state.st_size:
+            self._end = state.st_size
+        elif self._end:  # holes: give back what lies beyond the end that is certain
+            os.ftruncate(self._file, self._end)
+
+    def is_short(self) -> bool:
+        """Whether the disk has so little left that an incomplete write was for lack of space."""
+        return self.disk_free() < self.reserve
 
     def disk_free(self) -> int:
         """Bytes of the file system that this user may still take."""
