@@ -6,9 +6,9 @@ ARGS ?=
 BIN := .venv/bin
 
 # Trio rules that cannot see through a call: a clean-up that shields itself (102, 120), a parameter named timeout
-# (109), polling a real process (110), which tasks report their start (114), a fake without await (124), and those
+# (109), polling a real process (110), which tasks report their start (114, 128), a fake without await (124), and those
 # that demand a checkpoint on every path (9xx) or belong to other libraries.
-NOT_JUDGED := ASYNC102,ASYNC109,ASYNC110,ASYNC114,ASYNC120,ASYNC124,ASYNC900,ASYNC910,ASYNC911,ASYNC912,ASYNC913
+NOT_JUDGED := ASYNC102,ASYNC109,ASYNC110,ASYNC114,ASYNC120,ASYNC128,ASYNC124,ASYNC900,ASYNC910,ASYNC911,ASYNC912,ASYNC913
 
 # The environment's programs come first; .node exists only where the machine's own Node is too old or missing.
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/.node/bin:$(PATH):/usr/sbin:/sbin
