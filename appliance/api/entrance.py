@@ -8,6 +8,7 @@ import ipaddress
 import os
 import socket
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -61,15 +62,16 @@ def bind_unix(kind: Kind, path: Path) -> Entrance:
 
     Raises `Refusal("in_use")` when a living process answers there.
     """
-    _remove_stale(path)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        # The mode must be right from the first moment, not only after a chmod.
-        old = os.umask(0o177)
-        try:
-            listener.bind(str(path))
-        finally:
-            os.umask(old)
+        with _short(path) as name:
+            _remove_stale(path, name)
+            # The mode must be right from the first moment, not only after a chmod.
+            old = os.umask(0o177)
+            try:
+                listener.bind(name)
+            finally:
+                os.umask(old)
         listener.listen(BACKLOG)
         listener.setblocking(False)
     except BaseException:
@@ -78,7 +80,17 @@ def bind_unix(kind: Kind, path: Path) -> Entrance:
     return Entrance(kind, listener, path)
 
 
-def _remove_stale(path: Path) -> None:
+@contextlib.contextmanager
+def _short(path: Path) -> Iterator[str]:
+    """A name for the socket by its folder's descriptor: a socket's path may have 107 bytes at most."""
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
+
+
+def _remove_stale(path: Path, name: str) -> None:
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
@@ -89,7 +101,7 @@ def _remove_stale(path: Path) -> None:
     probe.settimeout(1)
     with contextlib.closing(probe):
         try:
-            probe.connect(str(path))
+            probe.connect(name)
         except (ConnectionRefusedError, FileNotFoundError):
             path.unlink(missing_ok=True)
             return

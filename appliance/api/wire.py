@@ -53,7 +53,7 @@ class Wire:
             except OSError as error:
                 raise trio.BrokenResourceError from error
 
-    def send_now(self, data: bytes | memoryview) -> int:
+    def send_now(self, data: bytes | bytearray | memoryview) -> int:
         """Give the kernel what it takes without waiting; returns the octets taken."""
         try:
             return self._socket.send(data)

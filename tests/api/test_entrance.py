@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.api.entrance import bind_loopback, read_proxy_line
+from appliance.api.entrance import bind_loopback, bind_unix, read_proxy_line
 from appliance.errors import Refusal
 
 BAD_LINES = [
@@ -54,3 +54,12 @@ def test_loopback_addresses_are_bound(host):
     entrance = bind_loopback(host, 0)
     assert entrance.listener.getsockname()[1]
     entrance.close()
+
+
+def test_a_deep_data_folder_is_no_hindrance(tmp_path):
+    folder = tmp_path / ("d" * 120)
+    folder.mkdir()
+    entrance = bind_unix("control", folder / "control.sock")
+    assert (folder / "control.sock").is_socket()
+    entrance.close()
+    assert list(folder.iterdir()) == []
