@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Final
 
@@ -53,7 +54,7 @@ def run(data: Path, listen: str | None, tor: str | None, changes: tuple[str, ...
 
 def configured(data: Path, named: dict[str, str], changes: tuple[str, ...]) -> Config:
     """The Config of these options; raises Failure for an unknown name or a value it cannot have."""
-    values = dict(named)
+    values = from_environment() | named
     for change in changes:
         name, sign, text = change.partition("=")
         key = name.strip().replace("-", "_")
@@ -66,6 +67,12 @@ def configured(data: Path, named: dict[str, str], changes: tuple[str, ...]) -> C
     except Refusal as refusal:
         words = f"{sentence(refusal)} ({printable(str(refusal.details.get('name')))})"
         raise Failure(words, exits.USAGE) from refusal
+
+
+def from_environment() -> dict[str, str]:
+    """Settings given as ISLAND_NAME."""
+    found = {f.name: os.environ.get(f"ISLAND_{f.name.upper()}") for f in fields(Config)}
+    return {name: text for name, text in found.items() if text is not None and name != "data"}
 
 
 async def _until_stopped(config: Config, shell: Shell) -> None:
