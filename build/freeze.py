@@ -40,7 +40,7 @@ def freeze() -> Path:
         "ISLAND_PARTS": str(parts),
         "ISLAND_NAME": name,
         # The same sources give the same bytes: time stamps from the commit, sets in one order.
-        "SOURCE_DATE_EPOCH": commit_time(),
+        "SOURCE_DATE_EPOCH": stamps.commit_time(),
         "PYTHONHASHSEED": "0",
         "PYINSTALLER_CONFIG_DIR": str(work / "pyinstaller"),
     }
@@ -49,14 +49,6 @@ def freeze() -> Path:
     if subprocess.run([*command, str(stamps.ROOT / "build" / "island.spec")], env=environment).returncode:
         sys.exit("freeze: PyInstaller failed (its words are above)")
     return stamps.ROOT / "dist" / name
-
-
-def commit_time() -> str:
-    """Return the time of the commit that is built, in seconds, or what the caller already set."""
-    if "SOURCE_DATE_EPOCH" in os.environ:
-        return os.environ["SOURCE_DATE_EPOCH"]
-    asked = ["git", "log", "-1", "--format=%ct"]
-    return subprocess.run(asked, cwd=stamps.ROOT, capture_output=True, text=True).stdout.strip() or "0"
 
 
 if __name__ == "__main__":

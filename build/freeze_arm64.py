@@ -17,7 +17,6 @@ from typing import Final
 import debian
 import python
 import stamps
-from freeze import commit_time
 
 SUITE: Final = "bookworm"
 SYSTEM: Final = stamps.CACHE / "debian-aarch64"
@@ -108,7 +107,7 @@ def freeze_inside() -> None:
         "LANG": "C.UTF-8",
         "PIP_NO_INDEX": "1",
         "PIP_FIND_LINKS": f"{CHECKOUT}/{WHEELS.relative_to(stamps.ROOT)}",
-        "SOURCE_DATE_EPOCH": commit_time(),
+        "SOURCE_DATE_EPOCH": stamps.commit_time(),
     }
     _run("unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", mounts, environment=environment)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
@@ -32,3 +34,11 @@ def write(stamp: Path, key: str) -> None:
     """Record that a step has been finished with these inputs."""
     stamp.parent.mkdir(parents=True, exist_ok=True)
     stamp.write_text(key + "\n")
+
+
+def commit_time() -> str:
+    """Return the time of the commit that is built, in seconds, or what the caller already set."""
+    if "SOURCE_DATE_EPOCH" in os.environ:
+        return os.environ["SOURCE_DATE_EPOCH"]
+    asked = ["git", "log", "-1", "--format=%ct"]
+    return subprocess.run(asked, cwd=ROOT, capture_output=True, text=True).stdout.strip() or "0"
