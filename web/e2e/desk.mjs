@@ -2,8 +2,9 @@
  * Drives the owner's desk of a real box in a real browser, from the one-time link to sign-out.
  *
  *   node e2e/desk.mjs --base URL --claim URL --peer-card TEXT|@FILE [--browser chromium|firefox] [--out DIR]
- *                     [--passphrase TEXT] [--relay INVITATION]
+ *                     [--passphrase TEXT] [--relay INVITATION] [--inbox TEXT]
  *
+ * With --relay it joins that relay; with --inbox it waits for a note with that text, reads, answers and deletes it.
  * Prints one JSON line: steps, problems, screenshots. Leaves with 1 when there is a problem.
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -20,6 +21,7 @@ const { values: wish } = parseArgs({
     claim: { type: "string" },
     "peer-card": { type: "string" },
     relay: { type: "string" },
+    inbox: { type: "string" },
     browser: { type: "string", default: "chromium" },
     out: { type: "string", default: join(tmpdir(), "island-desk") },
     passphrase: { type: "string", default: "amber kelp seven lantern" },
@@ -51,6 +53,7 @@ try {
   await sendFile();
   await relay();
   await settings();
+  await readInbox();
   for (const place of PLACES) await look(place);
   await signOutAndIn();
 } catch (error) {
@@ -179,6 +182,32 @@ async function joinRelay(invitation) {
     (text) => document.querySelector("main")?.innerText.includes(text),
     invitation.slice(0, 8),
   );
+}
+
+/** What arrived: read it, let its sender in, think better of deleting it. */
+async function readInbox() {
+  if (!wish.inbox) return;
+  steps.push("inbox");
+  await visit(page, "inbox");
+  await reads(page, wish.inbox);
+  const [item] = await page.$$("main li a");
+  await item?.click();
+  await until(
+    page,
+    "the open note",
+    (text) => document.querySelector(".note")?.textContent?.includes(text),
+    wish.inbox,
+  );
+  await inBothLooks("inbox-open");
+  if (await page.evaluate(() => document.body.innerText.includes("is not among your contacts"))) {
+    await press(page, "Add to my contacts");
+    await reads(page, "is now a contact.");
+  }
+  await reads(page, "Answer");
+  await press(page, "Delete");
+  await press(page, "Undo");
+  await reads(page, wish.inbox);
+  await until(page, "no new item", () => !document.querySelector("nav .badge:not(.calm)"), null);
 }
 
 async function settings() {

@@ -5,7 +5,7 @@ const DEADLINE = 30_000;
 /** @typedef {import("puppeteer-core").Page} Page */
 
 /** Wait until `ready` (run in the page with `argument`) is truthy.
- * @template A @param {Page} page @param {string} what @param {(argument: A) => unknown} ready @param {A} argument */
+ * @param {Page} page @param {string} what @param {(argument: any) => unknown} ready @param {unknown} argument */
 export async function until(page, what, ready, argument) {
   try {
     await page.waitForFunction(ready, { timeout: DEADLINE, polling: 100 }, argument);

@@ -1,11 +1,8 @@
 /** Every test starts with an empty page, empty storage and no box. */
-import { afterEach, beforeEach } from "vitest";
+import { beforeEach, vi } from "vitest";
 
 beforeEach(() => {
   localStorage.clear();
   location.hash = "";
-});
-
-afterEach(() => {
-  document.body.replaceChildren();
+  vi.unstubAllGlobals();
 });

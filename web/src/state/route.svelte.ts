@@ -24,7 +24,7 @@ class Route {
   }
 
   readonly #read = (): void => {
-    const hash = decodeURIComponent(location.hash.slice(1));
+    const hash = decoded(location.hash.slice(1));
     if (hash.startsWith("claim=")) {
       this.claim = hash.slice("claim=".length);
       history.replaceState(null, "", location.pathname);
@@ -34,6 +34,14 @@ class Route {
     this.place = PLACES.find((known) => known === place) ?? "home";
     this.open = open.join("/");
   };
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return "";
+  }
 }
 
 /** The link to a place, or to something in it. */

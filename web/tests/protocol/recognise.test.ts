@@ -1,0 +1,50 @@
+import { describe, expect, test } from "vitest";
+import { isReaderKey, recognise } from "../../src/protocol/recognise.ts";
+import { vectors } from "../vectors.ts";
+
+const card = vectors<{ text: string; same_text: string[]; refused_text: string[] }>("card");
+const address = vectors<{ addresses: { address: string }[] }>("onion").addresses[1]!.address;
+const secret = "a".repeat(51) + "q";
+
+describe("cards of the shared vectors", () => {
+  test("the card itself", () => {
+    expect(recognise(card.text)).toEqual({ kind: "card", text: card.text });
+  });
+
+  test.each(card.same_text)("the same card, spelled otherwise: %#", (text) => {
+    expect(recognise(text)).toEqual({ kind: "card", text: card.text });
+  });
+
+  test.each(card.refused_text)("no card: %#", (text) => {
+    expect(recognise(text).kind).not.toBe("card");
+  });
+});
+
+test("an address, in whatever case", () => {
+  expect(recognise(` ${address.toUpperCase()}\n`)).toEqual({ kind: "address", address });
+});
+
+test("an invitation is its address and a secret of 32 bytes", () => {
+  const code = `${address}/${secret}`;
+  expect(recognise(code.toUpperCase())).toEqual({ kind: "invitation", address, code });
+  expect(recognise(`${address}/${secret.slice(1)}`).kind).toBe("mistyped");
+  expect(recognise(`x${code.slice(1)}`).kind).toBe("mistyped");
+});
+
+test.each([
+  ["", "empty"],
+  ["  \n", "empty"],
+  ["Marta", "unknown"],
+  [address.slice(1), "mistyped"],
+  [`${address.slice(0, 10)}9${address.slice(11)}`, "mistyped"],
+  ["one/two", "unknown"],
+  ["https://example.org/page", "unknown"],
+])("%j is %s", (text, kind) => {
+  expect(recognise(text).kind).toBe(kind);
+});
+
+test("a reader's key has 52 letters", () => {
+  expect(isReaderKey(secret)).toBe(true);
+  expect(isReaderKey(secret.slice(1))).toBe(false);
+  expect(isReaderKey("1".repeat(52))).toBe(false);
+});
