@@ -27,6 +27,8 @@ WORK_SECONDS: Final = 600
 WORK_PASSES: Final = 1
 MAX_GRANTS: Final = 10_000
 """Grants of one origin that strangers can have made at a time."""
+MAX_CHECKS: Final = 32
+"""Solutions that may wait to be checked."""
 
 
 class Admission:
@@ -66,17 +68,20 @@ class Admission:
 
     async def _check_work(self, solution: WorkSolution) -> None:
         self._challenges.check(solution.challenge)
+        if self._checking.statistics().tasks_waiting >= MAX_CHECKS:
+            raise Refusal("busy")
         challenge = self._challenge(solution.challenge)
         await trio.to_thread.run_sync(work.check, challenge, solution, limiter=self._checking)
         self._challenges.check(solution.challenge)  # another task may have spent it meanwhile
         self._challenges.spend(solution.challenge)
 
     def _check_peer(self, proof: PeerProof) -> None:
-        if not self._is_peer(proof.identity):
-            raise Refusal("policy", policy="peers")
         self._relay.book.check(proof.nonce)
         verify_peer(proof, self._relay.host)
         self._relay.book.spend(proof.nonce)
+        # Asked last: without proof nobody learns who is a contact of this box.
+        if not self._is_peer(proof.identity):
+            raise Refusal("policy", policy=self._config.relay_policy)
 
     async def _give(self, origin: grants.Origin) -> Grant:
         config = self._config

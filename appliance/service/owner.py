@@ -67,6 +67,7 @@ class Owner:
         self._hasher = argon2.PasswordHasher(time_cost=3, memory_cost=64 * 1024, parallelism=1)
         self._hashing = trio.CapacityLimiter(1)
         self._claiming = trio.Lock()
+        self._checking = trio.Lock()
         self.claim_token = None if self.claimed else secrets.token_urlsafe(24)
         self.unlocked = trio.Event()
         if not ring.locked:
@@ -146,6 +147,9 @@ class Owner:
         if protect:
             await self._ring.protect(passphrase)
         else:
+            if not await self._matches(passphrase):
+                # The power was cut in the middle of a change: the verifier is still of the old passphrase.
+                await self._change(verifier=await self._hash(passphrase))
             await self._ring.unprotect()
         self._changes.touch()
 
@@ -192,12 +196,14 @@ class Owner:
 
     async def _check(self, passphrase: str) -> None:
         """Refusal wrong_passphrase or too_many; opens the store key where it is locked."""
-        self._guesses.check()
-        if self._ring.protected:
-            right = await self._unlocks(passphrase)
-        else:
-            right = await self._matches(passphrase)
-        self._guesses.note(right)
+        # One after the other: guesses made side by side would all be free.
+        async with self._checking:
+            self._guesses.check()
+            if self._ring.protected:
+                right = await self._unlocks(passphrase)
+            else:
+                right = await self._matches(passphrase)
+            self._guesses.note(right)
         if not right:
             raise Refusal("wrong_passphrase")
 
@@ -234,10 +240,11 @@ class Owner:
         return owner
 
     async def _change(self, **changed: str) -> None:
-        owner = msgspec.structs.replace(self._find(), **changed)
-
         def job(txn: Transaction) -> None:
-            account.save(txn, self._ring.machine, owner)
+            owner = account.find(txn, self._ring.machine)
+            if owner is None:
+                raise Refusal("not_claimed")
+            account.save(txn, self._ring.machine, msgspec.structs.replace(owner, **changed))
             if "verifier" in changed:
                 account.close_sessions(txn)
 

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import Any, Final
 
+import trio
+
 from appliance.config import Config, choices, convert, declarations, shown
 from appliance.errors import Refusal
 from appliance.protocol.desk import ChangeSettings, Setting
@@ -28,6 +30,7 @@ class Settings:
         self.config = _overlaid(started, overlay)
         self._running = self.config
         self._listeners: list[Callable[[Config], None]] = []
+        self._changing = trio.Lock()
 
     def follow(self, listener: Callable[[Config], None]) -> None:
         """Call `listener` with the configuration now and after every change."""
@@ -45,6 +48,11 @@ class Settings:
 
     async def change(self, change: ChangeSettings) -> SettingsPage:
         """Set or reset settings, all or none; live ones hold at once."""
+        async with self._changing:
+            await self._change(change)
+        return await self.page()
+
+    async def _change(self, change: ChangeSettings) -> None:
         values = {name: _checked(name, value) for name, value in change.values.items()}
         config = _overlaid(self.config, values)
         if config.ttl_default_hours > config.ttl_max_hours:
@@ -58,7 +66,6 @@ class Settings:
         self.config = config
         for listener in self._listeners:
             listener(config)
-        return await self.page()
 
     def _restart(self) -> bool:
         live = {f.name: f.metadata["live"] for f in fields(Config)}
