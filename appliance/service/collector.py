@@ -39,6 +39,9 @@ from appliance.store.transaction import Transaction
 BATCH: Final = 64
 MAX_REQUESTS: Final = 100
 """People unknown to us who may wait for an answer; what others send stays where it is until there is room."""
+STRANGERS_SHARE: Final = 2
+"""Who is no contact yet may fill the inbox up to one part in so many."""
+_AWAY: Final = {"unreachable", "tor_off", "bad_answer"}
 FIRST_PAUSE: Final = 5.0
 LONGEST_PAUSE: Final = 900.0
 
@@ -121,9 +124,13 @@ class Collector:
                 for place in own:
                     watcher.watch(MailboxId(place.mailbox))
                 for place in own:
-                    await self._empty_here(place)
+                    try:
+                        await self._empty_here(place)
+                    except Refusal as refusal:
+                        if refusal.code != "no_mailbox":  # the contact was removed meanwhile
+                            raise
                 # A new contact's mailbox is not watched yet: look again within a moment of any change.
-                await self._something(watcher.next, len(own))
+                await self._something(watcher.next, {place.mailbox for place in own})
             finally:
                 watcher.close()
 
@@ -141,8 +148,8 @@ class Collector:
                 await self._wake.wait()
                 pause = FIRST_PAUSE
 
-    async def _something(self, arrival: Callable[[], Awaitable[object]], known: int) -> None:
-        """Return when a watched mailbox got something or the number of own mailboxes changed."""
+    async def _something(self, arrival: Callable[[], Awaitable[object]], known: set[bytes]) -> None:
+        """Return when a watched mailbox got something, own mailboxes changed, or the time is up."""
         here = self._ring.identity.public
         async with trio.open_nursery() as nursery:
 
@@ -152,7 +159,7 @@ class Collector:
 
             nursery.start_soon(wait)
             nursery.cancel_scope.deadline = trio.current_time() + self._config.collect_seconds
-            while len(self._places.ready(here)) == known:
+            while {place.mailbox for place in self._places.ready(here)} == known:
                 await self._changes.wait(self._changes.revision, 3600)
             nursery.cancel_scope.cancel()
 
@@ -178,15 +185,20 @@ class Collector:
                 return
 
     async def _collect_at(self, relay: bytes, results: list[bool]) -> None:
-        try:
-            for place in self._places.ready(relay):
+        whole = True
+        for place in self._places.ready(relay):
+            try:
                 await self._empty_at(place)
-        except Refusal as refusal:
-            if refusal.code == "locked":
-                raise
-            results.append(False)
-        else:
-            results.append(True)
+            except Refusal as refusal:
+                if refusal.code == "locked":
+                    raise
+                whole = False
+                if refusal.code in _AWAY:
+                    break
+                if refusal.code == "no_mailbox":
+                    await self._places.remake(place)
+        results.append(whole)
+        if whole:
             await self._places.mark_collected(relay)
 
     async def _empty_at(self, place: places.Place) -> None:
@@ -219,7 +231,12 @@ class Collector:
         sealer = self._ring.require()
         # Signed here, because a job runs in the committer's thread, where the store cannot be read anew.
         cards = {one.sender: self._cards.card_for(one.sender) for one in opened if one.sender is not None}
-        taken = await self._store.write(lambda txn: self._keep(txn, sealer, opened, cards))
+        try:
+            taken = await self._store.write(lambda txn: self._keep(txn, sealer, opened, cards))
+        except Refusal as refusal:
+            if refusal.code != "disk_full":
+                raise
+            return Taken(list(known), set(), True)
         for contact in taken.heard:
             await self._delivery.hasten_contact(contact)
         if opened:
@@ -231,31 +248,35 @@ class Collector:
     def _keep(
         self, txn: Transaction, sealer: Sealer, opened: Sequence[Opened], cards: dict[bytes, bytes]
     ) -> Taken:
-        """In a transaction: take in each part; stop where there is no more room."""
+        """In a transaction: take in each part; what there is no room for stays where it is."""
         done: list[EnvelopeId] = []
         heard: set[bytes] = set()
         until = self._inbox.memory_hour()
+        full = False
         for one in opened:
             if one.sender is None or one.part is None:
                 inbox.remember(txn, one.envelope, until)
             else:
+                # A stranger who is not let in does not stand in the way of the contacts behind.
+                known = _is_contact(contacts.find(txn, sealer, one.sender))
+                room = self._config.inbox_octets // (1 if known else STRANGERS_SHARE)
+                if inbox.used_octets(txn) + len(one.part.data) > room:
+                    full = full or known
+                    continue
                 if not self._admit(txn, sealer, one.sender, one.part):
-                    return Taken(done, heard, True)
-                try:
-                    self._accept(txn, sealer, one, one.sender, one.part, cards[one.sender], until)
-                except Refusal as refusal:
-                    if refusal.code != "mailbox_full":
-                        raise
-                    return Taken(done, heard, True)
+                    continue
+                self._accept(txn, sealer, one, one.sender, one.part, cards[one.sender], until)
                 heard.add(one.sender)
             done.append(one.envelope)
-        return Taken(done, heard, False)
+        return Taken(done, heard, full)
 
     def _admit(self, txn: Transaction, sealer: Sealer, sender: bytes, part: Part) -> bool:
         """Know the sender, by their newest card; False when too many unknown people wait already."""
         contact = contacts.find(txn, sealer, sender)
         card = _card_of(sender, part)
         if contact is None:
+            if part.header is not None and part.header.kind == "receipt":
+                return True  # of somebody who was removed; it makes nobody known
             people = contacts.list_all(txn, sealer)
             if sum(person.request for person in people) >= MAX_REQUESTS:
                 return False
@@ -293,8 +314,7 @@ class Collector:
             until_hour=until,
             octets_limit=self._config.inbox_octets,
         )
-        contact = contacts.find(txn, sealer, sender)
-        known = contact is not None and not contact.request
+        known = _is_contact(contacts.find(txn, sealer, sender))
         if known and accepted.complete and accepted.state != "wrong":
             horizon = now + self._config.outbox_horizon_hours * 3600
             add_receipt(txn, self._ring, sender, part.item, card, now, horizon)
@@ -319,6 +339,10 @@ def _open(key: SealingKey, identity: bytes, envelopes: Sequence[tuple[EnvelopeId
         except Refusal:
             opened.append(Opened(id))
     return opened
+
+
+def _is_contact(contact: contacts.Contact | None) -> bool:
+    return contact is not None and not contact.request
 
 
 def _card_of(sender: bytes, part: Part) -> bytes:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import secrets
 from base64 import b32decode
 from binascii import Error as BadBase32
-from typing import Final
+from collections.abc import Callable
+from typing import Final, Literal
 
 import msgspec
 import trio
@@ -60,6 +61,7 @@ class Places:
         self._cards = cards
         self._changes = changes
         self._wake = trio.Event()
+        self.on_leaving: Callable[[], None] = _nothing
         self._guessing = trio.CapacityLimiter(1)
         self.configure(config)
 
@@ -86,7 +88,9 @@ class Places:
 
         def job(txn: Transaction) -> places.Relay:
             old = places.find_relay(txn, sealer, public)
-            kept = relay if old is None else msgspec.structs.replace(relay, added=old.added)
+            kept = relay
+            if old is not None:
+                kept = msgspec.structs.replace(relay, added=old.added, placed=old.placed)
             places.save_relay(txn, sealer, kept)
             return kept
 
@@ -96,7 +100,7 @@ class Places:
         return _row(kept, 0)
 
     async def leave(self, address: str) -> None:
-        """Use a relay no longer. What still waits there is collected by `run` before it is given up."""
+        """Use a relay no longer. What still waits there is collected before its mailboxes are deleted."""
         sealer = self._ring.require()
         public = onion.public_key(address)
 
@@ -196,6 +200,8 @@ class Places:
         try:
             await self._join(relay)
         except Refusal as refusal:
+            if refusal.code == "grant" and relay.expires_hour:
+                await self._mark(relay.onion, grant=b"", expires_hour=0)  # it ended early: ask for another
             away = refusal.code in ("unreachable", "tor_off", "busy", "too_many")
             reason = str(refusal.details.get("reason", "")) if away else refusal.code
             state = "unreachable" if away else "refused"
@@ -205,11 +211,12 @@ class Places:
             results.append(True)
 
     async def _join(self, relay: places.Relay) -> None:
-        """Get the grant and every wanted mailbox at one relay."""
+        """Get the grant and every wanted mailbox at one relay; under a new grant, all the others as well."""
         relay = await self._granted(relay)
         address = onion.address(relay.onion)
         made = False
-        for place in await self._wanted(relay.onion):
+        moves = relay.placed != relay.grant
+        for place in await self._wanted(relay.onion, also_ready=moves):
             async with self._remotes.at(address, f"place {place.contact.hex()}") as client:
                 await client.create(
                     SigningKey(place.fetch_seed),
@@ -217,10 +224,10 @@ class Places:
                     relay.grant,
                     "contact" if place.contact else "request",
                 )
-            await self._save(msgspec.structs.replace(place, state="ready"))
+            await self._set_state(place, "wanted", "ready")
             made = True
-        if made or relay.state != "ready":
-            await self._mark(relay.onion, state="ready", reason="")
+        if made or moves or relay.state != "ready":
+            await self._mark(relay.onion, state="ready", reason="", placed=relay.grant)
 
     async def _granted(self, relay: places.Relay) -> places.Relay:
         now = hour_of(self._clock())
@@ -243,18 +250,20 @@ class Places:
             return GrantRequest(peer=prove_peer(self._ring.identity, client.host, await client.nonce()))
         raise Refusal("policy", policy=info.policy)
 
-    async def _wanted(self, relay: bytes) -> list[places.Place]:
+    async def _wanted(self, relay: bytes, *, also_ready: bool) -> list[places.Place]:
         """Places to be made at a relay: one for requests and one for each contact."""
+        states = ("wanted", "ready") if also_ready else ("wanted",)
         sealer = self._ring.require()
 
         def job(txn: Transaction) -> list[places.Place]:
-            there = {place.contact: place for place in places.list_all(txn, sealer, onion=relay)}
+            found = places.list_all(txn, sealer, onion=relay)
+            there = {place.contact: place for place in found if place.state != "leaving"}
             people = [c.identity for c in contacts.list_all(txn, sealer) if not c.request]
             for contact in [b"", *people]:
                 if contact not in there:
                     there[contact] = _fresh(relay, contact)
                     places.save(txn, sealer, there[contact])
-            return [place for place in there.values() if place.state == "wanted"]
+            return [place for place in there.values() if place.state in states]
 
         return await self._store.write(job)
 
@@ -262,7 +271,12 @@ class Places:
         sealer = self._ring.require()
         try:
             async with self._remotes.at(onion.address(place.onion), f"place {place.contact.hex()}") as client:
-                await client.delete(SigningKey(place.fetch_seed))
+                key = SigningKey(place.fetch_seed)
+                if self._serves(place) and (await client.fetch(key, limit=1)).envelopes:
+                    self.on_leaving()  # a sender was told that it waits: collect it first
+                    results.append(False)
+                    return
+                await client.delete(key)
         except Refusal as refusal:
             if refusal.code != "no_mailbox":
                 results.append(False)
@@ -270,9 +284,30 @@ class Places:
         await self._store.write(lambda txn: places.remove(txn, sealer, place.mailbox), freeing=True)
         results.append(True)
 
-    async def _save(self, place: places.Place) -> None:
+    def _serves(self, place: places.Place) -> bool:
+        """Whether we still want what lies at a place: it is for requests, or for a contact."""
         sealer = self._ring.require()
-        await self._store.write(lambda txn: places.save(txn, sealer, place))
+        return not place.contact or self._store.read(
+            lambda txn: contacts.find(txn, sealer, place.contact) is not None
+        )
+
+    async def remake(self, place: places.Place) -> None:
+        """The relay says that it does not have this mailbox (any more): make it again."""
+        await self._set_state(place, "ready", "wanted")
+        self.provision()
+
+    async def _set_state(
+        self, place: places.Place, before: Literal["wanted", "ready"], after: Literal["wanted", "ready"]
+    ) -> None:
+        """From one state to the next, unless the place is being left meanwhile."""
+        sealer = self._ring.require()
+
+        def job(txn: Transaction) -> None:
+            found = places.find(txn, sealer, place.mailbox)
+            if found is not None and found.state == before:
+                places.save(txn, sealer, msgspec.structs.replace(found, state=after))
+
+        await self._store.write(job)
         self._cards.forget()
         self._changes.touch()
 
@@ -306,6 +341,10 @@ def read_invitation(code: str) -> tuple[bytes, bytes]:
     if len(octets) != 32:
         raise Refusal("grant")
     return public, octets
+
+
+def _nothing() -> None:
+    return None
 
 
 def _fresh(relay: bytes, contact: bytes) -> places.Place:

@@ -11,7 +11,10 @@ from appliance.store.storekey import Sealer
 
 
 class Relay(Record, frozen=True):
-    """A relay that keeps mailboxes for us: onion key (32 octets), grant secret, how it goes with it."""
+    """A relay that keeps mailboxes for us: onion key (32 octets), grant secret, how it goes with it.
+
+    `placed` is the grant under which our mailboxes there are; where it is another, they must be moved.
+    """
 
     onion: bytes
     added: int
@@ -20,6 +23,7 @@ class Relay(Record, frozen=True):
     expires_hour: int = 0
     reason: str = ""
     last_collected: int | None = None
+    placed: bytes = b""
 
 
 class Place(Record, frozen=True):
