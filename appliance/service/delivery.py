@@ -14,6 +14,7 @@ from typing import Final, Literal
 
 import trio
 
+from appliance.client.relay import Relay
 from appliance.config import Config
 from appliance.errors import Refusal
 from appliance.protocol import onion
@@ -37,6 +38,8 @@ BATCH: Final = 16
 FIRST_SECONDS: Final = 45.0
 """How long a relay may take over the first, single part."""
 BATCH_SECONDS: Final = 180.0
+OFF_SECONDS: Final = 60.0
+"""Pause while Tor is not connected."""
 REVIVE_STEP: Final = 500
 _PLACED: Final = ("held", "already held")
 _NO_ROOM: Final = {"mailbox_full", "grant_full", "relay_full", "disk_full", "busy", "too_many"}
@@ -61,6 +64,7 @@ class Delivery:
         self._changes = changes
         self._wake = trio.Event()
         self._active: set[bytes] = set()
+        self._most_hours: dict[str, int] = {}
         self.configure(config)
 
     def configure(self, config: Config) -> None:
@@ -198,17 +202,18 @@ class Delivery:
     async def _deposit(
         self, address: str, purpose: str, route: Route, rows: Sequence[Pending], seconds: float
     ) -> list[Outcome]:
-        group = DepositGroup(
-            mailbox=route.mailbox,
-            capability=route.capability,
-            ttl_hours=self._config.ttl_default_hours,
-            envelopes=[row.envelope for row in rows],
-        )
+        envelopes = [row.envelope for row in rows]
+        wanted = self._config.ttl_default_hours
         async with self._remotes.at(address, purpose, seconds) as relay:
-            answer = await relay.deposit(Deposit([group]))
-        if len(answer.groups) != 1 or len(answer.groups[0]) != len(rows):
-            raise Refusal("bad_answer")
-        return answer.groups[0]
+            try:
+                hours = min(wanted, self._most_hours.get(address, wanted))
+                return await _deposit(relay, route, hours, envelopes)
+            except Refusal as refusal:
+                if refusal.code != "ttl":
+                    raise
+            # It keeps nothing for so long: ask for how long, and take that.
+            most = self._most_hours[address] = (await relay.info()).ttl_max_hours
+            return await _deposit(relay, route, min(wanted, most), envelopes)
 
     async def _note(
         self,
@@ -238,7 +243,8 @@ class Delivery:
             else:
                 deliveries.place_at(txn, item, parts, key, expires, wanted, now)
 
-        await self._store.write(job)
+        # Small, and the way to free the item's space: goes on when the disk is full.
+        await self._store.write(job, freeing=True)
         self._changes.touch()
 
     async def _settle(self, item: OutboxItem, problem: str) -> None:
@@ -256,7 +262,8 @@ class Delivery:
                 until = min(until, progress.expires_hour * 3600)
             await self._postpone(item.id, max(until, now + 60), "", tried=False)
         elif problem == "tor_off":
-            await self._postpone(item.id, now + self._config.outbox_first_seconds, problem, tried=False)
+            # Tor's return hastens everything; until then each look is only wear of the disk.
+            await self._postpone(item.id, now + OFF_SECONDS, problem, tried=False)
         else:
             pause = self._config.outbox_first_seconds * 2.0 ** min(progress.tries, 20)
             pause = min(pause, self._config.outbox_longest_seconds) * random.uniform(0.5, 1.5)  # noqa: S311
@@ -273,7 +280,7 @@ class Delivery:
             def job(txn: Transaction, at: int = after) -> int | None:
                 return deliveries.revive(txn, item, wanted, hour, REVIVE_STEP, at)
 
-            after = await self._store.write(job)
+            after = await self._store.write(job, freeing=True)
 
     async def _hasten(self, contact: bytes | None) -> None:
         sealer = self._ring.require()
@@ -285,7 +292,7 @@ class Delivery:
                 if waits and contact in (None, outbox.find(txn, sealer, item).contact):
                     deliveries.hasten(txn, item, now)
 
-        await self._store.write(job)
+        await self._store.write(job, freeing=True)
         self._wake.set()
 
     def _progress(self, item: bytes) -> Progress:
@@ -294,7 +301,7 @@ class Delivery:
     async def _postpone(self, item: bytes, when: float, reason: str, *, tried: bool = True) -> None:
         try:
             await self._store.write(
-                lambda txn: deliveries.postpone(txn, item, int(when), reason, tried=tried)
+                lambda txn: deliveries.postpone(txn, item, int(when), reason, tried=tried), freeing=True
             )
         except Refusal as refusal:
             if refusal.code != "no_item":
@@ -303,6 +310,14 @@ class Delivery:
     async def _end(self, item: bytes, state: Literal["delivered", "given_up"], reason: str) -> None:
         now = int(self._clock())
         await self._store.write(lambda txn: outbox.end(txn, item, state, now, reason), freeing=True)
+
+
+async def _deposit(relay: Relay, route: Route, hours: int, envelopes: list[bytes]) -> list[Outcome]:
+    group = DepositGroup(route.mailbox, route.capability, hours, envelopes)
+    answer = await relay.deposit(Deposit([group]))
+    if len(answer.groups) != 1 or len(answer.groups[0]) != len(envelopes):
+        raise Refusal("bad_answer")
+    return answer.groups[0]
 
 
 def _problem(code: str) -> str:

@@ -119,7 +119,8 @@ class Inbox:
             contact=sender is not None and not sender.request,
             kind=kind,
             name="" if header is None else header.name,
-            size=0 if header is None else header.size,
+            # What the header says is only the sender's word.
+            size=arrival.octets if arrival.complete or header is None else header.size,
             parts=arrival.parts,
             parts_here=arrival.parts_here,
             complete=arrival.complete,

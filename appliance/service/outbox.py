@@ -34,6 +34,7 @@ from appliance.store.transaction import Transaction
 BATCH: Final = 16
 """Parts sealed in one thread call and kept in one commit."""
 HASH_PIECE: Final = 1 << 20
+_UPLOADED: Final = ("sealing", "sending", "delivered")
 
 
 class Outbox:
@@ -115,23 +116,24 @@ class Outbox:
 
         await self._store.write(job)
         if len(content) == size:
-            await self._complete(item.id)
+            self._unsealed.set()
         self._changes.touch()
         return ItemId(to_text(item.id))
 
     async def upload(self, id: str, offset: int, data: bytes) -> Uploaded:
-        """Keep a piece of a file; with the last one the item goes on its way."""
+        """Keep a piece of a file; with the last one the item goes on its way. Again is alike."""
         sealer = self._ring.require()
         item = from_text(id)
 
-        def job(txn: Transaction) -> tuple[int, int, outbox.State]:
-            found = outbox.find(txn, sealer, item)
-            reached = outbox.upload(txn, sealer, item, offset, data)
-            return reached, found.size, outbox.progress_of(txn, item).state
+        def job(txn: Transaction) -> tuple[int, int]:
+            found, state = outbox.find(txn, sealer, item), outbox.progress_of(txn, item).state
+            if state in _UPLOADED and offset + len(data) <= found.size:
+                return found.size, found.size  # the answer to the last piece was lost, and it comes again
+            return outbox.upload(txn, sealer, item, offset, data), found.size
 
-        reached, size, state = await self._store.write(job)
-        if reached == size and state == "uploading":
-            await self._complete(item)
+        reached, size = await self._store.write(job)
+        if reached == size:
+            self._unsealed.set()
         self._changes.touch()
         return Uploaded(reached, size)
 
@@ -155,9 +157,9 @@ class Outbox:
 
     async def run(self) -> None:
         """Seal items whose content is complete, for ever; goes on where a crash stopped it."""
-        await self._complete_uploads()
         while True:
             self._unsealed = trio.Event()
+            await self._complete_uploads()
             for item in self._store.read(lambda txn: outbox.list_states(txn, "sealing")):
                 try:
                     await self._seal(item)
@@ -168,7 +170,7 @@ class Outbox:
             await self._unsealed.wait()
 
     async def _complete_uploads(self) -> None:
-        """A crash between the last byte and the start of sealing leaves whole uploads."""
+        """Whole uploads begin to be sealed; here only, so that no lost request or crash leaves one behind."""
         sealer = self._ring.require()
 
         def job(txn: Transaction) -> list[bytes]:
@@ -180,7 +182,11 @@ class Outbox:
             ]
 
         for item in self._store.read(job):
-            await self._complete(item)
+            try:
+                await self._complete(item)
+            except Refusal as refusal:
+                if refusal.code != "no_item":  # cancelled meanwhile
+                    raise
 
     async def _complete(self, item: bytes) -> None:
         """Fix digest, card and number of parts; from here on the item is cut the same way always."""
@@ -196,7 +202,6 @@ class Outbox:
             outbox.begin_sealing(txn, sealer, item, digest.digest(), parts, card)
 
         await self._store.write(job)
-        self._unsealed.set()
 
     async def _seal(self, item: bytes) -> None:
         sealer = self._ring.require()
