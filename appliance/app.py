@@ -32,6 +32,7 @@ from appliance.service.inbox import Inbox
 from appliance.service.outbox import Outbox
 from appliance.service.owner import Owner
 from appliance.service.places import Places
+from appliance.service.ports import Clock
 from appliance.service.reader_book import ReaderBook
 from appliance.service.relay import Relay
 from appliance.service.remotes import Remotes
@@ -60,7 +61,12 @@ class Ready(msgspec.Struct, frozen=True):
         return "<Ready>"
 
 
-async def run(config: Config, announce: Callable[[Ready], None], make_tor: Callable[..., Tor] = Tor) -> None:
+async def run(
+    config: Config,
+    announce: Callable[[Ready], None],
+    make_tor: Callable[..., Tor] = Tor,
+    clock: Clock = time.time,
+) -> None:
     """Run a box until cancelled; `announce` is called once, when it answers."""
     sys.setswitchinterval(SWITCH_SECONDS)
     data = config.data.expanduser()
@@ -69,7 +75,7 @@ async def run(config: Config, announce: Callable[[Ready], None], make_tor: Calla
         ring = open_keys(data, store)
         entrances = _bind(config, data)
         try:
-            await _live(config, store, ring, entrances, announce, make_tor)
+            await _live(config, store, ring, entrances, announce, make_tor, clock)
         finally:
             for entrance in entrances:
                 entrance.close()
@@ -84,6 +90,7 @@ async def _live(
     entrances: list[Entrance],
     announce: Callable[[Ready], None],
     make_tor: Callable[..., Tor],
+    clock: Clock,
 ) -> None:
     host = onion.address(ring.identity.public)
     given = frozenset(f.name for f in fields(Config) if getattr(config, f.name) != f.default)
@@ -97,39 +104,40 @@ async def _live(
         book=ReaderBook(store, ring),
     )
     remotes = Remotes(tor.dial)
-    health = Health(store, time.time, lambda: tor.status)
-    relay = Relay(store, config, time.time, host)
-    cards = Cards(store, ring, time.time)
-    owner = Owner(store, ring, time.time, cards, changes)
-    places = Places(store, ring, config, time.time, remotes, cards, changes)
-    contacts = Contacts(store, ring, time.time, remotes, places, changes)
-    inbox = Inbox(store, ring, config, time.time, changes)
-    outbox = Outbox(store, ring, config, time.time, cards, changes)
-    delivery = Delivery(store, ring, config, time.time, remotes, changes)
+    health = Health(store, clock, lambda: tor.status)
+    relay = Relay(store, config, clock, host)
+    cards = Cards(store, ring, clock)
+    owner = Owner(store, ring, clock, cards, changes)
+    places = Places(store, ring, config, clock, remotes, cards, changes)
+    contacts = Contacts(store, ring, clock, remotes, places, changes)
+    inbox = Inbox(store, ring, config, clock, changes)
+    outbox = Outbox(store, ring, config, clock, cards, changes)
+    delivery = Delivery(store, ring, config, clock, remotes, changes)
     collector = Collector(
         store,
         ring,
         config,
-        time.time,
+        clock,
         remotes,
         relay,
         cards,
         (places, inbox, outbox, delivery),
         changes,
     )
-    admission = Admission(store, config, time.time, relay, contacts.is_peer)
-    hosting = Hosting(store, config, time.time, ring, host)
-    housekeeping = Housekeeping(store, config, time.time)
+    admission = Admission(store, config, clock, relay, contacts.is_peer)
+    hosting = Hosting(store, config, clock, ring, host)
+    housekeeping = Housekeeping(store, config, clock)
     watch = TorWatch(tor, changes, owner, delivery, collector, places)
     for part in (
         relay, admission, hosting, places, inbox, outbox, delivery, collector, housekeeping, tor,
     ):  # fmt: skip
         settings.follow(part.configure)
     outbox.on_due = delivery.look
+    places.on_leaving = collector.look
     contacts.on_accept = collector.send_receipts
 
     box = Box(
-        clock=time.time,
+        clock=clock,
         relay=relay,
         admission=admission,
         owner=owner,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -96,7 +97,9 @@ FAST = {
 
 
 @asynccontextmanager
-async def running(net: Net, data: Path, claim: bool = True, **settings) -> AsyncIterator[Running]:
+async def running(
+    net: Net, data: Path, claim: bool = True, clock: Callable[[], float] = time.time, **settings
+) -> AsyncIterator[Running]:
     """A box that runs while the block does; claimed unless told otherwise."""
     config = replace(Config(data=data, listen="127.0.0.1:0"), **{**FAST, **settings})
     ready: list[app.Ready] = []
@@ -107,7 +110,7 @@ async def running(net: Net, data: Path, claim: bool = True, **settings) -> Async
         answers.set()
 
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(app.run, config, announce, lambda *a, **k: Wire(net, *a, **k))
+        nursery.start_soon(app.run, config, announce, lambda *a, **k: Wire(net, *a, **k), clock)
         with trio.fail_after(20):
             await answers.wait()
         async with Desk(control(data)) as desk:
