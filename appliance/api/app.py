@@ -75,7 +75,7 @@ class Application:
         except Disconnected:
             return
         except Exception as error:
-            answer = self._refuse(scope, error)
+            answer = self._refuse(scope, error, _name(row))
         await _respond(send, *answer)
 
     async def _perform(
@@ -116,16 +116,16 @@ class Application:
         body = codec.write(Nothing() if result is None else result, media)
         return 200, [*_body_headers(media, body), *cookies], body
 
-    def _refuse(self, scope: Any, error: Exception) -> tuple[int, Headers, bytes]:
-        """The answer to anything that was raised: one shape, and what is no refusal is counted."""
+    def _refuse(self, scope: Any, error: Exception, route: str) -> tuple[int, Headers, bytes]:
+        """The answer to anything that was raised, in one shape; counted by route."""
         if isinstance(error, Refusal):
             refusal = error
         elif isinstance(error, HTTPException):
             refusal = Refusal(_HTTP_CODES.get(error.code or 400, "malformed"))
         else:
-            self._box.count_fault("http", error)
+            self._box.count_fault(route, error)
             refusal = Refusal("fault")
-        self._box.count_refusal("http", refusal.code)
+        self._box.count_refusal(route, refusal.code)
         headers = scope["headers"]
         media = wanted_media(header(headers, b"accept"), header(headers, b"content-type"))
         body = codec.write(problems(refusal), media)
@@ -139,7 +139,7 @@ class Application:
             rule = row.path.replace("{", "<").replace("}", ">")
             app.add_url_rule(
                 rule,
-                endpoint=f"{row.method} {row.path}",
+                endpoint=_name(row),
                 view_func=self._view(row),
                 methods=[row.method],
                 provide_automatic_options=False,
@@ -154,7 +154,11 @@ class Application:
 
     def _view(self, row: Row) -> Any:
         async def view(**path: str) -> Response:
-            return _response(*await self._perform(row, request.scope, path, request.body))
+            try:
+                answer = await self._perform(row, request.scope, path, request.body)
+            except Exception as error:
+                answer = self._refuse(request.scope, error, _name(row))
+            return _response(*answer)
 
         return view
 
@@ -176,7 +180,7 @@ class Application:
         return _response(page.status, page.headers, page.body)
 
     async def _on_error(self, error: Exception) -> Response:
-        return _response(*self._refuse(request.scope, error))
+        return _response(*self._refuse(request.scope, error, "site"))
 
 
 async def serve(
@@ -190,6 +194,11 @@ async def serve(
     gate = Gate(box, limits)
     application = Application(box, gate, Site(folder or site_folder()))
     await Server(box, application, gate).serve(entrances, task_status=task_status)
+
+
+def _name(row: Row | None) -> str:
+    """What a route is called where refusals are counted; never what a stranger wrote."""
+    return "site" if row is None else f"{row.method} {row.path}"
 
 
 def _response(status: int, headers: Headers, body: Any) -> Response:

@@ -159,7 +159,7 @@ async def test_a_bug_behind_a_route_is_500_and_is_counted(house, path):
     async with house() as h, h.bystander():
         status, _, body = await h.ask("GET", path, kind="control")
         assert (status, h.code(body)) == (500, "fault")
-        assert h.box.faults == {"http": 1}
+        assert h.box.faults == {"GET /v1/contacts": 1}
 
 
 async def test_an_answer_is_not_lost_when_the_body_was_not_read(house):

@@ -1,0 +1,159 @@
+"""Small stand-ins for the services of a box: enough for tests of the entrances alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import Any
+
+import trio
+
+from appliance.config import Config
+from appliance.errors import Refusal
+from appliance.protocol.desk import Contacts, InboxItem, Outbox, State, TorState, Uploaded
+from appliance.protocol.messages import (
+    Acknowledge,
+    Acknowledged,
+    Deposit,
+    Deposited,
+    Fetch,
+    Fetched,
+    Nonces,
+    Outcome,
+    RelayInfo,
+    Subscribe,
+)
+from appliance.service.arrivals import Arrivals, Watcher
+from appliance.service.changes import Changes
+from appliance.service.nonces import StreamNonces
+
+ADDRESS = "a" * 55 + "d.onion"
+FULL_MAILBOX = b"F" * 20
+BROKEN_MAILBOX = b"B" * 20
+
+
+class FakeRelay:
+    """Keeps deposits in a list; two mailbox ids stand for a full mailbox and for a bug."""
+
+    def __init__(self) -> None:
+        self.kept: list[bytes] = []
+        self.calls: list[int] = []
+        self.host = ADDRESS
+        self.arrivals = Arrivals()
+        self.pause = 0.0
+
+    def info(self) -> RelayInfo:
+        return RelayInfo(1, "open", [960], 168, 720, 128, 1, 64, 1)
+
+    def nonces(self, count: int) -> Nonces:
+        return Nonces([bytes(32)] * count, 60)
+
+    def open_stream(self) -> StreamNonces:
+        return StreamNonces()
+
+    def watcher(self) -> Watcher:
+        return self.arrivals.watcher()
+
+    async def deposit(self, message: Deposit) -> Deposited:
+        self.calls.append(len(message.groups))
+        await trio.sleep(self.pause)
+        groups = []
+        for group in message.groups:
+            if group.mailbox == BROKEN_MAILBOX:
+                raise RuntimeError("a bug in the relay")
+            state = "mailbox_full" if group.mailbox == FULL_MAILBOX else "held"
+            if state == "held":
+                self.kept += group.envelopes
+            groups.append([Outcome(state, 1) for _ in group.envelopes])
+            self.arrivals.announce([group.mailbox])
+        return Deposited(groups)
+
+    async def fetch(self, message: Fetch, book: Any = None) -> Fetched:
+        return Fetched([], False)
+
+    async def acknowledge(self, message: Acknowledge, book: Any = None) -> Acknowledged:
+        raise Refusal("nonce")
+
+    async def subscribe(self, message: Subscribe, book: Any, watcher: Watcher) -> None:
+        watcher.watch(message.mailbox)
+
+
+class FakeOwner:
+    name = "Ann"
+    claimed = True
+    locked = False
+
+    def session(self, token: str) -> bool:
+        return token == "good"
+
+    async def sign_in(self, passphrase: str) -> str:
+        if passphrase != "open sesame":
+            raise Refusal("wrong_passphrase")
+        return "good"
+
+    async def sign_out(self, token: str) -> None:
+        assert token == "good"
+
+    async def claim(self, claim: Any, *, trusted: bool) -> str:
+        if claim.token != "token" and not trusted:
+            raise Refusal("wrong_token")
+        return "good"
+
+
+class FakeItems:
+    """Stands for contacts, outbox and inbox."""
+
+    def __init__(self) -> None:
+        self.uploads: list[tuple[str, int, bytes]] = []
+        self.file_name = "a “quoted” name\r\n.txt"
+        self.file = b"x" * 300_000
+
+    async def page(self) -> Any:
+        return Outbox([])
+
+    async def retry(self, item: str) -> None:
+        raise Refusal("no_item")
+
+    async def upload(self, item: str, offset: int, data: bytes) -> Uploaded:
+        self.uploads.append((item, offset, data))
+        return Uploaded(offset + len(data), 10_000_000)
+
+    async def open(self, item: str) -> tuple[InboxItem, AsyncIterator[bytes]]:
+        async def chunks() -> AsyncIterator[bytes]:
+            for start in range(0, len(self.file), 50_000):
+                yield self.file[start : start + 50_000]
+
+        item_row = InboxItem(item, "", "", True, "file", self.file_name, len(self.file), 1, 1, True, False, 0)
+        return item_row, chunks()
+
+
+class FakeContacts:
+    async def page(self) -> Contacts:
+        raise RuntimeError("a bug in a handler")
+
+
+class FakeBox:
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.relay = self.admission = FakeRelay()
+        self.owner = FakeOwner()
+        self.outbox = self.inbox = FakeItems()
+        self.contacts = FakeContacts()
+        self.changes = Changes()
+        self.faults: Counter[str] = Counter()
+        self.refusals: Counter[tuple[str, str]] = Counter()
+
+    def state(self, signed_in: bool) -> State:
+        tor = TorState("off", 0, "off")
+        return State(
+            self.changes.revision, "0", 0, self.owner.claimed, False, signed_in, False, ADDRESS, tor, "Ann"
+        )
+
+    def public_card(self) -> str:
+        return "ISLAND:CARD"
+
+    def count_fault(self, where: str, error: BaseException) -> None:
+        self.faults[where] += 1
+
+    def count_refusal(self, where: str, code: str) -> None:
+        self.refusals[where, code] += 1
