@@ -195,4 +195,5 @@ def _read(event: Any) -> Event:
         return Event(event.type, event.action, arguments={**said, "ADDRESS": event.address or ""})
     if event.type == "NETWORK_LIVENESS":
         return Event(event.type, event.status or "")
-    return Event(event.type, event.action, event.runlevel, said)
+    # A type that stem does not know has no parts.
+    return Event(event.type, getattr(event, "action", ""), getattr(event, "runlevel", "NOTICE"), said)
