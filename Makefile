@@ -61,7 +61,7 @@ format:
 
 bench:
 	@$(PYTHON) build/setup.py bench
-	$(BIN)/python tests/bench $(ARGS)
+	$(BIN)/python build/bench $(ARGS)
 
 freeze:
 	@$(PYTHON) build/setup.py freeze
