@@ -4,7 +4,7 @@
  *   node e2e/desk.mjs --base URL --claim URL --peer-card TEXT|@FILE [--browser chromium|firefox] [--out DIR]
  *                     [--passphrase TEXT] [--relay INVITATION] [--inbox TEXT]
  *
- * With --relay it joins that relay; with --inbox it waits for a note with that text, reads, answers and deletes it.
+ * With --relay it joins that relay; with --inbox it waits for a note that begins with that text, reads, answers and deletes it.
  * Prints one JSON line: steps, problems, screenshots. Leaves with 1 when there is a problem.
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -159,7 +159,7 @@ async function relay() {
   await press(page, "I have handed it over");
   await reads(page, "Jonas");
   if ((await page.content()).includes(code)) problems.push("the invitation stays in the page");
-  await press(page, "Revoke");
+  await press(page, "Revoke Jonas");
   await press(page, "Revoke and delete");
   await until(
     page,
@@ -190,8 +190,11 @@ async function readInbox() {
   steps.push("inbox");
   await visit(page, "inbox");
   await reads(page, wish.inbox);
-  const [item] = await page.$$("main li a");
-  await item?.click();
+  await page.evaluate((text) => {
+    const lines = [...document.querySelectorAll("main li a")];
+    lines.find((line) => line.textContent?.includes(text))?.setAttribute("data-wanted", "");
+  }, wish.inbox);
+  await page.click("main li a[data-wanted]");
   await until(
     page,
     "the open note",
@@ -207,7 +210,15 @@ async function readInbox() {
   await press(page, "Delete");
   await press(page, "Undo");
   await reads(page, wish.inbox);
-  await until(page, "no new item", () => !document.querySelector("nav .badge:not(.calm)"), null);
+  await until(
+    page,
+    "the note to be seen",
+    (text) => {
+      const lines = [...document.querySelectorAll("main li a")];
+      return lines.some((line) => line.textContent?.includes(text) && !line.classList.contains("unseen"));
+    },
+    wish.inbox,
+  );
 }
 
 async function settings() {

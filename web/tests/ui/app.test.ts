@@ -167,7 +167,7 @@ test("somebody unknown is let in from what they sent", async () => {
 test("stopping a delivery asks once", async () => {
   const { box } = open("#/outbox");
   const before = box.data.outbox.length;
-  await press(/^Cancel$/);
+  await press(/^Cancel: /);
   expect(await screen.findByText("Stop sending this?")).toBeTruthy();
   await press(/^Stop sending$/);
   await waitFor(() => expect(box.data.outbox.length).toBe(before - 1));
