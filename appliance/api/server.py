@@ -95,6 +95,8 @@ class Server:
             scope.cancel()
         for guest in tuple(self._guests):
             guest.retire()
+        # Who waits for news is answered now, or every stop with a page open would take the whole grace.
+        self._box.changes.touch()
 
     async def _accept(self, entrance: Entrance, connections: trio.Nursery) -> None:
         while True:

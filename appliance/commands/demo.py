@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
 
 import click
+import trio
 
 from appliance.commands import exits
-from appliance.commands.shell import Shell, json_option, run_async
-from appliance.demo.play import Play, Tell
+from appliance.commands.shell import Failure, Shell, json_option, run_async
+from appliance.demo.play import Account, Play, Tell
 from appliance.demo.scene import Scene
 from appliance.demo.selftest import Selftest
 from appliance.demo.stage import Stage
@@ -61,17 +63,28 @@ def _show(
     title: str, make: Callable[[Scene, Tell], Play], tor: str, keep: Path | None, as_json: bool
 ) -> None:
     shell = Shell(Path(), as_json)
-    passed = False
+    account: Account | None = None
 
     async def call() -> None:
-        nonlocal passed
+        nonlocal account
         stage = Stage(title, quiet=as_json)
-        with stage.open():
-            account = await perform(make, stage, tor=tor, keep=keep)
-        passed = account.ok
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_take_down, signals, nursery.cancel_scope)
+                with stage.open():
+                    account = await perform(make, stage, tor=tor, keep=keep)
+                nursery.cancel_scope.cancel()
+        if account is None:
+            raise Failure("Stopped before the end; nothing is left behind.", exits.INTERRUPTED)
         verdict = "Everything was verified" if account.ok else f"Not verified: {account.problem}"
         shell.answer(account, ["", f"{verdict}, in {account.seconds} seconds."])
 
     run_async(call, shell)
-    if not passed:
+    if account is None or not account.ok:
         sys.exit(exits.FAILED)
+
+
+async def _take_down(signals: AsyncIterator[int], scope: trio.CancelScope) -> None:
+    """Asked to stop: boxes, network and folder go before this program does."""
+    async for _ in signals:
+        scope.cancel()

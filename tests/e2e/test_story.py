@@ -35,7 +35,7 @@ async def test_the_story(scene: Scene, kill: frozenset[str]) -> None:
 
 async def test_a_relay_killed_while_it_takes_deposits(scene: Scene) -> None:
     """What it acknowledged stays; the sender brings the rest; nothing arrives twice."""
-    content = secrets.token_bytes(1_000_000)
+    content = secrets.token_bytes(600_000)
     story = Story(scene, lambda moment: None)
     for act in (story.start, story.claim, story.lend, story.introduce, story.leave):
         await act()
