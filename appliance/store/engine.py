@@ -244,7 +244,8 @@ class Store:
             raise Refusal("busy")
         entry = _Entry(job, freeing, trio.lowlevel.current_task())
         self._queue.append(entry)
-        self._bell.unpark()
+        if self._bell:
+            self._bell.unpark()
 
         def withdraw(_: Any) -> trio.lowlevel.Abort:
             if entry.taken:

@@ -117,9 +117,19 @@ def dismiss(txn: Transaction, grant: GrantId, mailbox: bytes, octets: int) -> No
         _put(txn, record._replace(mailboxes=record.mailboxes - 1, octets=record.octets - octets))
 
 
-def charge(txn: Transaction, record: GrantRecord, octets: int) -> None:
-    """Count `octets` more for a grant as it was read in this transaction."""
-    _put(txn, record._replace(octets=record.octets + octets))
+def room(txn: Transaction, grant: bytes, now_hour: int) -> tuple[int, tuple[int, ...]] | None:
+    """Octets that deposits may still take under a grant that holds, and its row for `charge`; else None."""
+    value = txn.get(GRANTS, grant)
+    if value is None:
+        return None
+    row = GRANT.unpack(value)
+    return None if row[7] <= now_hour else (row[5] - row[4], row)
+
+
+def charge(txn: Transaction, grant: bytes, row: tuple[int, ...], octets: int) -> None:
+    """Count `octets` more for a grant as `room` read it in this transaction."""
+    # Once a deposit, so without a record in between.
+    txn.put(GRANTS, grant, GRANT.pack(*row[:4], row[4] + octets, *row[5:]))
 
 
 def release(txn: Transaction, grant: GrantId, octets: int) -> None:

@@ -144,13 +144,13 @@ def deposit(
     _, flags, created, fetch_key, stored, grant, held, octets = MAILBOX.unpack(value)
     if not compare_digest(stored, capability_hash):
         return [Outcome("capability")] * len(envelopes)
-    giver = grants.find(txn, grant)
-    if giver is None or not giver.holds(now_hour):
+    giver = grants.room(txn, grant, now_hour)
+    if giver is None:
         return [Outcome("grant")] * len(envelopes)
     own = flags & _OWN
     bounds = limits.request if flags & _REQUEST else limits.contact
     number, total_held, total_octets = _arrivals(txn)
-    grant_room = giver.octets_limit - giver.octets
+    grant_room, grant_row = giver
     relay_room = grant_room if own else limits.relay_octets - total_octets
     room = min(bounds.octets - octets, grant_room, relay_room)
     places = bounds.envelopes - held
@@ -186,7 +186,7 @@ def deposit(
     if kept:
         record = MAILBOX.pack(_VERSION, flags, created, fetch_key, stored, grant, held + kept, octets + added)
         put(MAILBOXES, mailbox, record)
-        grants.charge(txn, giver, added)
+        grants.charge(txn, grant, grant_row, added)
         if own:
             put(META, _ARRIVALS, ARRIVALS.pack(number, total_held, total_octets))
         else:

@@ -43,7 +43,10 @@ async def test_a_grant_counts_its_mailboxes_and_octets(store: Store) -> None:
         refusal("grant_full", admit, txn, GRANT)
         record = grants.find(txn, GRANT)
         assert record is not None and (record.mailboxes, record.octets) == (2, 4000)
-        grants.charge(txn, record, 1000)
+        assert grants.room(txn, GRANT, NOW + 10) is None and grants.room(txn, bytes(16), NOW) is None
+        left, row = grants.room(txn, GRANT, NOW) or (0, ())
+        assert left == 6000
+        grants.charge(txn, GRANT, row, 1000)
         grants.release(txn, GRANT, 500)
         grants.dismiss(txn, GRANT, first, 4000)
         grants.dismiss(txn, GRANT, first, 4000)  # once only
