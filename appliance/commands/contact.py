@@ -6,13 +6,13 @@ import click
 
 from appliance.client.desk import Desk
 from appliance.commands.identity import read_text
-from appliance.commands.shell import Shell, columns, pick, printable, with_desk
+from appliance.commands.shell import Listing, Shell, columns, pick, printable, with_desk
 from appliance.protocol.desk import Contact
 
 CARD_START = "ISLAND:"
 
 
-@click.group("contact")
+@click.group("contact", cls=Listing)
 def contact() -> None:
     """People you write to."""
 

@@ -14,13 +14,23 @@ import trio
 
 from appliance.client.desk import Desk
 from appliance.commands.outbox import ANY_ID
-from appliance.commands.shell import Failure, Shell, columns, duration, octets, pick, printable, with_desk
+from appliance.commands.shell import (
+    Failure,
+    Listing,
+    Shell,
+    columns,
+    duration,
+    octets,
+    pick,
+    printable,
+    with_desk,
+)
 from appliance.protocol.desk import InboxItem
 
 LONGEST_NAME: Final = 200
 
 
-@click.group("inbox")
+@click.group("inbox", cls=Listing)
 def inbox() -> None:
     """What others sent you."""
 

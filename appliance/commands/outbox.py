@@ -7,14 +7,14 @@ import time
 import click
 
 from appliance.client.desk import Desk
-from appliance.commands.shell import Shell, columns, duration, octets, pick, printable, with_desk
+from appliance.commands.shell import Listing, Shell, columns, duration, octets, pick, printable, with_desk
 from appliance.protocol.desk import OutboxItem
 
 # Ids are base64url and may begin with "-".
 ANY_ID = {"ignore_unknown_options": True}
 
 
-@click.group("outbox")
+@click.group("outbox", cls=Listing)
 def outbox() -> None:
     """What you sent and where it is."""
 

@@ -7,11 +7,11 @@ import sys
 import click
 
 from appliance.client.desk import Desk
-from appliance.commands.shell import Shell, columns, pick, printable, with_desk
+from appliance.commands.shell import Listing, Shell, columns, pick, printable, with_desk
 from appliance.protocol.desk import Reader
 
 
-@click.group("reader")
+@click.group("reader", cls=Listing)
 def reader() -> None:
     """Close the onion to all but named readers."""
 
@@ -48,7 +48,7 @@ async def remove(desk: Desk, shell: Shell, name: str) -> None:
     shell.answer(found, [f"{printable(found.name)} may not reach this box any more."])
 
 
-@reader.group("key")
+@reader.group("key", cls=Listing)
 def key() -> None:
     """Our keys to the closed onions of others."""
 

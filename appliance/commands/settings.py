@@ -7,13 +7,13 @@ from typing import Any
 import click
 
 from appliance.client.desk import Desk
-from appliance.commands.shell import Shell, columns, duration, octets, pick, printable, with_desk
+from appliance.commands.shell import Listing, Shell, columns, duration, octets, pick, printable, with_desk
 from appliance.protocol.desk import Setting
 
 MARKS = {"good": "✓", "warning": "!", "bad": "✗", "off": "–"}
 
 
-@click.group("settings")
+@click.group("settings", cls=Listing)
 def settings() -> None:
     """Read and change settings."""
 

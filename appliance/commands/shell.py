@@ -49,6 +49,16 @@ class Shell:
             click.echo(line)
 
 
+class Listing(click.Group):
+    """A group that lists when no command is named: `island inbox --json` is `island inbox list --json`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put "list" in front where only options follow."""
+        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
 class Failure(Exception):
     """Ends a command with one line and an exit code."""
 

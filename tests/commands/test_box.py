@@ -234,6 +234,10 @@ def test_a_file_too_large_is_refused_and_leaves_nothing(box: Box, ann: str, tmp_
 def test_an_empty_inbox_says_what_to_do(box: Box) -> None:
     assert box.answer("inbox", "list") == []
     assert "island id --card" in box.island("inbox", "list").output
+    assert box.island("inbox").output == box.island("inbox", "list").output
+    assert box.answer("inbox") == []
+    assert "Commands:" in CliRunner().invoke(cli, ["inbox", "--help"]).output
+    assert box.island("inbox", "levitate").exit_code == exits.USAGE
     assert box.island("inbox", "show", "nothing").exit_code == exits.FAILED
 
 
