@@ -233,8 +233,6 @@ export function grant(id, label, origin, now, more) {
 
 /** Rows like those of appliance/config.py. */
 export const SETTINGS = [
-  row("data", "~/.local/share/island", "", "The data folder.", false),
-  row("listen", "127.0.0.1:8717", "", "Loopback address of the web page.", false),
   row("tor", "auto", "", "auto, off, or the path of a tor executable.", false),
   row("bridges", [], "", "Bridge lines, where Tor is blocked.", false),
   row("onion_pow", true, "", "Tor's proof-of-work defence of the onion service.", false),
