@@ -16,7 +16,9 @@ from typing import Literal
 from appliance.errors import Refusal
 
 Kind = Literal["onion", "loopback", "control"]
-BACKLOG = 512
+BACKLOG = 2048
+"""A unix socket whose queue is full refuses at once, and Tor gives that visitor up."""
+
 
 PROXY_LONGEST = 108
 """Longest PROXY line, as in the PROXY protocol's own document."""

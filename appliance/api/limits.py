@@ -61,13 +61,23 @@ class Memory:
         self._free += octets
 
     @contextmanager
-    def hold(self, octets: int) -> Iterator[None]:
-        """Reserve for the time of a block."""
-        self.take(octets)
+    def hold(self) -> Iterator[Callable[[int], None]]:
+        """A `take` whose octets are given back at the end of the block.
+
+        Nothing is reserved for what is only announced: strangers who announce much and send nothing would
+        leave no room for others.
+        """
+        held = 0
+
+        def take(octets: int) -> None:
+            nonlocal held
+            self.take(octets)
+            held += octets
+
         try:
-            yield
+            yield take
         finally:
-            self.give_back(octets)
+            self.give_back(held)
 
 
 class Limits:

@@ -90,7 +90,9 @@ def test_a_bucket_goes_into_debt():
 
 def test_memory_is_held_and_given_back():
     memory = Memory(10)
-    with memory.hold(8):
+    with memory.hold() as take:
+        take(5)
+        take(3)
         with pytest.raises(Refusal, match="busy"):
             memory.take(3)
         memory.take(2)
