@@ -11,7 +11,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import IO, Any
 
 import trio
@@ -39,8 +39,8 @@ class Child:
         """The exit code, negative for a signal; None while it runs."""
         return self._process.poll()
 
-    async def lines(self) -> AsyncGenerator[str, None]:
-        """What a child started with `subprocess.PIPE` prints, line by line until its end; take it once."""
+    async def read_lines(self, take: Callable[[str], None]) -> None:
+        """Give `take` each line of a child started with `subprocess.PIPE`, until its end; do it once."""
         pipe = self._process.stdout
         if pipe is None:
             return
@@ -51,7 +51,7 @@ class Child:
             async for chunk in stream:
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in lines:
-                    yield line.decode("utf-8", "replace")
+                    take(line.decode("utf-8", "replace"))
                 rest = rest[-LONGEST_LINE:]
 
     async def wait(self) -> int:

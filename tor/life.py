@@ -6,7 +6,7 @@ import re
 import subprocess
 import time
 from collections.abc import Callable
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -126,15 +126,16 @@ class Life:
                 await self.control.add_key(address.removesuffix(".onion"), base64_key(key))
 
     async def _read_log(self, process: child.Child) -> None:
-        async with aclosing(process.lines()) as lines:
-            async for line in lines:
-                found = _LOG_LINE.match(line)
-                # A refused torrc is told in a warning, followed by an error that only points back to it.
-                if found is None or "see warnings above" in found["text"]:
-                    continue
-                if found[1] == "err" or not self.talked:
-                    self.last_words = found["text"].removeprefix("Failed to parse/validate config: ")
+        await process.read_lines(self._hear_line)
         self._log_ended.set()
+
+    def _hear_line(self, line: str) -> None:
+        found = _LOG_LINE.match(line)
+        # A refused torrc is told in a warning, followed by an error that only points back to it.
+        if found is None or "see warnings above" in found["text"]:
+            return
+        if found[1] == "err" or not self.talked:
+            self.last_words = found["text"].removeprefix("Failed to parse/validate config: ")
 
     async def _talk(self) -> None:
         try:

@@ -36,8 +36,8 @@ class NetworkFailed(Exception):
     """The private network did not come up; the message says at which step."""
 
 
-class NodeEnded(NetworkFailed):
-    """A node ended by itself."""
+class PortTaken(NetworkFailed):
+    """Ports are only guessed to be free, and another program was quicker."""
 
 
 class PrivateNetwork:
@@ -82,8 +82,7 @@ class PrivateNetwork:
                 with trio.fail_after(UP_SECONDS):
                     await self._start()
                 return self
-            except NodeEnded:
-                # Ports are only guessed to be free, and another program may have been quicker.
+            except PortTaken:
                 await self._stop()
                 if attempt == ATTEMPTS:
                     raise
@@ -126,18 +125,17 @@ class PrivateNetwork:
         self._progress(100, "The private Tor network is up.")
 
     async def _wait_for_consensus(self, nodes: list[Node]) -> None:
-        listed = [node for node in nodes if not node.is_bridge]
-        for authority in (node for node in nodes if node.is_authority):
-            known = -1
-            while known < len(listed):
-                self._check_alive()
-                found = await testnode.count_usable(authority.dir_port)
-                if found != known:
-                    known = found
-                    words = f"The private Tor network is agreeing on its nodes: {known} of {len(listed)}."
-                    self._progress(40 + 50 * known // len(listed), words)
-                else:
-                    await trio.sleep(POLL_SECONDS)
+        wanted = sum(not node.is_bridge for node in nodes)
+        ports = [node.dir_port for node in nodes if node.is_authority]
+        agreed = -1
+        while agreed < wanted:
+            self._check_alive()
+            counts = [await testnode.count_usable(port) for port in ports]
+            if min(counts) > agreed:
+                agreed = min(counts)
+                words = f"The private Tor network is agreeing on its nodes: {agreed} of {wanted}."
+                self._progress(40 + 50 * agreed // wanted, words)
+            await trio.sleep(POLL_SECONDS)
 
     async def _bridge_line(self, node: Node) -> str:
         while (line := testnode.read_bridge_line(node)) is None:
@@ -150,7 +148,8 @@ class PrivateNetwork:
         if ended:
             logs = [node / "notices.log" for node in sorted(self.folder.iterdir()) if node.is_dir()]
             why = next((words for log in logs if (words := testnode.last_warning(log))), "no reason told")
-            raise NodeEnded(f"{len(ended)} of {len(self._children)} nodes ended at their start: {why}")
+            kind = PortTaken if "bind" in why.lower() else NetworkFailed
+            raise kind(f"{len(ended)} of {len(self._children)} nodes ended at their start: {why}")
 
     async def _stop(self) -> None:
         children, self._children = self._children, []

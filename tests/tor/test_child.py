@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from contextlib import aclosing
 from pathlib import Path
 
 import pytest
@@ -21,22 +20,34 @@ def running(pid: int) -> bool:
         return False
 
 
+async def printed(one: child.Child) -> list[str]:
+    lines: list[str] = []
+    await one.read_lines(lines.append)
+    return lines
+
+
+def python(program: str) -> subprocess.Popen[bytes]:
+    """A Python of its own that runs `program`."""
+    root = Path(__file__).parents[2]
+    return subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, cwd=root)
+
+
 async def test_prints_line_by_line() -> None:
     one = child.start(["/bin/sh", "-c", "echo one; echo two >&2; printf three"], output=subprocess.PIPE)
-    assert [line async for line in one.lines()] == ["one", "two"]
+    assert await printed(one) == ["one", "two"]
     assert await one.wait() == 0
     assert one.code == 0
 
 
 async def test_without_a_pipe_there_are_no_lines() -> None:
     one = child.start(["/bin/true"])
-    assert [line async for line in one.lines()] == []
+    assert await printed(one) == []
     assert await one.wait() == 0
 
 
 async def test_an_endless_line_is_bounded() -> None:
     one = child.start(["/bin/sh", "-c", "head -c 1000000 /dev/zero; echo end"], output=subprocess.PIPE)
-    (line,) = [line async for line in one.lines()]
+    (line,) = await printed(one)
     assert line.endswith("end")
     assert len(line) < 100_000
     await one.wait()
@@ -52,10 +63,11 @@ async def test_stops_when_asked() -> None:
 async def test_is_killed_when_it_will_not_stop() -> None:
     command = ["/bin/sh", "-c", "trap '' TERM; echo ready; while :; do sleep 0.1; done"]
     one = child.start(command, output=subprocess.PIPE)
-    async with aclosing(one.lines()) as lines:
-        assert await anext(lines) == "ready"
-    with trio.CancelScope() as scope:
-        scope.cancel()  # a cancellation must not leave it running
+    async with trio.open_nursery() as nursery:
+        ready = trio.Event()
+        nursery.start_soon(one.read_lines, lambda line: ready.set())
+        await ready.wait()
+        nursery.cancel_scope.cancel()  # a cancellation must not leave it running
         assert await one.stop(0.2) == -signal.SIGKILL
 
 
@@ -76,7 +88,7 @@ async def test_several_may_wait() -> None:
 
 async def test_environment() -> None:
     one = child.start(["/bin/sh", "-c", "echo $WORD"], environment={"WORD": "there"}, output=subprocess.PIPE)
-    assert [line async for line in one.lines()] == ["there"]
+    assert await printed(one) == ["there"]
     await one.wait()
 
 
@@ -90,8 +102,7 @@ async def test_dies_with_its_parent() -> None:
         "import time; from tor import child;"
         "print(child.start(['/bin/sleep', '60']).pid, flush=True); time.sleep(60)"
     )
-    root = Path(__file__).parents[2]
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, cwd=root) as parent:
+    with python(program) as parent:
         assert parent.stdout is not None
         pid = int(await trio.to_thread.run_sync(parent.stdout.readline))
         assert running(pid)

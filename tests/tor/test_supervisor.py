@@ -14,7 +14,7 @@ import pytest
 import trio
 
 from appliance.errors import Refusal
-from tor import control, life, supervisor
+from tor import control, life, supervisor, torrc
 from tor.testnet import PrivateNetwork
 
 pytestmark = pytest.mark.tor
@@ -30,6 +30,12 @@ def running(pid: int) -> bool:
         return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     except FileNotFoundError:
         return False
+
+
+def python(program: str) -> subprocess.Popen[bytes]:
+    """A Python of its own that runs `program`."""
+    root = Path(__file__).parents[2]
+    return subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, cwd=root)
 
 
 @pytest.fixture
@@ -120,8 +126,7 @@ async def main():
 
 trio.run(main)
 """
-    root = Path(__file__).parents[2]
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, cwd=root) as owner:
+    with python(program) as owner:
         assert owner.stdout is not None
         pid = int(await trio.to_thread.run_sync(owner.stdout.readline))
         assert running(pid)
@@ -130,6 +135,9 @@ trio.run(main)
     while running(pid) and time.monotonic() < deadline:
         await trio.sleep(0.02)
     assert not running(pid)
+    left = torrc.open_folder(folder)  # the next start on the same data finds what was left, and empties it
+    assert list(left.iterdir()) == []
+    left.rmdir()
 
 
 async def test_stops_with_its_task(folder: Path, start_box: Any, offline: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from tor import testnode
 from tor.testnet import NetworkFailed, PrivateNetwork
 from tor.testnode import free_ports
 
@@ -26,6 +28,13 @@ def nodes_of(folder: Path) -> list[int]:
             if b"-f" in words and any(str(folder).encode() in word for word in words):
                 found.append(int(entry.name))
     return found
+
+
+def helper(folder: Path) -> subprocess.Popen[bytes]:
+    """A process of its own that keeps a network up."""
+    command = [sys.executable, "-m", "tor.testnet", str(folder)]
+    root = Path(__file__).parents[2]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, cwd=root)
 
 
 @pytest.mark.tor
@@ -55,9 +64,7 @@ async def test_cancelled_start_leaves_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.tor
 async def test_killed_owner_leaves_nothing(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tor.testnet", str(tmp_path)]
-    root = Path(__file__).parents[2]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, cwd=root) as owner:
+    with helper(tmp_path) as owner:
         with trio.fail_after(30):
             while len(nodes_of(tmp_path)) < 5:
                 await trio.sleep(0.1)
@@ -89,3 +96,21 @@ def test_free_ports_differ() -> None:
     ports = free_ports(40)
     assert len(set(ports)) == 40
     assert all(12_000 <= port < 32_000 for port in ports)
+
+
+@pytest.mark.tor
+@pytest.mark.slow
+async def test_a_taken_port_is_no_obstacle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as squatter:
+        squatter.bind(("127.0.0.1", 0))
+        squatter.listen()
+        taken, rounds = squatter.getsockname()[1], []
+
+        def ports(count: int) -> list[int]:
+            rounds.append(count)
+            return [*free_ports(count - 1), taken] if len(rounds) == 1 else free_ports(count)
+
+        monkeypatch.setattr(testnode, "free_ports", ports)
+        async with PrivateNetwork(tmp_path):
+            assert len(rounds) == 2
+            assert len(nodes_of(tmp_path)) == 5
