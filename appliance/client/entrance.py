@@ -42,7 +42,11 @@ def control(data: Path) -> Entrance:
 def loopback(listen: str) -> Entrance:
     """The web page's own address, "HOST:PORT"."""
     host, _, port = listen.rpartition(":")
-    return Entrance(listen, lambda: trio.open_tcp_stream(host.strip("[]"), int(port)))
+
+    async def connect() -> trio.abc.Stream:
+        return await trio.open_tcp_stream(host.strip("[]"), int(port))
+
+    return Entrance(listen, connect)
 
 
 def onion(dial: Dial, address: str, isolation: str = "client") -> Entrance:

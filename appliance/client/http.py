@@ -184,12 +184,15 @@ class Http:
             line = await self._line(seconds)
             try:
                 return line, await line.ask(method, path, headers, content)
-            except BaseException as error:
+            except Unanswered as error:
+                await line.close()
+                # The box may have closed a kept connection just when we used it.
+                if not (error.reason == "broken" and line.used and method in SAFE_TWICE):
+                    raise
+            except BaseException:
                 with trio.CancelScope(shield=True):
                     await line.close()
-                again = isinstance(error, Unanswered) and error.reason == "broken"
-                if not (again and line.used and method in SAFE_TWICE):
-                    raise
+                raise
 
     async def _line(self, seconds: float) -> Line:
         while self._idle:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 import time
@@ -120,11 +119,10 @@ async def download(desk: Desk, item: InboxItem, path: Path) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".island-")
     try:
         size = 0
-        with os.fdopen(handle, "wb") as file:
-            async with desk.content(item.id) as chunks:
-                async for chunk in chunks:
-                    await trio.to_thread.run_sync(file.write, chunk)
-                    size += len(chunk)
+        async with await trio.open_file(handle, "wb") as file, desk.content(item.id) as chunks:
+            async for chunk in chunks:
+                await file.write(chunk)
+                size += len(chunk)
         if size != item.size:
             raise Failure("The box sent less than the whole item; try again.")
         Path(name).replace(path)

@@ -89,7 +89,7 @@ async def _until_stopped(config: Config, shell: Shell) -> None:
 
                 await app.run(config, announce)
                 nursery.cancel_scope.cancel()
-    except BaseException as error:
+    except Exception as error:
         found = cause(error)
         if isinstance(found, OSError):
             raise _explained(found, config) from error

@@ -146,8 +146,8 @@ class Actor:
             await trio.sleep(POLL_SECONDS)
 
     def _last_words(self) -> str:
-        lines = self.log.read_text(errors="replace").strip().splitlines()
-        return lines[-1] if lines else "it said nothing"
+        lines = [line.strip(" |+-") for line in self.log.read_text(errors="replace").splitlines()]
+        return next((line for line in reversed(lines) if line), "it said nothing")
 
 
 def program() -> list[str]:

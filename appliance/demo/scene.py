@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Final, TypeVar
+from types import TracebackType
+from typing import Final, Self, TypeVar
 
 import trio
 
@@ -31,7 +32,7 @@ class NotVerified(Exception):
 
 
 class Scene:
-    """Some boxes by name. Owner of their processes: leaving the scene stops them all."""
+    """Some boxes by name. Owner of their processes: leaving `async with` stops them all."""
 
     def __init__(self, folder: Path, torrc: Path, *, tor: str = "auto") -> None:
         self.folder = folder
@@ -45,7 +46,12 @@ class Scene:
         self.actors[name] = actor
         return actor
 
-    async def close(self) -> None:
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Stop every box, in whatever state it is."""
         with trio.CancelScope(shield=True):
             async with trio.open_nursery() as nursery:

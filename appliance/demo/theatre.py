@@ -68,12 +68,8 @@ async def theatre(
         folder / "network", chosen.path, environment=chosen.environment(), progress=progress
     )
     try:
-        async with network:
-            scene = Scene(folder, network.torrc_path, tor=tor)
-            try:
-                yield scene
-            finally:
-                await scene.close()
+        async with network, Scene(folder, network.torrc_path, tor=tor) as scene:
+            yield scene
     finally:
         if keep is None:
             shutil.rmtree(folder, ignore_errors=True)

@@ -79,7 +79,7 @@ async def box(folder: Path, handler: Handler) -> AsyncIterator[FakeBox]:
         await socket.bind(CONTROL_NAME)
     socket.listen()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(partial(trio.serve_listeners, fake.serve, [trio.SocketListener(socket)]))
+        await nursery.start(partial(trio.serve_listeners, fake.serve, [trio.SocketListener(socket)]))
         yield fake
         nursery.cancel_scope.cancel()
 

@@ -28,12 +28,11 @@ CAPABILITY = bytes(range(32))
 
 @pytest.fixture
 async def box(tmp_path: Path) -> AsyncIterator[Actor]:
-    scene = Scene(tmp_path, tmp_path / "none", tor="off")
-    actor = scene.cast("relay")
-    await actor.start()
-    await scene.claim("relay")
-    yield actor
-    await scene.close()
+    async with Scene(tmp_path, tmp_path / "none", tor="off") as scene:
+        actor = scene.cast("relay")
+        await actor.start()
+        await scene.claim("relay")
+        yield actor
 
 
 def entrance(box: Actor) -> Entrance:

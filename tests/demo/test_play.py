@@ -48,7 +48,7 @@ async def test_every_step_is_told_from_its_beginning_to_its_end(tmp_path: Path) 
 
 async def test_a_failure_is_told_and_ends_the_play(tmp_path: Path) -> None:
     told: list[Moment] = []
-    with pytest.raises(ExceptionGroup):
+    with pytest.RaisesGroup(NotVerified):
         await Monologue(scene(tmp_path), told.append, fails="two").perform()
     assert (told[-1].key, told[-1].state, told[-1].words) == ("two", "failed", "two went wrong")
 

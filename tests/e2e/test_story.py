@@ -18,9 +18,8 @@ pytestmark = [pytest.mark.tor, pytest.mark.slow]
 
 @pytest.fixture
 async def scene(tmp_path: Path, private_network: Any) -> AsyncIterator[Scene]:
-    found = Scene(tmp_path, private_network.torrc_path)
-    yield found
-    await found.close()
+    async with Scene(tmp_path, private_network.torrc_path) as found:
+        yield found
 
 
 @pytest.mark.parametrize(
