@@ -60,7 +60,7 @@ class Config:
     )
     work_bits: int = setting(8, "Difficulty of the puzzle: leading zero bits.", least=0, most=20)
     sweep_seconds: int = setting(20, "Pause between two sweeps of expired envelopes.", unit="seconds")
-    sweep_batch: int = setting(500, "Envelopes removed in one transaction of the sweep.")
+    sweep_batch: int = setting(200, "Envelopes removed in one transaction of the sweep.")
     # Outbox and collector
     relays_wanted: int = setting(2, "At how many relays an envelope is kept when the box is off.")
     outbox_direct_seconds: int = setting(
