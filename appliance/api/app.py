@@ -43,6 +43,9 @@ from appliance.protocol.stream import problems
 if TYPE_CHECKING:
     from appliance.service.box import Box
 
+SMALL_OCTETS = 64 * 1024
+"""Answers up to this size are not counted: the kernel takes them whole."""
+
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 COOKIE_SECONDS = 30 * 24 * 3600
 _HTTP_CODES = {404: "not_found", 405: "method", 413: "too_large", 408: "too_slow"}
@@ -71,12 +74,15 @@ class Application:
             if row is None:
                 await self._quart(scope, receive, send)
                 return
-            answer = await self._perform(row, scope, {}, _Body(receive))
+            status, answer_headers, body = await self._perform(row, scope, {}, _Body(receive))
+            # A large answer lies here until a slow peer has taken it: it counts like a body that comes in.
+            with self._gate.limits.memory.hold() as take:
+                take(len(body) if len(body) > SMALL_OCTETS else 0)
+                await _respond(send, status, answer_headers, body)
         except Disconnected:
             return
         except Exception as error:
-            answer = self._refuse(scope, error, _name(row))
-        await _respond(send, *answer)
+            await _respond(send, *self._refuse(scope, error, _name(row)))
 
     async def _perform(
         self, row: Row, scope: Any, path: dict[str, str], chunks: AsyncIterator[bytes]

@@ -45,7 +45,7 @@ class Bucket:
 
 
 class Memory:
-    """Octets that request bodies and half messages of all strangers may hold together."""
+    """Octets that bodies, half messages and large answers of all strangers may hold together."""
 
     def __init__(self, limit: int) -> None:
         self._free = limit

@@ -278,8 +278,17 @@ class RelayStream:
             stream.cancel()
 
     async def _flush(self) -> None:
-        if self._answers:
-            answers, self._answers = self._answers, bytearray()
+        if not self._answers:
+            return
+        answers, self._answers = self._answers, bytearray()
+        if len(answers) <= READ_OCTETS:
+            await self._send(answers)
+            return
+        with self._memory.hold() as take:
+            try:
+                take(len(answers))
+            except Refusal as refusal:
+                raise frames.Closing(frames.CLOSE_LATER) from refusal
             await self._send(answers)
 
     async def _send(self, data: bytes | bytearray) -> None:

@@ -107,6 +107,7 @@ class FakeItems:
         self.uploads: list[tuple[str, int, bytes]] = []
         self.file_name = "a “quoted” name\r\n.txt"
         self.file = b"x" * 300_000
+        self.breaks_after = 1 << 60
 
     async def page(self) -> Any:
         return Outbox([])
@@ -121,6 +122,8 @@ class FakeItems:
     async def open(self, item: str) -> tuple[InboxItem, AsyncIterator[bytes]]:
         async def chunks() -> AsyncIterator[bytes]:
             for start in range(0, len(self.file), 50_000):
+                if start >= self.breaks_after:
+                    raise RuntimeError("the disk is gone")
                 yield self.file[start : start + 50_000]
 
         item_row = InboxItem(item, "", "", True, "file", self.file_name, len(self.file), 1, 1, True, False, 0)

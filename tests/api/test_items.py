@@ -60,3 +60,13 @@ def test_no_name_breaks_out_of_its_header(name):
         .isalnum()
         or not name
     )
+
+
+async def test_a_download_that_breaks_off_ends_its_connection_only(house):
+    async with house() as h, h.bystander("control"), await h.dial("control") as stream:
+        h.box.inbox.breaks_after = 100_000
+        await stream.send_all(b"GET /v1/inbox/i/content HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        data = await h.ended(stream)
+        assert b"content-length: 300000" in data
+        assert 100_000 < len(data) < 200_000
+        assert sum(h.box.faults.values()) == 1

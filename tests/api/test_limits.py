@@ -6,6 +6,9 @@ import trio
 from appliance.api.limits import BURST, CIRCUITS_REMEMBERED, Bucket, Limits, Memory
 from appliance.config import Config
 from appliance.errors import Refusal
+from appliance.protocol import codec
+from appliance.protocol.messages import Authorisation, Fetch, Fetched, FetchedEnvelope
+from appliance.protocol.stream import write_request
 
 
 class Clock:
@@ -137,3 +140,25 @@ async def test_bodies_share_a_bounded_memory(house):
         status, _, body = await h.ask("POST", "/v1/session", body=b"x" * 200)
         assert (status, h.code(body)) == (503, "busy")
         assert (await h.ask("POST", "/v1/session", body=b'{"passphrase":"open sesame"}'))[0] == 200
+
+
+async def test_large_answers_share_that_memory(house):
+    async with house() as h:
+        memory = h.server._gate.limits.memory
+
+        async def fetch(message: Fetch, book: object = None) -> Fetched:
+            return Fetched([FetchedEnvelope(1, 1, b"x" * 16_000)] * 64, False)
+
+        h.box.relay.fetch = fetch
+        request = Fetch(b"m" * 20, Authorisation(bytes(32), bytes(64)))
+        body = codec.encode(request)
+        headers = {"content-type": codec.CBOR}
+        assert (await h.ask("POST", "/v1/fetch", body=body, headers=headers))[0] == 200
+        free, memory._free = memory._free, 500_000
+        status, _, answer = await h.ask("POST", "/v1/fetch", body=body, headers=headers)
+        assert (status, codec.decode(answer)["error"]["code"]) == (503, "busy")
+        socket = await h.socket()
+        await socket.send(write_request(1, request))
+        assert await socket.close_code() == 1013
+        assert memory._free == 500_000
+        memory._free = free
