@@ -1,0 +1,78 @@
+"""The desk in real browsers: one box driven by the page, another over the private Tor network as peer and relay."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from functools import partial
+from pathlib import Path
+
+import pytest
+import trio
+
+from appliance.client.desk import Desk
+from appliance.demo.actor import PASSPHRASE, Actor
+from appliance.protocol.desk import Compose, NewGrant
+
+WEB = Path(__file__).parents[2] / "web"
+GREETING = "The harbour is open again."
+
+
+@pytest.mark.tor
+@pytest.mark.browser
+@pytest.mark.slow
+@pytest.mark.parametrize("browser", ["chromium", "firefox"])
+async def test_the_desk_from_the_link_to_signing_out(browser, private_network, tmp_path):
+    mine = Actor("mine", tmp_path, private_network.torrc_path)
+    peer = Actor("peer", tmp_path, private_network.torrc_path)
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(mine.start)
+            nursery.start_soon(peer.start)
+        await reachable(peer)
+        async with peer.desk() as desk:
+            await desk.claim("", "Ada", PASSPHRASE)
+            card = (await desk.identity()).card
+            invitation = (await desk.grant(NewGrant(label="A friend"))).code
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(greet, desk, mine)
+                command = [
+                    *("node", "e2e/desk.mjs", "--base", mine.ready.url, "--claim", mine.ready.claim_url),
+                    *("--peer-card", card, "--relay", invitation, "--inbox", GREETING),
+                    *("--browser", browser, "--out", str(tmp_path / "shots"), "--passphrase", PASSPHRASE),
+                ]
+                answer = await trio.to_thread.run_sync(
+                    partial(subprocess.run, command, cwd=WEB, capture_output=True, text=True, timeout=240)
+                )
+                nursery.cancel_scope.cancel()
+        assert answer.stdout, answer.stderr
+        report = json.loads(answer.stdout.splitlines()[-1])
+        assert report["problems"] == []
+        assert len(report["shots"] if "shots" in report else report["screenshots"]) >= 30
+    finally:
+        await mine.stop()
+        await peer.stop()
+
+
+async def greet(desk: Desk, mine: Actor) -> None:
+    """As soon as the page has made its box somebody's, write to it."""
+    while True:
+        state = await mine.state()
+        if state is not None and state.claimed and state.tor.phase == "reachable":
+            break
+        await trio.sleep(0.2)
+    async with mine.desk() as own:
+        card = (await own.identity()).card
+    contact = await desk.add_contact(card=card)
+    await desk.compose(Compose(contact=contact.address, kind="note", text=GREETING))
+    await trio.sleep_forever()
+
+
+async def reachable(actor: Actor) -> None:
+    """Wait until a box can be reached over Tor."""
+    with trio.fail_after(120):
+        while True:
+            state = await actor.state()
+            if state is not None and state.tor.phase == "reachable":
+                return
+            await trio.sleep(0.2)
