@@ -29,6 +29,7 @@ from appliance.store.transaction import Transaction
 
 SESSION_SECONDS: Final = 30 * 24 * 3600
 SHORTEST_PASSPHRASE: Final = 8
+HASH_KIB: Final = 64 * 1024
 FREE_GUESSES: Final = 5
 LONGEST_PAUSE: Final = 300.0
 
@@ -64,7 +65,7 @@ class Owner:
         self._cards = cards
         self._changes = changes
         self._guesses = Guesses()
-        self._hasher = argon2.PasswordHasher(time_cost=3, memory_cost=64 * 1024, parallelism=1)
+        self._hasher = argon2.PasswordHasher(time_cost=3, memory_cost=HASH_KIB, parallelism=1)
         self._hashing = trio.CapacityLimiter(1)
         self._claiming = trio.Lock()
         self._checking = trio.Lock()
