@@ -48,6 +48,7 @@ class State(Message, omit_defaults=False):
     relay_only: bool
     address: str
     tor: TorState
+    protected: bool = False
     name: str = ""
     inbox_unseen: int = 0
     outbox_waiting: int = 0
@@ -76,7 +77,7 @@ class SessionIssued(Message, omit_defaults=False):
 
 
 class Identity(Message, omit_defaults=False):
-    """Who this box is: onion address, name, signed address card as text, safety words."""
+    """Who this box is: onion address, name, signed address card as text, safety number."""
 
     address: str
     name: str

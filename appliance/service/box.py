@@ -69,6 +69,7 @@ class Box:
             relay_only=config.relay_only,
             address=self.relay.host,
             tor=self.tor.status,
+            protected=owner.protected and private,
             name=owner.name if private else "",
             inbox_unseen=self.inbox.unseen() if private else 0,
             outbox_waiting=self.outbox.waiting() if private else 0,

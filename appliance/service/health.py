@@ -63,12 +63,11 @@ class Health:
         )
 
     def _store_row(self) -> HealthRow:
-        used = self._store.used_bytes() // 1024 // 1024
-        return HealthRow("Store", "good", f"{used} MiB in use.")
+        return HealthRow("Store", "good", f"{_amount(self._store.used_bytes())} in use.")
 
     def _disk_row(self) -> HealthRow:
         free = self._store.free_bytes()
-        words = f"{free // 1024 // 1024} MiB free."
+        words = f"{_amount(free)} free."
         if free < LOW_DISK // 8:
             return HealthRow("Disk", "bad", words + " New envelopes are refused until there is room.")
         return HealthRow("Disk", "warning" if free < LOW_DISK else "good", words)
@@ -89,14 +88,18 @@ class Health:
         return HealthRow("Tor version", "good", words)
 
     def _task_rows(self) -> list[HealthRow]:
-        rows = []
-        for task in self.tasks.tasks:
-            if task.fault is None:
-                rows.append(HealthRow(f"Task: {task.name}", "good", "Running." if task.running else "Done."))
-            else:
-                words = f"Started again {task.restarts} times; the last fault was {task.fault}."
-                rows.append(HealthRow(f"Task: {task.name}", "warning" if task.running else "bad", words))
-        return rows
+        tasks = self.tasks.tasks
+        failed = [task for task in tasks if task.fault is not None]
+        if not failed:
+            return [HealthRow("Tasks", "good", f"All {len(tasks)} run.")]
+        return [
+            HealthRow(
+                f"Task “{task.name}”",
+                "warning" if task.running else "bad",
+                f"Started again {task.restarts} times; the last fault was {task.fault}.",
+            )
+            for task in failed
+        ]
 
 
 def memory_octets() -> int:
@@ -105,6 +108,12 @@ def memory_octets() -> int:
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError):
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _amount(octets: int) -> str:
+    """Octets in decimal units, as disks are sold."""
+    gigabytes = octets / 1e9
+    return f"{gigabytes:.1f} GB" if gigabytes >= 1 else f"{octets / 1e6:.0f} MB"
 
 
 def _count(counter: Counter[str], key: str) -> None:

@@ -85,6 +85,11 @@ class Owner:
         return self._ring.locked
 
     @property
+    def protected(self) -> bool:
+        """Whether the box starts locked."""
+        return self._ring.protected
+
+    @property
     def name(self) -> str:
         """The owner's name; empty before the claim."""
         owner = self._store.read(lambda txn: account.find(txn, self._ring.machine))

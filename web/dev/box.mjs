@@ -45,6 +45,7 @@ export class FakeBox {
     this.signedIn = options.signedIn ?? true;
     this.locked = options.locked ?? false;
     this.relayOnly = options.relayOnly ?? false;
+    this.protected = false;
     this.name = "Ada";
     this.address = onion(1);
     this.data = options.empty
@@ -147,6 +148,7 @@ export class FakeBox {
       relay_only: this.relayOnly,
       address: this.address,
       tor: this.tor,
+      protected: owner && this.protected,
       name: owner ? this.name : "",
       inbox_unseen: owner ? inbox.filter((item) => !item.seen).length : 0,
       outbox_waiting: owner
@@ -219,7 +221,10 @@ export class FakeBox {
       this.#check(body.old);
       this.passphrase = body.new;
     },
-    "POST protection": (/** @type {Asked} */ { body }) => this.#check(body.passphrase),
+    "POST protection": (/** @type {Asked} */ { body }) => {
+      this.#check(body.passphrase);
+      this.protected = body.protect;
+    },
     "GET contacts": () => ({ contacts: this.data.contacts }),
     "POST cards": (/** @type {Asked} */ { body }) => {
       const { seed, ...preview } = this.#card(body.text);

@@ -108,6 +108,8 @@ export const enBox = {
     protectTitle: "After a start",
     protectLead:
       "Your box can ask for the passphrase after every start. Then a stolen disk tells nothing, but after a power cut it only relays until you unlock it. Text you have typed and not sent stays in this browser until you send it or sign out.",
+    protectIsOn: "The box asks for your passphrase after every start.",
+    protectIsOff: "The box starts without asking.",
     protectOn: "Ask after every start",
     protectOff: "Start without asking",
     protectPass: "Your passphrase",

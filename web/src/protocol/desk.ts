@@ -34,6 +34,7 @@ export interface State {
   relay_only: boolean;
   address: string;
   tor: TorState;
+  protected: boolean;
   name: string;
   inbox_unseen: number;
   outbox_waiting: number;
