@@ -1,0 +1,167 @@
+"""Figures against their targets: one row each, as a table to read and as JSON."""
+
+from __future__ import annotations
+
+import platform
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final, Literal, NamedTuple
+
+import artifacts
+import yardstick
+from box import island
+from deposits import Round
+from rich.console import Console
+from rich.table import Table
+from scenes import Growth, Sweep, Work
+
+MIB: Final = 1024 * 1024
+
+
+class Figure(NamedTuple):
+    """One measured value; `bound` is the target, if there is one, and `detail` says how it came about."""
+
+    name: str
+    value: float
+    unit: str
+    bound: float | None = None
+    sense: Literal["at least", "at most"] = "at least"
+    detail: str = ""
+
+    def met(self) -> bool | None:
+        """Whether the target is met; None without one."""
+        if self.bound is None:
+            return None
+        return self.value >= self.bound if self.sense == "at least" else self.value <= self.bound
+
+
+def of_work(work: Work) -> list[Figure]:
+    """The steady work: rates beside Redis, drain, push, space, memory."""
+    redis = _median(work.redis, lambda round: round.rate)
+    stored = work.stored_octets / work.held
+    mapped = f"and {work.after.mapped / MIB:.0f} MiB of database pages, which the system may drop"
+    return [
+        Figure("Redis, SET with fsync", redis, "/s", detail=_detail(work.redis)),
+        Figure("stream, one outstanding", _rate(work.stream), "/s", detail=_detail(work.stream)),
+        Figure(
+            "stream ÷ Redis", _rate(work.stream) / redis, "×", 0.2, detail=_ratios(work.stream, work.redis)
+        ),
+        Figure("POST, batches of 64", _rate(work.post), "/s", detail=_detail(work.post)),
+        Figure("POST ÷ Redis", _rate(work.post) / redis, "×", 0.7, detail=_ratios(work.post, work.redis)),
+        Figure("POST, 64 recipients each", _rate(work.spread), "/s", detail=_detail(work.spread)),
+        Figure("drain", _rate(work.drain), "/s", 30_000, detail=_detail(work.drain)),
+        Figure("push, p50", _push(work, 0), "ms", 2, "at most", _looks(work)),
+        Figure("push, p99", _push(work, 1), "ms", 15, "at most", _spread([p.envelope[1] for p in work.push])),
+        Figure("stored per envelope", stored, "B", 2700, "at most", f"{work.held:,} envelopes of 1,984 B"),
+        Figure("memory, idle", work.idle.own / MIB, "MiB", 70, "at most"),
+        Figure("memory, after the run", work.after.own / MIB, "MiB", 120, "at most", mapped),
+    ]
+
+
+def of_growth(growth: Growth) -> list[Figure]:
+    """Deposits into a full relay."""
+    ratio = _rate(growth.at_many) / _rate(growth.at_few)
+    stored = growth.stored_octets / growth.many
+    return [
+        Figure("POST with 10,000 held", _rate(growth.at_few), "/s", detail=_detail(growth.at_few)),
+        Figure(
+            f"POST with {growth.many:,} held", _rate(growth.at_many), "/s", detail=_detail(growth.at_many)
+        ),
+        Figure("growth", ratio, "×", 0.7, detail=_ratios(growth.at_many, growth.at_few)),
+        Figure(f"stored with {growth.many:,} held", stored, "B", 2700, "at most"),
+    ]
+
+
+def of_sweep(sweep: Sweep) -> list[Figure]:
+    """Deposits during a sweep."""
+    detail = (
+        f"64 streams, {sweep.deposits:,} deposits while {sweep.expired:,} went in {sweep.seconds:.1f} s; "
+        f"p50 {sweep.p50_ms:.1f}, worst {sweep.worst_ms:.0f}, p99 before {sweep.before_p99_ms:.1f} ms"
+    )
+    return [Figure("deposit p99 in a sweep", sweep.p99_ms, "ms", 60, "at most", detail)]
+
+
+def of_artifacts(folder: Path) -> list[Figure]:
+    """Executable and page, as far as they are built; the checkout's own start in any case."""
+    figures = [Figure("start, from the checkout", artifacts.start_seconds(island(), folder), "s")]
+    frozen = artifacts.executable()
+    if frozen is not None:
+        seconds = artifacts.start_seconds([str(frozen)], folder / "frozen")
+        figures.append(Figure("start, executable", seconds, "s", 0.6, "at most", frozen.name))
+        figures.append(Figure("executable", frozen.stat().st_size / 1e6, "MB", 32, "at most"))
+    bundle = artifacts.bundle_octets()
+    if bundle is not None:
+        figures.append(Figure("page, first load", bundle / 1000, "kB", 120, "at most", "gzipped"))
+    return figures
+
+
+def as_json(figures: Sequence[Figure], scenes: dict[str, Any]) -> dict[str, Any]:
+    """The object of bench.json: figures, every round, and the machine."""
+    return {
+        "machine": f"{platform.machine()}, {platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "redis": yardstick.version(),
+        "figures": [{**figure._asdict(), "met": figure.met()} for figure in figures],
+        "rounds": {name: _plain(scene) for name, scene in scenes.items()},
+    }
+
+
+def show(figures: Iterable[Figure]) -> None:
+    """Print the table."""
+    table = Table(title=f"Private Island beside Redis {yardstick.version()} (appendfsync always)")
+    table.add_column("Figure")
+    table.add_column("Value", justify="right")
+    table.add_column("Target", justify="right")
+    table.add_column("Met", justify="center")
+    table.add_column("How it came about", overflow="fold")
+    for figure in figures:
+        sign = "≥" if figure.sense == "at least" else "≤"
+        target = "" if figure.bound is None else f"{sign} {figure.bound:,g} {figure.unit}"
+        met = {True: "[green]yes[/]", False: "[red]no[/]", None: ""}[figure.met()]
+        table.add_row(figure.name, f"{_shown(figure.value)} {figure.unit}", target, met, figure.detail)
+    Console().print(table)
+
+
+def _shown(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _rate(rounds: Sequence[Round]) -> float:
+    return _median(rounds, lambda round: round.rate)
+
+
+def _median(rounds: Sequence[Round], of: Callable[[Round], float]) -> float:
+    return statistics.median(of(round) for round in rounds)
+
+
+def _detail(rounds: Sequence[Round]) -> str:
+    p50, p99 = _median(rounds, lambda r: r.p50_ms), _median(rounds, lambda r: r.p99_ms)
+    cpu = _median(rounds, lambda r: r.per_cpu_second)
+    return f"{_spread([r.rate for r in rounds])}; p50 {p50:.1f}, p99 {p99:.1f} ms; {cpu:,.0f} per CPU-second"
+
+
+def _ratios(rounds: Sequence[Round], beside: Sequence[Round]) -> str:
+    return _spread([one.rate / other.rate for one, other in zip(rounds, beside, strict=True)])
+
+
+def _spread(values: Sequence[float]) -> str:
+    return "rounds " + ", ".join(_shown(value) for value in values)
+
+
+def _push(work: Work, at: int) -> float:
+    return statistics.median(push.envelope[at] for push in work.push)
+
+
+def _looks(work: Work) -> str:
+    looks = statistics.median(push.look[0] for push in work.push)
+    rounds = _spread([push.envelope[0] for push in work.push])
+    return f"from send to envelope in hand, {rounds}; to the word “look” {looks:.1f} ms"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return {name: _plain(entry) for name, entry in value._asdict().items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    return value
