@@ -273,6 +273,7 @@ async function inBothLooks(name) {
     await wear(page, theme);
     await new Promise((done) => setTimeout(done, 200));
     note(`${name}, ${theme}`, [...(await barriers(page)), ...(await tooWide(page))]);
+    await page.evaluate(() => scrollTo(0, 0));
     const path = join(String(wish.out), `${name}-${theme}.png`);
     await page.screenshot({ path });
     shots.push(path);
