@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import select
 import socket
 import statistics
@@ -75,10 +76,8 @@ class _Caller:
 
     def go_on(self) -> None:
         """Send what the socket takes."""
-        try:
+        with contextlib.suppress(BlockingIOError):
             self.left = self.left[self.sock.send(self.left) :]
-        except BlockingIOError:
-            pass
 
     def take(self, end: Callable[[bytearray], int]) -> bool:
         """Read; True once the answer is whole and says that all was new and is held."""

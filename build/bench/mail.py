@@ -5,7 +5,7 @@ from __future__ import annotations
 import select
 import time
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 from box import Box, Mailbox
 from deposits import Round, latencies
@@ -16,6 +16,8 @@ from appliance.protocol.envelope import envelope_id
 from appliance.protocol.mailbox import BLANK, sign_request
 from appliance.protocol.messages import Acknowledge, Fetch, Fetched, Subscribe
 from appliance.protocol.stream import Answer
+
+R = TypeVar("R", Fetch, Acknowledge, Subscribe)
 
 RECIPIENTS: Final = 64
 FETCH_LIMIT: Final = 64
@@ -41,7 +43,7 @@ class Recipient:
         self.send(Fetch(self._mailboxes[-1].id, BLANK, limit=FETCH_LIMIT, acknowledge=self._ids))
         return True
 
-    def send(self, request: Fetch | Acknowledge | Subscribe) -> None:
+    def send(self, request: R) -> None:
         """Sign and send."""
         self._counter += 1
         nonce = stream.nonce(self._prefix, self._counter)

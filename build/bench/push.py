@@ -1,4 +1,4 @@
-"""One recipient that is online: how long an envelope takes from its sender's send into the recipient's hand."""
+"""One recipient that is online: how long an envelope takes from its sender into its hand."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Latency = tuple[float, float, float]
 
 
 class Push(NamedTuple):
-    """Median, 99th percentile and worst in ms, from the send: until the "look", and to the envelope itself."""
+    """Median, 99th percentile and worst in ms, from the send: to the "look", and to the envelope."""
 
     look: Latency
     envelope: Latency

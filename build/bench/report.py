@@ -40,15 +40,14 @@ def of_work(work: Work) -> list[Figure]:
     """The steady work: rates beside Redis, drain, push, space, memory."""
     redis = _median(work.redis, lambda round: round.rate)
     stored = work.stored_octets / work.held
+    stream, post = _rate(work.stream), _rate(work.post)
     mapped = f"and {work.after.mapped / MIB:.0f} MiB of database pages, which the system may drop"
     return [
         Figure("Redis, SET with fsync", redis, "/s", detail=_detail(work.redis)),
-        Figure("stream, one outstanding", _rate(work.stream), "/s", detail=_detail(work.stream)),
-        Figure(
-            "stream ÷ Redis", _rate(work.stream) / redis, "×", 0.2, detail=_ratios(work.stream, work.redis)
-        ),
-        Figure("POST, batches of 64", _rate(work.post), "/s", detail=_detail(work.post)),
-        Figure("POST ÷ Redis", _rate(work.post) / redis, "×", 0.7, detail=_ratios(work.post, work.redis)),
+        Figure("stream, one outstanding", stream, "/s", detail=_detail(work.stream)),
+        Figure("stream ÷ Redis", stream / redis, "×", 0.2, detail=_ratios(work.stream, work.redis)),
+        Figure("POST, batches of 64", post, "/s", detail=_detail(work.post)),
+        Figure("POST ÷ Redis", post / redis, "×", 0.7, detail=_ratios(work.post, work.redis)),
         Figure("POST, 64 recipients each", _rate(work.spread), "/s", detail=_detail(work.spread)),
         Figure("drain", _rate(work.drain), "/s", 30_000, detail=_detail(work.drain)),
         Figure("push, p50", _push(work, 0), "ms", 2, "at most", _looks(work)),
@@ -61,14 +60,12 @@ def of_work(work: Work) -> list[Figure]:
 
 def of_growth(growth: Growth) -> list[Figure]:
     """Deposits into a full relay."""
-    ratio = _rate(growth.at_many) / _rate(growth.at_few)
+    few, many = _rate(growth.at_few), _rate(growth.at_many)
     stored = growth.stored_octets / growth.many
     return [
-        Figure("POST with 10,000 held", _rate(growth.at_few), "/s", detail=_detail(growth.at_few)),
-        Figure(
-            f"POST with {growth.many:,} held", _rate(growth.at_many), "/s", detail=_detail(growth.at_many)
-        ),
-        Figure("growth", ratio, "×", 0.7, detail=_ratios(growth.at_many, growth.at_few)),
+        Figure("POST with 10,000 held", few, "/s", detail=_detail(growth.at_few)),
+        Figure(f"POST with {growth.many:,} held", many, "/s", detail=_detail(growth.at_many)),
+        Figure("growth", many / few, "×", 0.7, detail=_ratios(growth.at_many, growth.at_few)),
         Figure(f"stored with {growth.many:,} held", stored, "B", 2700, "at most"),
     ]
 

@@ -68,7 +68,7 @@ def work(folder: Path, rounds: int, seconds: float, tell: Tell) -> Work:
     """Play every kind of steady work in each round, Redis first, so that noise meets all alike."""
     loads = {"stream": stream_load, "post": batch_load, "spread": spread_load}
     found: dict[str, list[Round]] = {name: [] for name in ("redis", *loads, "drain")}
-    pushes = []
+    pushes, space = [], []
     with Redis(folder / "redis") as redis, Box(folder / "box") as box:
         time.sleep(SETTLE_SECONDS)
         idle = box.memory()
@@ -80,8 +80,7 @@ def work(folder: Path, rounds: int, seconds: float, tell: Tell) -> Work:
             for name, load in loads.items():
                 tell(f"round {turn + 1} of {rounds}: {name}")
                 found[name].append(measure(box, load(box, mailboxes), seconds))
-            if turn == 0:
-                held, stored = box.held(), box.stored_octets()
+            space.append((box.held(), box.stored_octets()))
             tell(f"round {turn + 1} of {rounds}: drain and push")
             drain(box, mailboxes)
             fill(box, mailboxes, DRAINED)
@@ -89,6 +88,7 @@ def work(folder: Path, rounds: int, seconds: float, tell: Tell) -> Work:
             pushes.append(push(box, mailboxes[0], PUSHES_A_SECOND, seconds))
         time.sleep(SETTLE_SECONDS)
         after = box.memory()
+    held, stored = space[0]
     return Work(**found, push=pushes, idle=idle, after=after, held=held, stored_octets=stored)
 
 

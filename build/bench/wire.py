@@ -1,4 +1,4 @@
-"""The real wire, cheaply: requests are made once, and only eight octets of each envelope change after that."""
+"""The real wire, cheaply: requests are made once, then only a number in each envelope changes."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Circular(Template):
     """A batch that goes to one mailbox after the other."""
 
     def __init__(self, template: Template, mailboxes: Sequence[Mailbox]) -> None:
-        super().__init__(template.data, ())
+        super().__init__(bytes(template.data), ())
         self.envelopes = template.envelopes
         self._places = template._places
         self._mailboxes = mailboxes
