@@ -92,18 +92,30 @@ async def _live(
     make_tor: Callable[..., Tor],
     clock: Clock,
 ) -> None:
-    host = onion.address(ring.identity.public)
     given = frozenset(f.name for f in fields(Config) if getattr(config, f.name) != f.default)
     settings = Settings(store, config, given)
-    config = settings.config
-    changes = Changes()
     tor = make_tor(
-        config,
+        settings.config,
         seed=ring.identity.seed,
         target=entrances[-1].path or Path(),
         book=ReaderBook(store, ring),
     )
     remotes = Remotes(tor.dial)
+    box = _assemble(settings, store, ring, tor, remotes, clock)
+    async with remotes, trio.open_nursery() as nursery:
+        await nursery.start(store.run)  # its fault ends the box
+        await nursery.start(serve, box, entrances)
+        nursery.start_soon(box.health.tasks.run, name="tasks")
+        announce(_ready(entrances[0], box))
+
+
+def _assemble(
+    settings: Settings, store: Store, ring: KeyRing, tor: Tor, remotes: Remotes, clock: Clock
+) -> Box:
+    """Every service with what it needs, and its tasks by name."""
+    config = settings.config
+    host = onion.address(ring.identity.public)
+    changes = Changes()
     health = Health(store, clock, lambda: tor.status)
     relay = Relay(store, config, clock, host)
     cards = Cards(store, ring, clock)
@@ -113,30 +125,31 @@ async def _live(
     inbox = Inbox(store, ring, config, clock, changes)
     outbox = Outbox(store, ring, config, clock, cards, changes)
     delivery = Delivery(store, ring, config, clock, remotes, changes)
-    collector = Collector(
-        store,
-        ring,
-        config,
-        clock,
-        remotes,
-        relay,
-        cards,
-        (places, inbox, outbox, delivery),
-        changes,
-    )
+    parts = (places, inbox, outbox, delivery)
+    collector = Collector(store, ring, config, clock, remotes, relay, cards, parts, changes)
     admission = Admission(store, config, clock, relay, contacts.is_peer)
     hosting = Hosting(store, config, clock, ring, host)
     housekeeping = Housekeeping(store, config, clock)
     watch = TorWatch(tor, changes, owner, delivery, collector, places)
-    for part in (
-        relay, admission, hosting, places, inbox, outbox, delivery, collector, housekeeping, tor,
-    ):  # fmt: skip
+
+    for part in (relay, admission, hosting, housekeeping, collector, tor, *parts):
         settings.follow(part.configure)
     outbox.on_due = delivery.look
     places.on_leaving = collector.look
     contacts.on_accept = collector.send_receipts
 
-    box = Box(
+    tasks = health.tasks
+    tasks.add("tor", tor.run)
+    tasks.add("tor watch", watch.run)
+    tasks.add("envelope sweep", relay.run_sweep)
+    tasks.add("housekeeping", housekeeping.run)
+    if not config.relay_only:
+        tasks.add("places", owner.when_unlocked(places.run))
+        tasks.add("sealing", owner.when_unlocked(outbox.run))
+        tasks.add("delivery", owner.when_unlocked(delivery.run))
+        tasks.add("collector", owner.when_unlocked(collector.run_here))
+        tasks.add("relay collector", owner.when_unlocked(collector.run_relays))
+    return Box(
         clock=clock,
         relay=relay,
         admission=admission,
@@ -152,27 +165,6 @@ async def _live(
         tor=tor,
         public_card=cards.public_text,
     )
-
-    tasks = health.tasks
-    tasks.add("tor", tor.run)
-    tasks.add("tor watch", watch.run)
-    tasks.add("envelope sweep", relay.run_sweep)
-    tasks.add("housekeeping", housekeeping.run)
-    if not config.relay_only:
-        tasks.add("places", owner.when_unlocked(places.run))
-        tasks.add("sealing", owner.when_unlocked(outbox.run))
-        tasks.add("delivery", owner.when_unlocked(delivery.run))
-        tasks.add("collector", owner.when_unlocked(collector.run_here))
-        tasks.add("relay collector", owner.when_unlocked(collector.run_relays))
-
-    async with remotes, trio.open_nursery() as nursery:
-        # The store outlives everyone who writes: it is the last to be cancelled, and its fault ends the box.
-        await nursery.start(store.run)
-        async with trio.open_nursery() as services:
-            await services.start(serve, box, entrances)
-            services.start_soon(tasks.run, name="tasks")
-            announce(_ready(config, entrances[0], owner, host, tor.status.phase))
-        nursery.cancel_scope.cancel()
 
 
 def _bind(config: Config, data: Path) -> list[Entrance]:
@@ -190,8 +182,9 @@ def _bind(config: Config, data: Path) -> list[Entrance]:
     return bound
 
 
-def _ready(config: Config, loopback: Entrance, owner: Owner, host: str, state: str) -> Ready:
+def _ready(loopback: Entrance, box: Box) -> Ready:
     name, port = loopback.listener.getsockname()[:2]
     url = f"http://{f'[{name}]' if ':' in name else name}:{port}/"
-    claim = None if owner.claim_token is None else f"{url}#claim={owner.claim_token}"
-    return Ready(__version__, url, claim, host, state)
+    token = box.owner.claim_token
+    claim = None if token is None else f"{url}#claim={token}"
+    return Ready(__version__, url, claim, box.relay.host, box.tor.status.phase)
