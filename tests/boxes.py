@@ -41,7 +41,13 @@ class Net:
         except OSError:
             raise Refusal("unreachable", reason="refused") from None
         circuit = next(self.circuits)
-        await stream.send_all(b"PROXY TCP6 fc00:dead:beef:4dad::0:%x ::1 24 80\r\n" % circuit)
+        try:
+            await stream.send_all(b"PROXY TCP6 fc00:dead:beef:4dad::0:%x ::1 24 80\r\n" % circuit)
+        except BaseException as error:
+            await trio.aclose_forcefully(stream)
+            if isinstance(error, trio.BrokenResourceError):  # it goes off at this moment
+                raise Refusal("unreachable", reason="refused") from None
+            raise
         return stream
 
 

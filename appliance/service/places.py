@@ -121,18 +121,7 @@ class Places:
         here = self._ring.identity.public
         if places.list_all(txn, sealer, onion=here, contact=contact):
             return
-        now = hour_of(self._clock())
-        grant = grants.grant_id(self._ring.derive(b"own grant", 32))
-        if grants.find(txn, grant) is None:
-            grants.create(
-                txn,
-                grant,
-                origin="self",
-                mailboxes=MOST_PLACES,
-                octets=self._config.inbox_octets,
-                now_hour=now,
-                expires_hour=FAR_HOUR,
-            )
+        grant = self._grant_here(txn)
         place = _fresh(here, contact)
         mailboxes.create(
             txn,
@@ -140,9 +129,29 @@ class Places:
             capability_hash=capability_hash(place.capability),
             kind="contact" if contact else "request",
             grant=grant,
-            now_hour=now,
+            now_hour=hour_of(self._clock()),
         )
         places.save(txn, sealer, msgspec.structs.replace(place, state="ready"))
+
+    def _grant_here(self, txn: Transaction) -> grants.GrantId:
+        """In a transaction: the grant of this box's own mailboxes, as large as the inbox may be."""
+        grant = grants.grant_id(self._ring.derive(b"own grant", 32))
+        found, octets = grants.find(txn, grant), self._config.inbox_octets
+        if found is None or found.octets_limit != octets:
+            grants.create(
+                txn,
+                grant,
+                origin="self",
+                mailboxes=MOST_PLACES,
+                octets=octets,
+                now_hour=hour_of(self._clock()),
+                expires_hour=FAR_HOUR,
+            )
+        return grant
+
+    def _settle_here(self, txn: Transaction) -> None:
+        self._grant_here(txn)  # the setting may have changed since the last start
+        self.ensure_here(txn)
 
     def release(self, txn: Transaction, contact: bytes) -> None:
         """In a transaction: give up all mailboxes of a contact."""
@@ -171,7 +180,7 @@ class Places:
 
     async def run(self) -> None:
         """Make and give up places for ever; the box is unlocked when this starts."""
-        await self._store.write(self.ensure_here)
+        await self._store.write(self._settle_here)
         self._cards.forget()
         pause = FIRST_PAUSE
         while True:
