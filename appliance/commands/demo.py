@@ -71,8 +71,8 @@ def _show(
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_take_down, signals, nursery.cancel_scope)
-                with stage.open():
-                    account = await perform(make, stage, tor=tor, keep=keep)
+                nursery.start_soon(stage.show)
+                account = await perform(make, stage, tor=tor, keep=keep)
                 nursery.cancel_scope.cancel()
         if account is None:
             raise Failure("Stopped before the end; nothing is left behind.", exits.INTERRUPTED)

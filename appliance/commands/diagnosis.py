@@ -63,6 +63,8 @@ def python() -> Finding:
 
 def libraries() -> Finding:
     """Every library at the version this program was tested with."""
+    if getattr(sys, "frozen", False):
+        return Finding("libraries", "good", "All libraries are inside the executable.")
     try:
         wanted = metadata.requires("private-island") or []
     except metadata.PackageNotFoundError:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,7 +20,7 @@ from appliance.protocol.desk import State
 
 MARKS: Final = {"now": "…", "done": "✓", "failed": "✗"}
 STYLES: Final = {"now": "yellow", "done": "green", "failed": "red"}
-FRAMES: Final = 4
+FRAME_SECONDS: Final = 0.2
 AWAY_SECONDS: Final = 0.3
 
 
@@ -36,38 +33,40 @@ class View:
 
 
 class Stage:
-    """Shows moments and boxes; `quiet` shows nothing."""
+    """Shows moments and boxes; `quiet` shows nothing. Everything happens in the event loop."""
 
-    def __init__(self, title: str, *, quiet: bool = False) -> None:
+    def __init__(self, title: str, *, quiet: bool = False, console: Console | None = None) -> None:
         self._title = title
         self._quiet = quiet
+        self._console = console or Console()
         self._moments: dict[str, Moment] = {}
         self._views: dict[str, View] = {}
         self._began = trio.current_time()
-        self._live: Live | None = None
+        self._is_live = self._console.is_terminal and not quiet
         self._said: tuple[str, str] | None = None
 
-    @contextmanager
-    def open(self) -> Iterator[None]:
-        """Show live while open, where there is a terminal."""
-        if self._quiet or not sys.stdout.isatty():
-            yield
+    async def show(self) -> None:
+        """Draw the table until cancelled, where there is a terminal."""
+        if not self._is_live:
             return
-        with Live(get_renderable=self._draw, console=Console(), refresh_per_second=FRAMES) as self._live:
-            yield
+        # Not rich's own thread: what it draws changes in the event loop.
+        with Live(get_renderable=self.draw, console=self._console, auto_refresh=False) as live:
+            while True:
+                live.refresh()
+                await trio.sleep(FRAME_SECONDS)
 
     def tell(self, moment: Moment) -> None:
         """Show how a step goes."""
         self._moments[moment.key] = moment
-        if self._quiet or self._live is not None:
+        if self._quiet or self._is_live:
             return
         if (moment.key, moment.words) == self._said:
             return
         self._said = (moment.key, moment.words)
         clock = f"{trio.current_time() - self._began:6.1f} s"
         words = f": {moment.words}" if moment.words else ""
-        sys.stdout.write(f"{clock}  {MARKS[moment.state]} {moment.title}{words}\n")
-        sys.stdout.flush()
+        self._console.file.write(f"{clock}  {MARKS[moment.state]} {moment.title}{words}\n")
+        self._console.file.flush()
 
     async def watch(self, actor: Actor) -> None:
         """Keep the view of one box up to date until cancelled."""
@@ -84,7 +83,8 @@ class Stage:
                     view.words = "killed" if actor.killed else "starting" if actor.alive else "off"
                     await trio.sleep(AWAY_SECONDS)
 
-    def _draw(self) -> Group:
+    def draw(self) -> Group:
+        """The boxes and the steps as they are now."""
         elapsed = f"{trio.current_time() - self._began:.0f} s"
         head = Text.assemble((self._title, "bold"), f"   {elapsed}")
         return Group(head, Text(""), self._draw_boxes(), Text(""), self._draw_steps())

@@ -18,6 +18,7 @@ RECIPIENT: Final = "recipient"
 RELAY: Final = "relay"
 FILE_NAME: Final = "holiday.jpg"
 FILE_SIZE: Final = 600_000
+SAY_SECONDS: Final = 0.5
 
 
 class Story(Play):
@@ -84,16 +85,21 @@ class Story(Play):
 
     async def deposit(self) -> str:
         """The sender's file waits at the relay, though the sender is killed on the way."""
-        scene = self.scene
-        self._item = await scene.send_file(SENDER, self._address, FILE_NAME, self.content)
-        note = ""
+        self._item = await self.scene.send_file(SENDER, self._address, FILE_NAME, self.content)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._say_outbox)
+            words = await self._deposit()
+            nursery.cancel_scope.cancel()
+        return words
+
+    async def _deposit(self) -> str:
+        scene, note = self.scene, ""
         if SENDER in self.kill:
-            self.say("waiting for the first envelopes to be held")
             before = await scene.until_held(RELAY, 1)
             await scene.actors[SENDER].kill()
-            self.say(f"sender killed with {before.held} envelopes held; starting it again")
+            self.say(f"sender killed after {before.held} of them; starting it again")
             await scene.actors[SENDER].start()
-            note = f"; killed (SIGKILL) when {before.held} were held, and went on by itself"
+            note = f"; the sender, killed (SIGKILL) after {before.held} of them, went on by itself"
         item = await scene.until_sent(SENDER, self._item, "at_relays")
         if item.parts_held < item.parts:
             raise NotVerified(f"only {item.parts_held} of {item.parts} envelopes are held")
@@ -101,6 +107,16 @@ class Story(Play):
         if self._held.held != item.parts:
             raise NotVerified(f"the relay holds {self._held.held} envelopes for {item.parts} parts")
         return f"{item.parts} sealed envelopes at the relay{note}"
+
+    async def _say_outbox(self) -> None:
+        """Tell what the sender's outbox says of the file, as its owner reads it."""
+        last = ""
+        while True:
+            item = await self.scene.outgoing(SENDER, self._item)
+            if item is not None and item.words != last:
+                last = item.words
+                self.say(f"{last} {item.parts_held} of {item.parts} envelopes held")
+            await trio.sleep(SAY_SECONDS)
 
     async def hold(self) -> str:
         """What the relay acknowledged, it still holds after a kill."""
@@ -127,9 +143,9 @@ class Story(Play):
             self.say("waiting for the first parts")
             here = (await self.scene.until_some(RECIPIENT)).parts_here
             await recipient.kill()
-            self.say(f"recipient killed with {here} parts here; starting it again")
+            self.say(f"recipient killed after {here} of them; starting it again")
             await recipient.start()
-            note = f"; killed (SIGKILL) when {here} parts were here, and went on by itself"
+            note = f"; the recipient, killed (SIGKILL) after {here} of them, went on by itself"
         self.say("its box is back and asks the relay")
         items = await self.scene.until_arrived(RECIPIENT)
         files = [item for item in items if item.kind == "file"]

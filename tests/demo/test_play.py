@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
+import trio
+import trio.testing
+from rich.console import Console
 
 from appliance.demo.play import Moment, Play, Tell
 from appliance.demo.scene import NotVerified, Scene, until
@@ -81,9 +85,24 @@ async def test_lines_are_said_once(capsys: pytest.CaptureFixture[str]) -> None:
 
 async def test_a_quiet_stage_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     stage = Stage("a test", quiet=True)
-    with stage.open():
-        stage.tell(Moment("one", "Step one", "done", "well", 0.2))
+    stage.tell(Moment("one", "Step one", "done", "well", 0.2))
+    await stage.show()
     assert capsys.readouterr().out == ""
+
+
+async def test_a_terminal_gets_a_table_that_changes(autojump_clock: trio.testing.MockClock) -> None:
+    screen = io.StringIO()
+    stage = Stage("a test", console=Console(file=screen, force_terminal=True, width=80))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(stage.show)
+        stage.tell(Moment("one", "Step one", "now", "trying", 0))
+        await trio.sleep(1)
+        stage.tell(Moment("one", "Step one", "done", "well", 1))
+        await trio.sleep(1)
+        nursery.cancel_scope.cancel()
+    shown = screen.getvalue()
+    assert shown.index("trying") < shown.index("well")
+    assert shown.count("a test") > 5
 
 
 async def test_waiting_has_an_end() -> None:
