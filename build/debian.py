@@ -45,6 +45,11 @@ def shared_python() -> bool:
 
 TOR: Final = Need("tor", program("tor", "tor-gencert"), "the box starts its own Tor")
 BRIDGE: Final = Need("obfs4proxy", program("obfs4proxy"), "tests reach Tor through a disguised bridge")
+CLOCK: Final = Need(
+    "libfaketime",
+    file("usr/lib/*/faketime/libfaketime.so.1"),
+    "tests put Tor on a machine with a wrong clock",
+)
 BROWSERS: Final = [
     Need("chromium", program("chromium"), "tests open the pages in Chromium"),
     Need("firefox-esr", program("firefox-esr"), "tests open the pages as Tor Browser would"),
@@ -66,7 +71,7 @@ ARM64: Final = [
 TARGETS: Final[dict[str, list[Need]]] = {
     "run": [TOR],
     "check": [],
-    "test": [TOR, BRIDGE, *BROWSERS],
+    "test": [TOR, BRIDGE, CLOCK, *BROWSERS],
     "bench": [TOR, REDIS],
     "freeze": [TOR, *FREEZING],
     "freeze-here": [TOR, *FREEZING],
