@@ -43,10 +43,11 @@ class Net:
         circuit = next(self.circuits)
         try:
             await stream.send_all(b"PROXY TCP6 fc00:dead:beef:4dad::0:%x ::1 24 80\r\n" % circuit)
-        except BaseException as error:
+        except trio.BrokenResourceError:  # it goes off at this moment
             await trio.aclose_forcefully(stream)
-            if isinstance(error, trio.BrokenResourceError):  # it goes off at this moment
-                raise Refusal("unreachable", reason="refused") from None
+            raise Refusal("unreachable", reason="refused") from None
+        except BaseException:
+            await trio.aclose_forcefully(stream)
             raise
         return stream
 

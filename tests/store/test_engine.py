@@ -7,8 +7,6 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from appliance.errors import Refusal
 from appliance.store import engine
@@ -66,7 +64,7 @@ async def test_jobs_that_wait_together_share_a_commit(small: Store) -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(small.write, slow)
         while not begun.is_set():
-            await trio.sleep(0)
+            await trio.lowlevel.checkpoint()
         before = small._env.info()["last_txnid"]
 
         async def write(number: int) -> None:
@@ -164,7 +162,7 @@ async def test_a_job_that_runs_is_waited_for_when_its_caller_is_cancelled(small:
 
         nursery.start_soon(write)
         while not begun.is_set():
-            await trio.sleep(0)
+            await trio.lowlevel.checkpoint()
         scope.cancel()
         await trio.testing.wait_all_tasks_blocked()
         assert not finished
@@ -231,7 +229,7 @@ async def test_a_reader_keeps_its_snapshot(small: Store) -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(small.read_cold, job)
         while not begun.is_set():
-            await trio.sleep(0)
+            await trio.lowlevel.checkpoint()
         await small.write(put(b"a", b"2"))
         assert small.read(get(b"a")) == b"2"
         gate.set()
@@ -278,7 +276,7 @@ async def test_growth_of_the_map_waits_for_cold_reads(tmp_path: Path) -> None:
 
         nursery.start_soon(read)
         while not begun.is_set():
-            await trio.sleep(0)
+            await trio.lowlevel.checkpoint()
         nursery.start_soon(store.write, put(b"b", bytes(5_000_000)))
         await trio.testing.wait_all_tasks_blocked(0.02)
         assert store._map() == 1024 * 1024 and store.read(get(b"b")) is None
@@ -367,38 +365,3 @@ async def run_until_cancelled(store: Store, *, task_status: Any) -> None:
         async with trio.open_nursery() as nursery:
             await nursery.start(store.run)
             task_status.started(scope)
-
-
-keys = st.binary(min_size=1, max_size=3)
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    rows=st.dictionaries(keys, st.binary(max_size=4), max_size=12),
-    start=st.one_of(st.just(b""), keys),
-    stop=st.one_of(st.none(), keys),
-    limit=st.one_of(st.none(), st.integers(0, 5)),
-)
-def test_ranges_are_those_of_a_sorted_map(
-    tmp_path_factory: pytest.TempPathFactory,
-    rows: dict[bytes, bytes],
-    start: bytes,
-    stop: bytes | None,
-    limit: int | None,
-) -> None:
-    store = Store.open(tmp_path_factory.mktemp("ranges"), TABLES, reserve=64 * 1024)
-
-    def check(txn: Transaction) -> None:
-        for key, value in rows.items():
-            txn.put(THINGS, key, value)
-        assert txn.count(THINGS) == len(rows)
-        expected = [(k, v) for k, v in sorted(rows.items()) if k >= start and (stop is None or k < stop)]
-        assert list(txn.range(THINGS, start, stop, limit=limit)) == expected[:limit]
-        assert list(txn.keys(THINGS, start, stop, limit)) == [key for key, _ in expected][:limit]
-        backwards = expected[::-1][:limit]
-        assert list(txn.range(THINGS, start, stop, reverse=True, limit=limit)) == backwards
-        for key in rows:
-            assert txn.delete(THINGS, key) and not txn.delete(THINGS, key)
-
-    store.write_now(check)
-    store.close()
