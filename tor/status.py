@@ -14,6 +14,8 @@ from appliance.protocol.desk import TorState
 OFF: Final = "Tor is switched off in the settings."
 NO_INTERNET: Final = "The internet cannot be reached. Is the cable plugged in, or the Wi-Fi connected?"
 
+NO_WAY_OUT: Final = frozenset({"NOROUTE", "NETUNREACH"})
+
 _TROUBLE: Final[Mapping[str, str]] = {
     "NOROUTE": NO_INTERNET,
     "NETUNREACH": NO_INTERNET,
@@ -117,9 +119,11 @@ def bootstrap(arguments: Mapping[str, str], state: TorState, *, warning: bool) -
         return {}
     found: dict[str, Any] = {"percent": percent}
     if warning:
-        # Tor itself says from which failure on they mean something.
-        if arguments.get("RECOMMENDATION") == "warn":
-            found["problem"] = _TROUBLE.get(arguments.get("REASON", ""), _OTHER_TROUBLE)
+        # Tor itself says from which failure on they mean something. That this machine has no way out it
+        # would say only after ten tries, most of a minute; but one is enough to know.
+        reason = arguments.get("REASON", "")
+        if arguments.get("RECOMMENDATION") == "warn" or reason in NO_WAY_OUT:
+            found["problem"] = _TROUBLE.get(reason, _OTHER_TROUBLE)
     elif percent > state.percent:
         found["problem"] = None
     if percent < 100:

@@ -84,15 +84,21 @@ def test_bootstrap_done_begins_to_publish() -> None:
 
 
 def test_trouble_is_named_when_tor_means_it() -> None:
-    said = {"PROGRESS": "5", "REASON": "NOROUTE", "RECOMMENDATION": "ignore"}
+    said = {"PROGRESS": "5", "REASON": "TIMEOUT", "RECOMMENDATION": "ignore"}
     event = Event("STATUS_CLIENT", "BOOTSTRAP", "WARN", said)
     assert "problem" not in changes(event, state(percent=5), OWN)
     event = Event("STATUS_CLIENT", "BOOTSTRAP", "WARN", {**said, "RECOMMENDATION": "warn"})
-    assert changes(event, state(percent=5), OWN)["problem"] == status.NO_INTERNET
+    assert "does not answer" in changes(event, state(percent=5), OWN)["problem"]
     event = Event(
         "STATUS_CLIENT", "BOOTSTRAP", "WARN", {"PROGRESS": "5", "REASON": "NEW", "RECOMMENDATION": "warn"}
     )
     assert changes(event, state(percent=5), OWN)["problem"] == "The connection to the Tor network fails."
+
+
+def test_a_machine_without_a_way_out_is_named_at_once() -> None:
+    said = {"PROGRESS": "5", "REASON": "NOROUTE", "RECOMMENDATION": "ignore"}
+    event = Event("STATUS_CLIENT", "BOOTSTRAP", "WARN", said)
+    assert changes(event, state(percent=5), OWN)["problem"] == status.NO_INTERNET
 
 
 def test_only_our_descriptor_counts() -> None:
