@@ -1,4 +1,4 @@
-"""The ASGI application: the gate first, then the hot rows by the short way and all else through Quart.
+"""The ASGI application: the gate, then the hot rows by the short way and all else through Quart (`cold`).
 
 The short way is there because it was measured: 4.7k deposits a CPU-second against 2.6k through Quart.
 """
@@ -6,15 +6,14 @@ The short way is there because it was measured: 4.7k deposits a CPU-second again
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
+from importlib import import_module
 from inspect import isawaitable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 import trio
-from quart import Response, request
-from quart_trio import QuartTrio
-from werkzeug.exceptions import HTTPException
+from hypercorn.typing import ASGIFramework
 
 from appliance.api.call import (
     PLAIN_HEADERS,
@@ -29,10 +28,9 @@ from appliance.api.call import (
     wanted_media,
 )
 from appliance.api.entrance import Entrance
-from appliance.api.gate import SAFE_METHODS, SESSION_COOKIE, Gate, RawHeaders, header, session_token
+from appliance.api.gate import SESSION_COOKIE, Gate, RawHeaders, header, session_token
 from appliance.api.handlers import UPLOAD_OCTETS, Nothing
 from appliance.api.limits import Limits
-from appliance.api.openapi import document
 from appliance.api.routes import ROUTES, Row
 from appliance.api.server import Server
 from appliance.api.static import Site, site_folder
@@ -46,9 +44,7 @@ if TYPE_CHECKING:
 SMALL_OCTETS = 64 * 1024
 """Answers up to this size are not counted: the kernel takes them whole."""
 
-_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 COOKIE_SECONDS = 30 * 24 * 3600
-_HTTP_CODES = {404: "not_found", 405: "method", 413: "too_large", 408: "too_slow"}
 
 
 class Disconnected(Exception):
@@ -63,18 +59,22 @@ class Application:
         self._gate = gate
         self._site = site
         self._hot = {(row.method, row.path): row for row in ROUTES if row.hot}
-        self._quart = self._build_quart()
+        self._cold: ASGIFramework | None = None
+        self._loading = trio.Lock()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """One request, as ASGI has it; `scope["state"]["visit"]` tells where it came in."""
         visit: Visit = scope["state"]["visit"]
         row = self._hot.get((scope["method"], scope["path"]))
+        if row is not None and "after" in row.query and scope["query_string"]:
+            row = None  # it may wait long, and the framework notices when its peer leaves
         try:
             self._gate.admit(visit, scope["method"], scope["headers"])
             if row is None:
-                await self._quart(scope, receive, send)
+                cold = await self.load()
+                await cold(scope, receive, send)
                 return
-            status, answer_headers, body = await self._perform(row, scope, {}, _Body(receive))
+            status, answer_headers, body = await self.perform(row, scope, {}, _Body(receive))
             # A large answer lies here until a slow peer has taken it: it counts like a body that comes in.
             with self._gate.limits.memory.hold() as take:
                 take(len(body) if len(body) > SMALL_OCTETS else 0)
@@ -82,9 +82,9 @@ class Application:
         except Disconnected:
             return
         except Exception as error:
-            await _respond(send, *self._refuse(scope, error, _name(row)))
+            await _respond(send, *self.refuse(scope, error, name_of(row)))
 
-    async def _perform(
+    async def perform(
         self, row: Row, scope: Any, path: dict[str, str], chunks: AsyncIterator[bytes]
     ) -> tuple[int, Headers, Any]:
         """Check who asks, read the body, run the handler; gives status, headers and bytes (or chunks)."""
@@ -121,14 +121,12 @@ class Application:
             result = result.value
         media = wanted_media(header(headers, b"accept"), header(headers, b"content-type"))
         body = codec.write(Nothing() if result is None else result, media)
-        return 200, [*_body_headers(media, body), *cookies], body
+        return 200, [*body_headers(media, body), *cookies], body
 
-    def _refuse(self, scope: Any, error: Exception, route: str) -> tuple[int, Headers, bytes]:
+    def refuse(self, scope: Any, error: Exception, route: str) -> tuple[int, Headers, bytes]:
         """The answer to anything that was raised, in one shape; counted by route."""
         if isinstance(error, Refusal):
             refusal = error
-        elif isinstance(error, HTTPException):
-            refusal = Refusal(_HTTP_CODES.get(error.code or 400, "malformed"))
         else:
             self._box.count_fault(route, error)
             refusal = Refusal("fault")
@@ -136,58 +134,15 @@ class Application:
         headers = scope["headers"]
         media = wanted_media(header(headers, b"accept"), header(headers, b"content-type"))
         body = codec.write(problems(refusal), media)
-        return refusal.status, [*_body_headers(media, body), *refusal_headers(refusal)], body
+        return refusal.status, [*body_headers(media, body), *refusal_headers(refusal)], body
 
-    def _build_quart(self) -> QuartTrio:
-        app = QuartTrio("island", root_path="/", static_folder=None, template_folder=None)
-        # Deadlines are the connection's (http.py); Quart's would cut slow Tor downloads in the middle.
-        app.config.update(RESPONSE_TIMEOUT=None, BODY_TIMEOUT=None, MAX_CONTENT_LENGTH=None)
-        for row in ROUTES:
-            rule = row.path.replace("{", "<").replace("}", ">")
-            app.add_url_rule(
-                rule,
-                endpoint=_name(row),
-                view_func=self._view(row),
-                methods=[row.method],
-                provide_automatic_options=False,
-            )
-        app.add_url_rule("/v1/openapi.json", view_func=self._openapi, provide_automatic_options=False)
-        for rule in ("/", "/<path:path>"):
-            app.add_url_rule(
-                rule, "site", view_func=self._page, methods=_METHODS, provide_automatic_options=False
-            )
-        app.register_error_handler(Exception, self._on_error)
-        return app
-
-    def _view(self, row: Row) -> Any:
-        async def view(**path: str) -> Response:
-            try:
-                answer = await self._perform(row, request.scope, path, request.body)
-            except Exception as error:
-                answer = self._refuse(request.scope, error, _name(row))
-            return _response(*answer)
-
-        return view
-
-    async def _openapi(self) -> Response:
-        visit: Visit = request.scope["state"]["visit"]
-        self._gate.check_open(visit)
-        body = codec.write(document(visit.kind), codec.JSON)
-        return _response(200, _body_headers(codec.JSON, body), body)
-
-    async def _page(self, path: str = "") -> Response:
-        visit: Visit = request.scope["state"]["visit"]
-        if path:
-            self._gate.check_open(visit)
-        if any(row.path == f"/{path}" and visit.kind in row.entrances for row in ROUTES):
-            raise Refusal("method")
-        if request.method not in SAFE_METHODS:
-            raise Refusal("method" if not path else "not_found")
-        page = self._site.page(visit, path, self._gate.has_opened(), request.scope["headers"])
-        return _response(page.status, page.headers, page.body)
-
-    async def _on_error(self, error: Exception) -> Response:
-        return _response(*self._refuse(request.scope, error, "site"))
+    async def load(self) -> ASGIFramework:
+        """The framework of the colder routes: a third of the start, so it comes after the first answer."""
+        async with self._loading:
+            if self._cold is None:
+                cold = await trio.to_thread.run_sync(import_module, "appliance.api.cold")
+                self._cold = cold.build(self, self._gate, self._site)
+            return self._cold
 
 
 async def serve(
@@ -200,20 +155,15 @@ async def serve(
     limits = Limits(lambda: box.config, trio.current_time)
     gate = Gate(box, limits)
     application = Application(box, gate, Site(folder or site_folder()))
-    await Server(box, application, gate).serve(entrances, task_status=task_status)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(Server(box, application, gate).serve, entrances)
+        nursery.start_soon(application.load, name="load the colder routes")
+        task_status.started()
 
 
-def _name(row: Row | None) -> str:
+def name_of(row: Row | None) -> str:
     """What a route is called where refusals are counted; never what a stranger wrote."""
     return "site" if row is None else f"{row.method} {row.path}"
-
-
-def _response(status: int, headers: Headers, body: Any) -> Response:
-    response = Response(body, status=status)
-    response.headers.clear()
-    for name, value in headers:
-        response.headers.add(name.decode(), value.decode("latin-1"))
-    return response
 
 
 async def _respond(send: Any, status: int, headers: Headers, body: bytes) -> None:
@@ -260,7 +210,8 @@ def _check_announced(headers: RawHeaders, limit: int) -> None:
         raise Refusal("too_large", limit=limit)
 
 
-def _body_headers(media: str, body: bytes) -> Headers:
+def body_headers(media: str, body: bytes) -> Headers:
+    """The headers of an answer that is held in memory."""
     return [
         (b"content-type", media.encode()),
         (b"content-length", str(len(body)).encode()),

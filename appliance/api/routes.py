@@ -82,7 +82,7 @@ RELAY: Final = (
 
 OWNER: Final = (
     _open("GET", "/v1/state", None, desk.State, handlers.state,
-          "The first page; with `after` the answer waits for a newer revision.", query=("after",)),
+          "The first page; with `after` the answer waits for a newer revision.", query=("after",), hot=True),
     _open("POST", "/v1/claim", desk.Claim, desk.SessionIssued, handlers.claim, "Make the box one's own."),
     _open("POST", "/v1/session", desk.SignIn, desk.SessionIssued, handlers.sign_in, "Sign in and unlock."),
     _open("POST", "/v1/unlock", desk.SignIn, desk.SessionIssued, handlers.sign_in, "The same."),
