@@ -61,6 +61,11 @@ class Arrivals:
         """A new listener; close it when done."""
         return Watcher(self)
 
+    @property
+    def watched(self) -> bool:
+        """Whether anybody listens to anything."""
+        return bool(self._watchers)
+
     def announce(self, mailboxes: Iterable[MailboxId]) -> None:
         """Called after the commit that put something there."""
         for mailbox in mailboxes:

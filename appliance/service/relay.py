@@ -133,11 +133,12 @@ class Relay:
             ]
 
         outcomes = await self._store.write(job)
-        self.arrivals.announce(
-            MailboxId(group.mailbox)
-            for group, kept in zip(message.groups, outcomes, strict=True)
-            if any(outcome.state == "held" for outcome in kept)
-        )
+        if self.arrivals.watched:
+            self.arrivals.announce(
+                MailboxId(group.mailbox)
+                for group, kept in zip(message.groups, outcomes, strict=True)
+                if any(outcome.state == "held" for outcome in kept)
+            )
         return Deposited(outcomes)
 
     async def fetch(self, message: Fetch, book: Book | None = None) -> Fetched:
