@@ -187,7 +187,8 @@ class Delivery:
             if not rows:
                 return ""
             after = rows[-1].part
-            missing = [row for row in rows if key not in row.held]
+            hour = hour_of(self._clock())  # what the route held once it may have let go
+            missing = [row for row in rows if row.held.get(key, 0) <= hour]
             if missing:
                 try:
                     outcomes = await self._deposit(address, purpose, route, missing, seconds)
