@@ -23,7 +23,7 @@ from tor.status import Event
 
 T = TypeVar("T")
 
-EVENTS: Final = ("STATUS_CLIENT", "STATUS_GENERAL", "HS_DESC", "NETWORK_LIVENESS")
+EVENTS: Final = ("STATUS_CLIENT", "STATUS_GENERAL", "HS_DESC", "NETWORK_LIVENESS", "ORCONN")
 _QUEUE = 256
 ANSWER_SECONDS = 20.0
 
@@ -195,5 +195,8 @@ def _read(event: Any) -> Event:
         return Event(event.type, event.action, arguments={**said, "ADDRESS": event.address or ""})
     if event.type == "NETWORK_LIVENESS":
         return Event(event.type, event.status or "")
+    if event.type == "ORCONN":
+        # Which relay it was is nobody's business here.
+        return Event(event.type, event.status or "", arguments={"REASON": event.reason or ""})
     # A type that stem does not know has no parts.
     return Event(event.type, getattr(event, "action", ""), getattr(event, "runlevel", "NOTICE"), said)

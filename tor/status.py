@@ -15,6 +15,7 @@ OFF: Final = "Tor is switched off in the settings."
 NO_INTERNET: Final = "The internet cannot be reached. Is the cable plugged in, or the Wi-Fi connected?"
 
 NO_WAY_OUT: Final = frozenset({"NOROUTE", "NETUNREACH"})
+CONNECTING: Final = frozenset({"starting", "bootstrapping"})
 
 _TROUBLE: Final[Mapping[str, str]] = {
     "NOROUTE": NO_INTERNET,
@@ -105,6 +106,11 @@ def changes(event: Event, state: TorState, own: str) -> dict[str, Any]:
             return {"skew_seconds": None}
         case "HS_DESC", "UPLOADED" if arguments.get("ADDRESS") == own:
             return {"phase": "reachable"} if state.phase == "publishing" else {}
+        case "ORCONN", "FAILED" if arguments.get("REASON") in NO_WAY_OUT and state.phase in CONNECTING:
+            # Tor does not speak of its bootstrap before the first connection; a machine offline makes none.
+            return {"problem": NO_INTERNET}
+        case "ORCONN", "CONNECTED" if state.problem == NO_INTERNET:
+            return {"problem": None}
         case "NETWORK_LIVENESS", "DOWN":
             return {"problem": NO_INTERNET}
         case "NETWORK_LIVENESS", "UP":
@@ -119,11 +125,9 @@ def bootstrap(arguments: Mapping[str, str], state: TorState, *, warning: bool) -
         return {}
     found: dict[str, Any] = {"percent": percent}
     if warning:
-        # Tor itself says from which failure on they mean something. That this machine has no way out it
-        # would say only after ten tries, most of a minute; but one is enough to know.
-        reason = arguments.get("REASON", "")
-        if arguments.get("RECOMMENDATION") == "warn" or reason in NO_WAY_OUT:
-            found["problem"] = _TROUBLE.get(reason, _OTHER_TROUBLE)
+        # Tor itself says from which failure on they mean something.
+        if arguments.get("RECOMMENDATION") == "warn":
+            found["problem"] = _TROUBLE.get(arguments.get("REASON", ""), _OTHER_TROUBLE)
     elif percent > state.percent:
         found["problem"] = None
     if percent < 100:

@@ -77,7 +77,7 @@ def test_status_lines() -> None:
 
 async def test_owns_and_listens(talk: Control, script: Script) -> None:
     assert "TAKEOWNERSHIP" in script.heard
-    assert "SETEVENTS STATUS_CLIENT STATUS_GENERAL HS_DESC NETWORK_LIVENESS" in script.heard
+    assert "SETEVENTS STATUS_CLIENT STATUS_GENERAL HS_DESC NETWORK_LIVENESS ORCONN" in script.heard
 
 
 async def test_questions_are_always_fresh(talk: Control, script: Script) -> None:
@@ -116,6 +116,7 @@ async def test_events(talk: Control, script: Script) -> None:
         b'650 STATUS_GENERAL WARN CLOCK_SKEW SKEW="-14400" SOURCE="DIRSERV:192.0.2.1:80"\r\n'
         b"650 NOSUCHEVENT x\r\n"
         b"650 NETWORK_LIVENESS DOWN\r\n"
+        b"650 ORCONN $" + b"B" * 40 + b" FAILED REASON=NOROUTE NCIRCS=1 ID=6\r\n"
         b"650 HS_DESC UPLOADED abc UNKNOWN $"
         + b"A" * 40
         + b"\r\n"
@@ -129,8 +130,9 @@ async def test_events(talk: Control, script: Script) -> None:
     assert found[0].arguments["SKEW"] == "-14400"
     assert found[0].severity == "WARN"
     kinds = [event.kind for event in found if event.kind != "NOSUCHEVENT"]
-    assert kinds == ["STATUS_GENERAL", "NETWORK_LIVENESS", "HS_DESC", "STATUS_CLIENT"]
+    assert kinds == ["STATUS_GENERAL", "NETWORK_LIVENESS", "ORCONN", "HS_DESC", "STATUS_CLIENT"]
     assert Event("NETWORK_LIVENESS", "DOWN") in found
+    assert Event("ORCONN", "FAILED", arguments={"REASON": "NOROUTE"}) in found
     uploaded = next(event for event in found if event.kind == "HS_DESC")
     assert (uploaded.action, uploaded.arguments["ADDRESS"]) == ("UPLOADED", "abc")
 

@@ -96,9 +96,13 @@ def test_trouble_is_named_when_tor_means_it() -> None:
 
 
 def test_a_machine_without_a_way_out_is_named_at_once() -> None:
-    said = {"PROGRESS": "5", "REASON": "NOROUTE", "RECOMMENDATION": "ignore"}
-    event = Event("STATUS_CLIENT", "BOOTSTRAP", "WARN", said)
-    assert changes(event, state(percent=5), OWN)["problem"] == status.NO_INTERNET
+    failed = Event("ORCONN", "FAILED", arguments={"REASON": "NOROUTE"})
+    assert changes(failed, state(), OWN) == {"problem": status.NO_INTERNET}
+    assert changes(failed, state(phase="reachable"), OWN) == {}
+    assert changes(Event("ORCONN", "FAILED", arguments={"REASON": "TIMEOUT"}), state(), OWN) == {}
+    connected = Event("ORCONN", "CONNECTED", arguments={"REASON": ""})
+    assert changes(connected, state(problem=status.NO_INTERNET), OWN) == {"problem": None}
+    assert changes(connected, state(problem="Other."), OWN) == {}
 
 
 def test_only_our_descriptor_counts() -> None:
