@@ -6,9 +6,11 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final, Literal, Self, TypeVar
 
+import trio
+
 from appliance.client.entrance import Entrance
 from appliance.client.http import Http
-from appliance.protocol import codec
+from appliance.errors import Refusal
 from appliance.protocol.codec import CBOR
 from appliance.protocol.keys import SigningKey
 from appliance.protocol.mailbox import BLANK, MailboxId, capability_hash, mailbox_id, sign_request
@@ -30,7 +32,7 @@ from appliance.protocol.messages import (
 )
 
 T = TypeVar("T")
-R = TypeVar("R", CreateMailbox, Fetch, Acknowledge)
+R = TypeVar("R", CreateMailbox, DeleteMailbox, Fetch, Acknowledge)
 
 NONCES_AT_ONCE: Final = 8
 
@@ -41,7 +43,8 @@ class Relay:
     def __init__(self, entrance: Entrance, host: str) -> None:
         self.http = Http(entrance)
         self.host = host
-        self._nonces: deque[bytes] = deque()
+        self._nonces: deque[tuple[float, bytes]] = deque()
+        self._life = 0.0
 
     async def __aenter__(self) -> Self:
         await self.http.__aenter__()
@@ -78,8 +81,7 @@ class Relay:
     async def delete(self, key: SigningKey) -> None:
         """Delete the mailbox of `key` and all it holds."""
         request = DeleteMailbox(mailbox=mailbox_id(key.public), auth=BLANK)
-        signed = sign_request(key, self.host, await self.nonce(), request)
-        await self.http.exchange("POST", "/v1/mailboxes/delete", codec.write(signed, CBOR), media=CBOR)
+        await self._signed("/v1/mailboxes/delete", key, request, dict)
 
     async def deposit(self, batch: Deposit) -> Deposited:
         """Deposit a batch; answered after the relay's commit."""
@@ -108,17 +110,29 @@ class Relay:
         return answer
 
     async def nonce(self) -> bytes:
-        """A nonce that was not used yet."""
+        """A nonce that was not used yet and is young enough to be."""
+        now = trio.current_time()
+        while self._nonces and self._nonces[0][0] <= now:
+            self._nonces.popleft()
         if not self._nonces:
-            path = f"/v1/nonces?count={NONCES_AT_ONCE}"
-            self._nonces.extend((await self.http.call("GET", path, Nonces, media=CBOR)).nonces)
-        return self._nonces.popleft()
+            answer = await self.http.call("GET", f"/v1/nonces?count={NONCES_AT_ONCE}", Nonces, media=CBOR)
+            # Counted from before the question, and not to the last second: it travels as well.
+            self._life = answer.seconds / 2
+            self._nonces.extend((now + self._life, nonce) for nonce in answer.nonces)
+        return self._nonces.popleft()[1]
 
     def mailbox(self, key: SigningKey) -> MailboxId:
         """The mailbox of this fetch key."""
         return mailbox_id(key.public)
 
     async def _signed(self, path: str, key: SigningKey, request: R, kind: type[T]) -> T:
+        try:
+            return await self._post(path, sign_request(key, self.host, await self.nonce(), request), kind)
+        except Refusal as refusal:
+            if refusal.code != "nonce":
+                raise
+        # The relay was started anew or its clock was set: nothing was done, and fresh ones will do.
+        self._nonces.clear()
         return await self._post(path, sign_request(key, self.host, await self.nonce(), request), kind)
 
     async def _post(self, path: str, message: Message, kind: type[T]) -> T:
@@ -126,4 +140,4 @@ class Relay:
 
     def _keep(self, nonce: bytes) -> None:
         if nonce:
-            self._nonces.append(nonce)
+            self._nonces.append((trio.current_time() + self._life, nonce))
