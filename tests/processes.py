@@ -21,7 +21,7 @@ from appliance.protocol.desk import NewGrant
 from appliance.protocol.keys import SigningKey
 from appliance.protocol.mailbox import mailbox_id
 from appliance.protocol.messages import Deposit, DepositGroup, FetchedEnvelope
-from appliance.service.places import read_invitation
+from appliance.service.invitation import read_invitation
 from tor import child
 
 PASSPHRASE = "correct horse battery"

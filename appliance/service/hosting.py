@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from base64 import b32encode
 from datetime import UTC, datetime
 
 from appliance.config import Config
 from appliance.errors import Refusal
 from appliance.protocol.codec import from_text, to_text
 from appliance.protocol.desk import ExpiryDay, GrantCode, GrantRow, NewGrant, RelayBrief, RelayLoad
+from appliance.service.invitation import write_invitation
 from appliance.service.ports import Clock, hour_of
 from appliance.store import grants, mailboxes
 from appliance.store.engine import Store
@@ -71,7 +71,7 @@ class Hosting:
             grants.set_label(txn, sealer, grant, new.label)
 
         await self._store.write(job)
-        return GrantCode(to_text(grant), invitation(self._host, secret))
+        return GrantCode(to_text(grant), write_invitation(self._host, secret))
 
     async def revoke(self, id: str) -> None:
         """End an invitation and everything kept under it."""
@@ -97,11 +97,6 @@ class Hosting:
             if record.origin != "self"
         ]
         return sorted(rows, key=lambda row: (-row.created, row.label))
-
-
-def invitation(host: str, secret: bytes) -> str:
-    """The line to hand over: relay address and secret."""
-    return f"{host}/{b32encode(secret).decode().rstrip('=').lower()}"
 
 
 def _revoke(txn: Transaction, grant: GrantId) -> bool:

@@ -7,8 +7,6 @@ is wanted is asked for again and again until the relay gives it; one that is lea
 from __future__ import annotations
 
 import secrets
-from base64 import b32decode
-from binascii import Error as BadBase32
 from collections.abc import Callable
 from typing import Final, Literal
 
@@ -26,6 +24,7 @@ from appliance.protocol.messages import GrantRequest, WorkChallenge, WorkSolutio
 from appliance.protocol.work import is_solved
 from appliance.service.cards import Cards
 from appliance.service.changes import Changes
+from appliance.service.invitation import read_invitation
 from appliance.service.ports import Clock, hour_of
 from appliance.service.remotes import Remotes
 from appliance.store import contacts, grants, mailboxes, places
@@ -90,7 +89,14 @@ class Places:
             old = places.find_relay(txn, sealer, public)
             kept = relay
             if old is not None:
-                kept = msgspec.structs.replace(relay, added=old.added, placed=old.placed)
+                known = old if not secret else relay
+                kept = msgspec.structs.replace(
+                    relay,
+                    added=old.added,
+                    placed=old.placed,
+                    grant=known.grant,
+                    expires_hour=known.expires_hour,
+                )
             places.save_relay(txn, sealer, kept)
             return kept
 
@@ -335,21 +341,6 @@ class Places:
     async def mark_collected(self, relay: bytes) -> None:
         """A collection at this relay is complete."""
         await self._mark(relay, last_collected=int(self._clock()))
-
-
-def read_invitation(code: str) -> tuple[bytes, bytes]:
-    """Onion key and grant secret (or empty) in "address/secret"; Refusal bad_address or grant."""
-    address, _, secret = "".join(code.split()).partition("/")
-    public = onion.public_key(address)
-    if not secret:
-        return public, b""
-    try:
-        octets = b32decode(secret.upper() + "=" * (-len(secret) % 8))
-    except (BadBase32, ValueError) as error:
-        raise Refusal("grant") from error
-    if len(octets) != 32:
-        raise Refusal("grant")
-    return public, octets
 
 
 def _nothing() -> None:
