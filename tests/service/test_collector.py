@@ -243,3 +243,20 @@ async def test_a_newer_card_in_a_letter_renews_the_contact_and_a_foreign_one_doe
         await until_arrived(bob.desk, 3)
         (after,) = await bob.desk.contacts()
         assert after.direct and after.name == "Ann" and not after.request
+
+
+async def test_collections_go_on_after_a_pause_longer_than_a_nonce_lives(tmp_path: Path) -> None:
+    net, clock = Net(), Shifted()
+    async with (
+        running(net, tmp_path / "relay", clock=clock, relay_policy="open") as relay,
+        running(net, tmp_path / "bob", clock=clock) as bob,
+    ):
+        await lodge(bob, relay)
+        card = await card_of(bob)
+        for number in range(1, 4):
+            clock.pass_hours(1)
+            await deposit(net, card.routes[1], Stranger().note(card))
+            await until_arrived(bob.desk, number)
+            await until_held(relay.desk, 0)
+        refusals = (await relay.desk.health()).refusals
+        assert sum(count for key, count in refusals.items() if key.endswith(" nonce")) <= 6
