@@ -42,7 +42,10 @@ def of_work(work: Work) -> list[Figure]:
     stored = work.stored_octets / work.held
     stream, post = _rate(work.stream), _rate(work.post)
     mapped = f"and {work.after.mapped / MIB:.0f} MiB of database pages, which the system may drop"
+    sync = [statistics.median(times[at] for times in work.disk) for at in (0, 1)]
+    worse = f"rounds {', '.join(_shown(times[0]) for times in work.disk)}; p99 {sync[1]:.2f} ms"
     return [
+        Figure("disk, one fdatasync", sync[0], "ms", detail=worse),
         Figure("Redis, SET with fsync", redis, "/s", detail=_detail(work.redis)),
         Figure("stream, one outstanding", stream, "/s", detail=_detail(work.stream)),
         Figure("stream ÷ Redis", stream / redis, "×", 0.2, detail=_ratios(work.stream, work.redis)),

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from box import Box, Memory, clocked_island
 from deposits import CONNECTIONS, Round, batch_load, fill, latencies, measure, spread_load, stream_load
+from disk import sync_ms
 from mail import drain
 from push import Push, push
 from yardstick import Redis
@@ -31,6 +32,7 @@ Tell = Callable[[str], None]
 class Work(NamedTuple):
     """The rounds of the steady work, and the box's memory and space with it."""
 
+    disk: list[tuple[float, float, float]]
     redis: list[Round]
     stream: list[Round]
     post: list[Round]
@@ -68,13 +70,14 @@ def work(folder: Path, rounds: int, seconds: float, tell: Tell) -> Work:
     """Play every kind of steady work in each round, Redis first, so that noise meets all alike."""
     loads = {"stream": stream_load, "post": batch_load, "spread": spread_load}
     found: dict[str, list[Round]] = {name: [] for name in ("redis", *loads, "drain")}
-    pushes, space = [], []
+    disk, pushes, space = [], [], []
     with Redis(folder / "redis") as redis, Box(folder / "box") as box:
         time.sleep(SETTLE_SECONDS)
         idle = box.memory()
         mailboxes = box.make_mailboxes(MAILBOXES)
         redis.set_values(CONNECTIONS, 1.0)  # learns how many requests fill a round
         for turn in range(rounds):
+            disk.append(sync_ms(folder))
             tell(f"round {turn + 1} of {rounds}: Redis")
             found["redis"].append(redis.set_values(CONNECTIONS, seconds))
             for name, load in loads.items():
@@ -89,7 +92,7 @@ def work(folder: Path, rounds: int, seconds: float, tell: Tell) -> Work:
         time.sleep(SETTLE_SECONDS)
         after = box.memory()
     held, stored = space[0]
-    return Work(**found, push=pushes, idle=idle, after=after, held=held, stored_octets=stored)
+    return Work(disk, **found, push=pushes, idle=idle, after=after, held=held, stored_octets=stored)
 
 
 def growth(folder: Path, many: int, rounds: int, seconds: float, tell: Tell) -> Growth:
