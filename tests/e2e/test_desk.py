@@ -1,4 +1,4 @@
-"""The desk in real browsers: one box driven by the page, another over the private Tor network as peer and relay."""
+"""The desk in real browsers: one box driven by the page, another over private Tor as peer and relay."""
 
 from __future__ import annotations
 
