@@ -115,9 +115,9 @@ def choose(setting: str) -> tuple[Binary | None, tuple[str, ...]]:
 
 
 def bundled_folder() -> Path | None:
-    """The folder with the tor that came with this program (`ISLAND_TOR` in the environment names another)."""
+    """The folder of the tor that came with this program; `ISLAND_TOR_FOLDER` names another."""
     unpacked = getattr(sys, "_MEIPASS", None)
-    places = [Path(os.environ["ISLAND_TOR"])] if "ISLAND_TOR" in os.environ else []
+    places = [Path(os.environ["ISLAND_TOR_FOLDER"])] if "ISLAND_TOR_FOLDER" in os.environ else []
     places += [Path(unpacked) / "tor"] if unpacked else []
     return next((place for place in places if (place / "tor").is_file()), None)
 

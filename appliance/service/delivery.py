@@ -40,6 +40,8 @@ FIRST_SECONDS: Final = 45.0
 BATCH_SECONDS: Final = 180.0
 OFF_SECONDS: Final = 60.0
 """Pause while Tor is not connected."""
+FULL_SECONDS: Final = 120
+"""Longest pause while there is no room."""
 REVIVE_STEP: Final = 500
 _PLACED: Final = ("held", "already held")
 _NO_ROOM: Final = {"mailbox_full", "grant_full", "relay_full", "disk_full", "busy", "too_many"}
@@ -267,7 +269,10 @@ class Delivery:
             await self._postpone(item.id, now + OFF_SECONDS, problem, tried=False)
         else:
             pause = self._config.outbox_first_seconds * 2.0 ** min(progress.tries, 20)
-            pause = min(pause, self._config.outbox_longest_seconds) * random.uniform(0.5, 1.5)  # noqa: S311
+            # Who is full empties soon after they come back; a file in many parts must not wait for long then.
+            longest = FULL_SECONDS if problem == "full" else self._config.outbox_longest_seconds
+            pause = min(pause, longest, self._config.outbox_longest_seconds)
+            pause *= random.uniform(0.5, 1.5)  # noqa: S311
             await self._postpone(item.id, now + max(pause, 1), problem)
 
     async def _revive(self, item: bytes, progress: Progress, wanted: int) -> None:

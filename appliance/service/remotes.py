@@ -40,7 +40,7 @@ class Remotes:
             isolation = f"{address}:{purpose}:{self._generation[key]}"
             relay = self._relays[key] = Relay(onion(self._dial, address, isolation), address)
         try:
-            with trio.fail_after(seconds):  # noqa: ASYNC100 (the caller awaits inside)
+            with trio.fail_after(seconds):
                 yield relay
         except (Unanswered, trio.TooSlowError) as error:
             await self._renew(key)

@@ -27,7 +27,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A PATH of which only `system` may hold a tor, and a bundle folder that may hold another."""
     monkeypatch.setenv("PATH", f"{tmp_path / 'system'}:/bin")
     monkeypatch.setattr(binary, "_SYSTEM_FOLDERS", ())
-    monkeypatch.setenv("ISLAND_TOR", str(tmp_path / "bundle"))
+    monkeypatch.setenv("ISLAND_TOR_FOLDER", str(tmp_path / "bundle"))
     real = Path("/bin/tor").exists()
     if real:
         monkeypatch.setenv("PATH", str(tmp_path / "system"))
@@ -135,7 +135,7 @@ def test_library_paths_do_not_mix(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_bundle_of_a_frozen_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("ISLAND_TOR", raising=False)
+    monkeypatch.delenv("ISLAND_TOR_FOLDER", raising=False)
     monkeypatch.setattr(sys, "_MEIPASS", str(tmp_path), raising=False)
     assert binary.bundled_folder() is None
     fake_tor(tmp_path / "tor", "0.4.9.9")
