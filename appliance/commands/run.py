@@ -18,7 +18,6 @@ from appliance import app
 from appliance.client.desk import Desk
 from appliance.client.entrance import Unanswered, control
 from appliance.commands import exits
-from appliance.commands.progress import Meter
 from appliance.commands.shell import Failure, Shell, data_option, json_option, printable, run_async, sentence
 from appliance.config import Config
 from appliance.errors import Refusal, cause
@@ -126,6 +125,8 @@ def _welcome(ready: app.Ready) -> list[str]:
 
 async def _tell_tor(data: Path, shell: Shell) -> None:
     """Say what Tor does: a bar while it starts, then a line whenever it changes."""
+    from appliance.commands.progress import Meter  # the box answers before anything is drawn
+
     try:
         async with Desk(control(data)) as desk:
             revision: int | None = None
