@@ -12,10 +12,9 @@ NOT_JUDGED := ASYNC102,ASYNC109,ASYNC110,ASYNC114,ASYNC120,ASYNC128,ASYNC124,ASY
 
 # The environment's programs come first; .node exists only where the machine's own Node is too old or missing.
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/.node/bin:$(PATH):/usr/sbin:/sbin
-export PYTHONDONTWRITEBYTECODE ?= 1
 
 .PHONY: run demo test check check-ready check-tree check-style check-types check-layers check-web format bench
-.PHONY: freeze freeze-arm64 lock upgrade clean
+.PHONY: freeze freeze-arm64 release-check lock upgrade clean
 
 run:
 	@$(PYTHON) build/setup.py run
@@ -70,6 +69,10 @@ freeze:
 freeze-arm64:
 	@$(PYTHON) build/setup.py freeze-arm64
 	$(PYTHON) build/freeze_arm64.py
+
+# As root: the executables prove themselves in a root folder that holds only the C library.
+release-check:
+	$(PYTHON) build/release_check.py
 
 # Pins anew after pyproject.toml changed; `make upgrade` looks for newer releases of everything below it.
 lock:
