@@ -140,8 +140,12 @@ class RelayStream:
             raise Unanswered("broken")
         pending = Pending()
         number = next(self._ids)
+        try:
+            self._queue(BytesMessage(data=stream.write_request(number, request)))
+        except LocalProtocolError as error:
+            # The relay has closed, and the reading task has seen it but not yet ended the stream.
+            raise Unanswered("broken") from error
         self._pending[number] = pending
-        self._queue(BytesMessage(data=stream.write_request(number, request)))
         return pending
 
     async def open(self, name: str) -> None:
@@ -159,6 +163,8 @@ class RelayStream:
                 nursery.start_soon(self._write)
                 while await self._read_some():
                     pass
+                # At once, before any other task runs: it would write into a WebSocket that is over.
+                self._end()
                 nursery.cancel_scope.cancel()
         finally:
             self._end()
