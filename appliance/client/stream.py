@@ -25,7 +25,7 @@ from wsproto.events import (
 from wsproto.events import (
     Message as Piece,
 )
-from wsproto.utilities import ProtocolError
+from wsproto.utilities import LocalProtocolError, ProtocolError
 
 from appliance.client.entrance import Entrance, Unanswered
 from appliance.client.http import refusal_of

@@ -197,6 +197,13 @@ async def test_the_end_fails_what_is_open_and_what_follows() -> None:
             client.submit(batch(2))
 
 
+async def test_a_request_in_the_moment_of_the_end_is_unanswered() -> None:
+    async with opened(held) as (client, _):
+        client._websocket.receive_data(None)  # what the reading task does first, before it ends the stream
+        with pytest.raises(Unanswered):
+            client.submit(batch(1))
+
+
 async def test_an_unreadable_frame_ends_the_stream() -> None:
     async with opened(lambda relay, frame: [b"\xff not cbor"]) as (client, _):
         with pytest.raises(Unanswered):
