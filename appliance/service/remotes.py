@@ -7,7 +7,7 @@ circuit to a restarted onion can hang on the old rendezvous.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final, Self
@@ -20,6 +20,8 @@ from appliance.errors import Refusal
 from appliance.service.ports import Dial
 
 REQUEST_SECONDS: Final = 120.0
+KEPT: Final = 64
+"""Clients kept for another request; each can hold open connections."""
 _LOST: Final = {"unreachable", "tor_off", "bad_answer"}
 
 
@@ -30,15 +32,18 @@ class Remotes:
         self._dial = dial
         self._relays: dict[tuple[str, str], Relay] = {}
         self._generation: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._using: Counter[tuple[str, str]] = Counter()
 
     @asynccontextmanager
     async def at(self, address: str, purpose: str, seconds: float = REQUEST_SECONDS) -> AsyncIterator[Relay]:
         """A client of the box at `address` for some requests; raises its refusals, or "unreachable"."""
         key = (address, purpose)
-        relay = self._relays.get(key)
+        relay = self._relays.pop(key, None)
         if relay is None:
             isolation = f"{address}:{purpose}:{self._generation[key]}"
-            relay = self._relays[key] = Relay(onion(self._dial, address, isolation), address)
+            relay = Relay(onion(self._dial, address, isolation), address)
+        self._relays[key] = relay  # the last used comes last
+        self._using[key] += 1
         try:
             with trio.fail_after(seconds):
                 yield relay
@@ -50,6 +55,9 @@ class Remotes:
             if refusal.code in _LOST:
                 await self._renew(key)
             raise
+        finally:
+            self._using[key] -= 1
+            await self._let_go()
 
     async def __aenter__(self) -> Self:
         return self
@@ -58,6 +66,13 @@ class Remotes:
         """Close every connection."""
         for key in list(self._relays):
             await self._renew(key)
+
+    async def _let_go(self) -> None:
+        """Close clients that nobody has used for longest, beyond those that are kept."""
+        self._using = +self._using
+        idle = [key for key in self._relays if key not in self._using]
+        for key in idle[: max(0, len(self._relays) - KEPT)]:
+            await self._relays.pop(key).__aexit__(None, None, None)
 
     async def _renew(self, key: tuple[str, str]) -> None:
         self._generation[key] += 1
