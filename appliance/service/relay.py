@@ -43,6 +43,8 @@ from appliance.store.transaction import Transaction
 WIRE_VERSION: Final = 1
 FRAMING_OCTETS: Final = 3 * 1024 * 1024
 """Most octets of envelopes in one answer."""
+FEW: Final = 4
+"""Envelopes that are read at once, on the event loop."""
 
 
 class Relay:
@@ -114,7 +116,7 @@ class Relay:
 
     async def delete(self, message: DeleteMailbox, book: Book | None = None) -> None:
         """Delete a mailbox and all it holds. Refusal no_mailbox when it is gone already."""
-        self._authorise(self._fetch_key(message.mailbox), message, book)
+        self._authorise(self._find(message.mailbox).fetch_key, message, book)
         await self._store.write(lambda txn: mailboxes.delete(txn, message.mailbox), freeing=True)
 
     async def deposit(self, message: Deposit) -> Deposited:
@@ -143,32 +145,32 @@ class Relay:
 
     async def fetch(self, message: Fetch, book: Book | None = None) -> Fetched:
         """Remove what is acknowledged, then read on; the nonce in the answer serves the next request."""
-        self._authorise(self._fetch_key(message.mailbox), message, book)
+        record = self._find(message.mailbox)
+        self._authorise(record.fetch_key, message, book)
         removed = await self._remove(message.mailbox, message.acknowledge) if message.acknowledge else 0
         found: list[FetchedEnvelope] = []
         more = False
-        if message.limit:
-            found, more = await self._store.read_cold(
-                lambda txn: mailboxes.fetch(
-                    txn,
-                    message.mailbox,
-                    message.after,
-                    message.limit,
-                    hour_of(self._clock()),
-                    FRAMING_OCTETS,
-                )
-            )
+        now = hour_of(self._clock())
+
+        def job(txn: Transaction) -> tuple[list[FetchedEnvelope], bool]:
+            return mailboxes.fetch(txn, message.mailbox, message.after, message.limit, now, FRAMING_OCTETS)
+
+        if message.limit and record.held - removed <= FEW:
+            # What was just pushed is a page in memory: a thread would take longer than the read.
+            found, more = self._store.read(job)
+        elif message.limit:
+            found, more = await self._store.read_cold(job)
         return Fetched(found, more, removed, self._next_nonce(book))
 
     async def acknowledge(self, message: Acknowledge, book: Book | None = None) -> Acknowledged:
         """Remove envelopes by id; those not held any more are passed over."""
-        self._authorise(self._fetch_key(message.mailbox), message, book)
+        self._authorise(self._find(message.mailbox).fetch_key, message, book)
         removed = await self._remove(message.mailbox, message.envelopes)
         return Acknowledged(removed, self._next_nonce(book))
 
     async def subscribe(self, message: Subscribe, book: Book, watcher: Watcher) -> None:
         """Let a stream's watcher hear of one more mailbox."""
-        self._authorise(self._fetch_key(message.mailbox), message, book)
+        self._authorise(self._find(message.mailbox).fetch_key, message, book)
         watcher.watch(MailboxId(message.mailbox))
 
     async def sweep(self) -> int:
@@ -193,11 +195,11 @@ class Relay:
             return group, b"", [Outcome(refusal.code)] * len(group.envelopes)
         return group, capability_hash(group.capability), None
 
-    def _fetch_key(self, mailbox: bytes) -> bytes:
+    def _find(self, mailbox: bytes) -> mailboxes.MailboxRecord:
         record = self._store.read(lambda txn: mailboxes.find(txn, mailbox))
         if record is None:
             raise Refusal("no_mailbox")
-        return record.fetch_key
+        return record
 
     def _authorise(self, fetch_key: bytes, message: SignedRequest, book: Book | None) -> None:
         nonces = book or self.book
