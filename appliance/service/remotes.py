@@ -45,7 +45,7 @@ class Remotes:
         self._relays[key] = relay  # the last used comes last
         self._using[key] += 1
         try:
-            with trio.fail_after(seconds):
+            with trio.fail_after(seconds):  # noqa: ASYNC100 (the caller awaits inside)
                 yield relay
         except (Unanswered, trio.TooSlowError) as error:
             await self._renew(key)
