@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -53,6 +54,9 @@ def collect(folder: Path) -> None:
         shutil.copyfile(source, target)
         target.chmod(0o755)
         subprocess.run(["patchelf", "--force-rpath", "--set-rpath", "$ORIGIN/..", str(target)], check=True)
+    # The program tells the age of the Tor that it brings along; an unpacked file bears the day of unpacking.
+    built = datetime.fromtimestamp(programs()[0].stat().st_mtime, UTC).date()
+    (folder / "tor.date").write_text(f"{built.isoformat()}\n")
 
 
 def files(folder: Path) -> Iterator[Path]:
