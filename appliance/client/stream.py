@@ -163,8 +163,6 @@ class RelayStream:
                 nursery.start_soon(self._write)
                 while await self._read_some():
                     pass
-                # At once, before any other task runs: it would write into a WebSocket that is over.
-                self._end()
                 nursery.cancel_scope.cancel()
         finally:
             self._end()
