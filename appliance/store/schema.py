@@ -6,7 +6,7 @@ the sealed value. Times are unix hours unless seconds are said; what strangers c
 
 | table | key | value |
 |---|---|---|
-| meta | name | `schema`: version u32; `arrivals`: `mailboxes.ARRIVALS`; `inbox`: octets u64 |
+| meta | name | `schema`: version u32; `epoch`: 16 octets (`epoch`); `arrivals`: `mailboxes.ARRIVALS`; `inbox`: octets u64 |
 | keys | name | wrapped identity seed and store key (`storekey`) |
 | mailboxes | mailbox 20 | `mailboxes.MAILBOX` |
 | bodies | arrival number u64 | mailbox 20, expiry u32, envelope |
