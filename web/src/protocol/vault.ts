@@ -1,0 +1,53 @@
+/** The vault on the wire: sealed records under blind ids, changed in batches by compare-and-swap. As `appliance/protocol/vault.py` has them. */
+
+/** Octets of one sealed record. */
+export const MAX_RECORD = 256 * 1024;
+
+/** Records in one batch, written or read. */
+export const MAX_CHANGES = 512;
+
+/** Write a record whose version is `base` now (0: there is none); it becomes `base + 1`. */
+export interface Put {
+  id: Uint8Array;
+  base: number;
+  data: Uint8Array;
+}
+
+/** Remove a record whose version is `base` now. */
+export interface Remove {
+  id: Uint8Array;
+  base: number;
+}
+
+/** All of it or nothing; Refusal vault_conflict (details: ids) when a base is not the present version. */
+export interface Change {
+  put?: Put[];
+  remove?: Remove[];
+}
+
+/** The vault's revision after the change: it rises by one with each. */
+export interface Changed {
+  revision: number;
+}
+
+/** A record as it is now: `revision` of its last change; `data` None for one that was removed. */
+export interface SealedRecord {
+  id: Uint8Array;
+  version: number;
+  revision: number;
+  data: Uint8Array | null;
+}
+
+/** Read some records by id. */
+export interface Read {
+  ids: Uint8Array[];
+}
+
+/** Records in the order of their revisions; `more` when the answer would have grown too large. */
+export interface Records {
+  revision: number;
+  records: SealedRecord[];
+  more: boolean;
+  octets: number;
+  octets_limit: number;
+}
