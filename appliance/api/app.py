@@ -94,9 +94,8 @@ class Application:
             raise Refusal("not_found")
         self._gate.check_open(visit)
         token = session_token(headers)
-        signed_in = self._gate.signed_in(visit, token)
-        if row.owner and not signed_in:
-            raise Refusal("sign_in")
+        caller = self._gate.caller(visit, token)
+        self._gate.check_caller(row, caller, token)
         query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
         limit = UPLOAD_OCTETS if row.request is bytes else self._box.config.body_octets
         if row.request:
@@ -107,7 +106,7 @@ class Application:
             if row.request is not None and row.request is not bytes:
                 body = codec.read(raw, row.request, media_of(header(headers, b"content-type")))
                 raw = b""
-            result = row.handler(self._box, Call(visit, signed_in, token, path, query, body, raw))
+            result = row.handler(self._box, Call(visit, caller, token, path, query, body, raw))
             if isawaitable(result):
                 result = await result
         if isinstance(result, Download):

@@ -12,6 +12,7 @@ from appliance.api.entrance import Kind
 from appliance.errors import Refusal
 from appliance.protocol import codec
 from appliance.protocol.stream import problems
+from appliance.service.caller import Caller
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -34,15 +35,25 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One admitted request: `body` is the parsed message, `raw` the bytes where a row takes bytes."""
+    """One admitted request: `body` is the parsed message, `raw` the bytes where a row takes bytes.
+
+    `caller` is who is signed in, `OPERATOR` on the control socket without a sign-in, or None.
+    """
 
     visit: Visit
-    signed_in: bool
+    caller: Caller | None = field(default=None, repr=False)
     token: str = field(default="", repr=False)
     path: Mapping[str, str] = field(default_factory=dict, repr=False)
     query: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: Any = field(default=None, repr=False)
     raw: bytes = field(default=b"", repr=False)
+
+    @property
+    def member(self) -> Caller:
+        """The signed-in account of a row that has one; Refusal sign_in."""
+        if self.caller is None or not self.caller.is_member:
+            raise Refusal("sign_in")
+        return self.caller
 
     def number(self, name: str, default: int) -> int:
         """A whole number ≥ 0 from the query; `Refusal("malformed")` for anything else."""

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from appliance.api.call import Visit
 from appliance.api.limits import Limits
 from appliance.errors import Refusal
+from appliance.service.caller import OPERATOR, Caller
 
 if TYPE_CHECKING:
+    from appliance.api.row import Row
     from appliance.service.box import Box
 
 SESSION_COOKIE = "island"
@@ -62,11 +64,21 @@ class Gate:
         """Whether strangers are served."""
         return self._box.owner.claimed or self._box.config.relay_only
 
-    def signed_in(self, visit: Visit, token: str) -> bool:
-        """Whether the owner asks: by the control socket's file mode, or by session on loopback."""
-        if visit.kind == "control":
-            return True
-        return visit.kind == "loopback" and bool(token) and self._box.owner.session(token)
+    def caller(self, visit: Visit, token: str) -> Caller | None:
+        """Who asks: by the access token, or the operator by the control socket's file mode."""
+        found = self._box.owner.caller(token) if token else None
+        return OPERATOR if found is None and visit.kind == "control" else found
+
+    def check_caller(self, row: Row, caller: Caller | None, token: str) -> None:
+        """Refuse who may not ask what this row gives; an ended sign-in is told apart from none."""
+        if row.who == "anyone":
+            return
+        if caller is None or (row.who == "member" and not caller.is_member):
+            raise Refusal("session_ended" if token else "sign_in")
+        if row.who == "owner" and caller.role != "owner":
+            raise Refusal("owner_only")
+        if row.who == "admin" and caller.role not in ("owner", "admin"):
+            raise Refusal("role")
 
     def _check_host(self, visit: Visit, host: str) -> None:
         # A page of another site that had its name point to 127.0.0.1 still says that name here.

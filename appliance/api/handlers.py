@@ -97,7 +97,7 @@ async def state(box: Box, call: Call) -> State:
     """The state now, or when it has changed since revision `after`."""
     if "after" in call.query:
         await box.changes.wait(call.number("after", 0), LONG_POLL_SECONDS)
-    return box.state(call.signed_in)
+    return box.state(call.caller)
 
 
 async def claim(box: Box, call: Call) -> Answer:

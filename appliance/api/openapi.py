@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from appliance.api.entrance import Kind
+from appliance.api.gate import SESSION_COOKIE
 from appliance.api.routes import ROUTES, Row
 from appliance.errors import REFUSALS
 from appliance.protocol import codec
@@ -40,7 +41,10 @@ def document(kind: Kind) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": components,
-            "securitySchemes": {"owner": {"type": "apiKey", "in": "cookie", "name": "island"}},
+            "securitySchemes": {
+                who: {"type": "apiKey", "in": "cookie", "name": SESSION_COOKIE}
+                for who in ("member", "admin", "owner")
+            },
         },
     }
 
@@ -61,8 +65,8 @@ def _operation(row: Row, schemas: dict[type, Any]) -> dict[str, Any]:
         operation["parameters"] = parameters
     if row.request is not None:
         operation["requestBody"] = {"required": True, **_content(row.request, schemas)}
-    if row.owner:
-        operation["security"] = [{"owner": []}]
+    if row.who != "anyone":
+        operation["security"] = [{row.who: []}]
     return operation
 
 

@@ -9,6 +9,7 @@ from appliance import __version__
 from appliance.config import Config
 from appliance.protocol.desk import State
 from appliance.service.admission import Admission
+from appliance.service.caller import Caller
 from appliance.service.changes import Changes
 from appliance.service.contacts import Contacts
 from appliance.service.health import Health
@@ -54,8 +55,9 @@ class Box:
         """Note a refused request."""
         self.health.count_refusal(route, code)
 
-    def state(self, signed_in: bool) -> State:
-        """What the first page shows; private parts only for who is signed in."""
+    def state(self, caller: Caller | None) -> State:
+        """What the first page shows; private parts only for an owner."""
+        signed_in = caller is not None and caller.role == "owner"
         owner = self.owner
         config = self.config
         private = signed_in and not owner.locked

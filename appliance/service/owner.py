@@ -19,6 +19,7 @@ from appliance.errors import Refusal
 from appliance.protocol.card import fingerprint
 from appliance.protocol.desk import Claim, Identity
 from appliance.protocol.names import is_plain
+from appliance.service.caller import Caller
 from appliance.service.cards import Cards
 from appliance.service.changes import Changes
 from appliance.service.ports import Clock
@@ -141,6 +142,12 @@ class Owner:
             return False
         octets, now = token.encode("utf-8", "replace"), int(self._clock())
         return self._store.read(lambda txn: account.session_until(txn, octets, now)) is not None
+
+    def caller(self, token: str) -> Caller | None:
+        """Who this session's token signs in."""
+        if not self.session(token):
+            return None
+        return Caller(account=bytes(15) + b"\1", name=self.name, role="owner", session=bytes(16))
 
     async def sign_out(self, token: str) -> None:
         """End a session."""

@@ -24,6 +24,7 @@ from appliance.protocol.messages import (
     Subscribe,
 )
 from appliance.service.arrivals import Arrivals, Watcher
+from appliance.service.caller import Caller
 from appliance.service.changes import Changes
 from appliance.service.nonces import StreamNonces
 
@@ -83,8 +84,13 @@ class FakeOwner:
     claimed = True
     locked = False
 
-    def session(self, token: str) -> bool:
-        return token == "good"
+    def caller(self, token: str) -> Caller | None:
+        """The cookie `good` is an owner; `member`, `admin` and `agent` are accounts of these roles."""
+        role = {"good": "owner"}.get(token, token)
+        if role not in ("owner", "admin", "member", "agent"):
+            return None
+        device = b"D" * 16 if role == "member" else None
+        return Caller(role.encode().ljust(16), role, role, b"S" * 16, device)
 
     async def sign_in(self, passphrase: str) -> str:
         if passphrase != "open sesame":
@@ -146,7 +152,8 @@ class FakeBox:
         self.faults: Counter[str] = Counter()
         self.refusals: Counter[tuple[str, str]] = Counter()
 
-    def state(self, signed_in: bool) -> State:
+    def state(self, caller: Caller | None) -> State:
+        signed_in = caller is not None
         tor = TorState("off", 0, "off")
         return State(
             self.changes.revision, "0", 0, self.owner.claimed, False, signed_in, False, ADDRESS, tor, "Ann"

@@ -20,7 +20,7 @@ def test_no_two_rows_are_alike():
 
 def test_no_owner_row_is_open_to_strangers():
     for row in ROUTES:
-        assert not (row.owner and "onion" in row.entrances), row.path
+        assert not (row.who == "owner" and "onion" in row.entrances), row.path
 
 
 async def test_owner_rows_need_a_session_and_do_not_exist_on_the_onion(house):
@@ -32,7 +32,7 @@ async def test_owner_rows_need_a_session_and_do_not_exist_on_the_onion(house):
             body = b"{}" if row.request else None
             status, _, answer = await h.ask(row.method, path, kind="onion", body=body)
             assert (status, h.code(answer)) == (404, "not_found"), row.path
-            if row.owner:
+            if row.who != "anyone":
                 status, _, answer = await h.ask(row.method, path, body=body)
                 assert (status, h.code(answer)) == (401, "sign_in"), row.path
 

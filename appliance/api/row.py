@@ -1,0 +1,81 @@
+"""One row of the table of routes: what can be asked, where, by whom, with what, and what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from appliance.api.call import Call
+from appliance.api.entrance import Kind
+
+if TYPE_CHECKING:
+    from appliance.service.box import Box
+
+ANYWHERE: Final[frozenset[Kind]] = frozenset({"onion", "loopback", "control"})
+HOME: Final[frozenset[Kind]] = frozenset({"loopback", "control"})
+
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+Who = Literal["anyone", "member", "admin", "owner"]
+"""A member is any signed-in account; the control socket passes for an owner, not for a member."""
+Handler = Callable[["Box", Call], Any]
+"""Gives the answer's value, an `Answer` or a `Download`, or an awaitable of one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One route. Words in braces in `path` are its parameters; `request` bytes means a raw body."""
+
+    method: Method
+    path: str
+    request: type | None
+    response: type | None
+    handler: Handler
+    summary: str
+    entrances: frozenset[Kind] = HOME
+    who: Who = "owner"
+    query: tuple[str, ...] = ()
+    hot: bool = False
+    """Served by the short way past Quart (see app.py)."""
+
+
+def anyone(
+    method: Method,
+    path: str,
+    request: type | None,
+    response: type | None,
+    handler: Handler,
+    summary: str,
+    entrances: frozenset[Kind] = ANYWHERE,
+    query: tuple[str, ...] = (),
+    hot: bool = False,
+) -> Row:
+    """A row that needs no sign-in."""
+    return Row(method, path, request, response, handler, summary, entrances, "anyone", query, hot)
+
+
+def member(
+    method: Method,
+    path: str,
+    request: type | None,
+    response: type | None,
+    handler: Handler,
+    summary: str,
+    query: tuple[str, ...] = (),
+    hot: bool = False,
+) -> Row:
+    """A row for whoever is signed in, at any entrance; the handler takes `call.member`."""
+    return Row(method, path, request, response, handler, summary, ANYWHERE, "member", query, hot)
+
+
+def admin(
+    method: Method,
+    path: str,
+    request: type | None,
+    response: type | None,
+    handler: Handler,
+    summary: str,
+    query: tuple[str, ...] = (),
+) -> Row:
+    """A row for owners and admins, at any entrance."""
+    return Row(method, path, request, response, handler, summary, ANYWHERE, "admin", query)
