@@ -39,9 +39,38 @@ the sealed value. Times are unix hours unless seconds are said; what strangers c
 | places | blind mailbox | sealed `places.Place` |
 | account | name | sealed `account.Owner` |
 | sessions | SHA-256 of the token | second u64 until which it holds |
+| vault | account 16 | `vault.HEAD`: revision, floor and counters |
+| vault_index | account 16, record 16 | `vault.PLACE`: revision, version, octets, hour of its removal |
+| vault_records | account 16, revision u64, record 16 | data as the client sealed it; empty when removed |
+| vault_tombs | account 16, revision u64, record 16 | hour u32: when it was removed |
+| vault_doomed | account 16 | empty: deleted accounts whose rows wait for the sweep |
+| log_leaves | index u64 | signed entry: the leaf's data |
+| log_nodes | level u8, index u64 | hash 32 of the perfect subtree of 2^level leaves |
+| directory | account name | `directory.ROW`: account, identity, revision, leaf of the entry that holds |
+| bundles | account 16, device 16 | signed bundle |
+| prekeys | account 16, device 16, id u32 | `prekeys.PREKEY`: a one-time prekey that waits to be taken |
+| prekey_stocks | account 16, device 16 | `prekeys.STOCK`: count, highest id, what was taken this hour and day |
 | settings | name | CBOR value that overrides the configuration |
 | readers | blind name | sealed `readers.Reader` |
 | reader_keys | blind onion | sealed `readers.ReaderKey` |
+| device_places | account 16, device 16, handle 8, blind mailbox 8 | sealed `device_mailboxes.Place` |
+| device_mailboxes | account 16, device 16, handle 8 | the mailbox here 20 |
+| mailbox_owners | mailbox 20 | account 16, device 16, handle 8 |
+| queue_seen | mailbox 20, envelope id 16 | hour u32 until which it is remembered |
+| queue_forget | hour u32, mailbox 20, envelope id 16 | empty: when a memory of the table above ends |
+| arrival_hours | arrival number u64 | hour u32 in which this number and those after it came |
+| dispatches | account 16, dispatch 16 | sealed `dispatches.Head` |
+| dispatch_ends | second u64, account 16, dispatch 16 | empty: dispatches that are done, since when |
+| dispatch_load | account 16 | `dispatches.LOAD`: what waits, what is done |
+| dispatch_envelopes | account 16, dispatch 16, index u16 | the envelope |
+| dispatch_legs | account 16, dispatch 16, leg u16 | sealed `legs.Target` |
+| dispatch_progress | account 16, dispatch 16, leg u16 | `legs.PROGRESS`: state, counters and times of the leg |
+| dispatch_next | second u64, account 16, dispatch 16, leg u16 | empty: when the leg is looked at again |
+| dispatch_held | account 16, dispatch 16, leg u16, index u16 | state u8, then (route 8, expiry u32) of holders |
+| dispatch_pending | account 16, dispatch 16, leg u16, index u16 | empty: envelopes not yet where they should be |
+| kept | account 16, envelope id 16 | the envelope |
+| kept_load | account 16 | `kept.LOAD`: envelopes, octets |
+| forgetting | account 16, device 16 or nothing | empty: whose rows are being removed |
 """
 
 from __future__ import annotations
@@ -100,9 +129,38 @@ RELAYS = _declare("relays")
 PLACES = _declare("places")
 ACCOUNT = _declare("account")
 SESSIONS = _declare("sessions")
+VAULT = _declare("vault")
+VAULT_INDEX = _declare("vault_index")
+VAULT_RECORDS = _declare("vault_records")
+VAULT_TOMBS = _declare("vault_tombs")
+VAULT_DOOMED = _declare("vault_doomed")
+LOG_LEAVES = _declare("log_leaves")
+LOG_NODES = _declare("log_nodes")
+DIRECTORY = _declare("directory")
+BUNDLES = _declare("bundles")
+PREKEYS = _declare("prekeys")
+PREKEY_STOCKS = _declare("prekey_stocks")
 SETTINGS = _declare("settings")
 READERS = _declare("readers")
 READER_KEYS = _declare("reader_keys")
+DEVICE_PLACES = _declare("device_places")
+DEVICE_MAILBOXES = _declare("device_mailboxes")
+MAILBOX_OWNERS = _declare("mailbox_owners")
+QUEUE_SEEN = _declare("queue_seen")
+QUEUE_FORGET = _declare("queue_forget")
+ARRIVAL_HOURS = _declare("arrival_hours")
+DISPATCHES = _declare("dispatches")
+DISPATCH_ENDS = _declare("dispatch_ends")
+DISPATCH_LOAD = _declare("dispatch_load")
+DISPATCH_ENVELOPES = _declare("dispatch_envelopes")
+DISPATCH_LEGS = _declare("dispatch_legs")
+DISPATCH_PROGRESS = _declare("dispatch_progress")
+DISPATCH_NEXT = _declare("dispatch_next")
+DISPATCH_HELD = _declare("dispatch_held")
+DISPATCH_PENDING = _declare("dispatch_pending")
+KEPT = _declare("kept")
+KEPT_LOAD = _declare("kept_load")
+FORGETTING = _declare("forgetting")
 
 
 _VERSION_KEY: Final = b"schema"
