@@ -38,6 +38,15 @@ class SigningKey:
         """The 64-byte signature over `message` in this context (plain ASCII without zero)."""
         return bindings.crypto_sign(signed_bytes(context, message), self._secret)[:SIGNATURE_SIZE]
 
+    def sign_plain(self, message: bytes) -> bytes:
+        """The 64-byte signature without context, for formats of others (SPEC.md, "Transparency log").
+
+        The message must not begin with "island/v1/": then it can be no other signature of ours.
+        """
+        if message.startswith(DOMAIN):
+            raise ValueError("a plain message must not look like one with a context")
+        return bindings.crypto_sign(message, self._secret)[:SIGNATURE_SIZE]
+
     def __repr__(self) -> str:
         return f"<SigningKey {self.public.hex()[:8]}…>"
 
@@ -53,10 +62,15 @@ def verify(public: bytes, signature: bytes, context: str, message: bytes) -> Non
     libsodium compares the encoding of R, so R is canonical and never of small order, and S is reduced;
     with a key of prime order no two correct implementations can then disagree.
     """
+    verify_plain(public, signature, signed_bytes(context, message))
+
+
+def verify_plain(public: bytes, signature: bytes, message: bytes) -> None:
+    """The same for a message without context; Refusal signature."""
     if len(signature) != SIGNATURE_SIZE or not is_prime_order(public):
         raise Refusal("signature")
     try:
-        bindings.crypto_sign_open(signature + signed_bytes(context, message), public)
+        bindings.crypto_sign_open(signature + message, public)
     except CryptoError as error:
         raise Refusal("signature") from error
 
