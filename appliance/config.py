@@ -72,6 +72,13 @@ class Config:
     outbox_octets: int = setting(64 * MIB, "Largest file that can be sent.", unit="bytes")
     collect_seconds: int = setting(120, "Pause between two collections at a relay.", unit="seconds")
     inbox_octets: int = setting(4 * GIB, "Space for what arrives for this box.", unit="bytes")
+    # Members' messages
+    member_envelopes: int = setting(4096, "Envelopes that may wait in one mailbox of a member.")
+    member_octets: int = setting(64 * MIB, "Space for all that waits for one member.", unit="bytes")
+    dispatch_envelopes: int = setting(8192, "Envelopes of one member that may be on their way.")
+    dispatch_octets: int = setting(256 * MIB, "Space for what one member has on its way.", unit="bytes")
+    kept_octets: int = setting(256 * MIB, "Space for the attachments of one member.", unit="bytes")
+    event_messages: int = setting(30, "Messages a second that one member's socket may send.")
     # Limits on strangers
     body_octets: int = setting(4 * MIB, "Largest request body.", unit="bytes")
     head_seconds: int = setting(20, "A request's head must arrive within this.", unit="seconds")

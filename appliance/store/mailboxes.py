@@ -22,17 +22,30 @@ from appliance.protocol.messages import FetchedEnvelope, Outcome
 from appliance.store import grants
 from appliance.store.engine import Transaction
 from appliance.store.grants import GrantId
-from appliance.store.schema import BODIES, DOOMED, EXPIRY, HOURS, INDEX, MAILBOXES, META, RECLAIM, prefix_end
+from appliance.store.schema import (
+    BODIES,
+    DOOMED,
+    EXPIRY,
+    HOURS,
+    INDEX,
+    MAILBOXES,
+    META,
+    QUEUE_SEEN,
+    RECLAIM,
+    prefix_end,
+)
 
 Kind = Literal["contact", "request"]
 
 _VERSION: Final = 1
 _OWN: Final = 1
 _REQUEST: Final = 2
+_MEMBER: Final = 4
 _ARRIVALS: Final = b"arrivals"
 
 MAILBOX: Final = struct.Struct(">BBI32s32s16sIQ")
-"""version, flags (1 own, 2 request), created hour, fetch key, capability hash, grant, held, octets."""
+"""version, flags (1 own, 2 request, 4 member), created hour, fetch key, capability hash, grant, held,
+octets."""
 ARRIVALS: Final = struct.Struct(">QQQ")
 """The next arrival number; envelopes and octets held for others."""
 INDEX_ENTRY: Final = struct.Struct(">QIH")
@@ -59,6 +72,8 @@ class Limits(NamedTuple):
     contact: Bounds
     request: Bounds
     relay_octets: int
+    member: Bounds = Bounds(4096, 1 << 25)
+    """For mailboxes of members of this box, from whom many things may come while they are away."""
 
 
 class MailboxRecord(NamedTuple):
@@ -73,6 +88,7 @@ class MailboxRecord(NamedTuple):
     grant: GrantId
     held: int
     octets: int
+    member: bool = False
 
 
 class Load(NamedTuple):
@@ -98,6 +114,7 @@ def create(
     kind: Kind,
     grant: GrantId,
     now_hour: int,
+    member: bool = False,
 ) -> MailboxRecord:
     """Make the mailbox of a fetch key under a grant; the same again is answered alike.
 
@@ -116,7 +133,7 @@ def create(
     giver = grants.admit(txn, grant, mailbox, found.octets if found else 0, now_hour)
     if found is None:
         own = giver.origin == "self"
-        found = MailboxRecord(mailbox, own, kind, now_hour, fetch_key, capability_hash, grant, 0, 0)
+        found = MailboxRecord(mailbox, own, kind, now_hour, fetch_key, capability_hash, grant, 0, 0, member)
     else:
         grants.dismiss(txn, found.grant, mailbox, found.octets)
     record = found._replace(grant=grant)
@@ -148,7 +165,8 @@ def deposit(
     if giver is None:
         return [Outcome("grant")] * len(envelopes)
     own = flags & _OWN
-    bounds = limits.request if flags & _REQUEST else limits.contact
+    member = flags & _MEMBER
+    bounds = limits.request if flags & _REQUEST else limits.member if member else limits.contact
     number, total_held, total_octets = _arrivals(txn)
     grant_room, grant_row = giver
     relay_room = grant_room if own else limits.relay_octets - total_octets
@@ -169,6 +187,9 @@ def deposit(
             if until < now_hour:
                 stale.append(len(outcomes))
             outcomes.append(Outcome("already held", until))
+            continue
+        if member and get(QUEUE_SEEN, key) is not None:  # its device had it already, by another way
+            outcomes.append(Outcome("already held", expiry_hour))
             continue
         size = len(envelope)
         if places <= 0 or added + size > room:
@@ -352,10 +373,11 @@ def _read(mailbox: bytes, value: bytes) -> MailboxRecord:
         GrantId(grant),
         held,
         octets,
+        bool(flags & _MEMBER),
     )
 
 
 def _put(txn: Transaction, record: MailboxRecord) -> None:
-    mailbox, own, kind, created, *rest = record
-    flags = (_OWN if own else 0) | (_REQUEST if kind == "request" else 0)
+    mailbox, own, kind, created, *rest, member = record
+    flags = (_OWN if own else 0) | (_REQUEST if kind == "request" else 0) | (_MEMBER if member else 0)
     txn.put(MAILBOXES, mailbox, MAILBOX.pack(_VERSION, flags, created, *rest))

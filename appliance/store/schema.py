@@ -64,10 +64,10 @@ the sealed value. Times are unix hours unless seconds are said; what strangers c
 | dispatch_load | account 16 | `dispatches.LOAD`: what waits, what is done |
 | dispatch_envelopes | account 16, dispatch 16, index u16 | the envelope |
 | dispatch_legs | account 16, dispatch 16, leg u16 | sealed `legs.Target` |
-| dispatch_progress | account 16, dispatch 16, leg u16 | `legs.PROGRESS`: state, counters and times of the leg |
+| dispatch_progress | account 16, dispatch 16, leg u16 | `legs.PROGRESS`: counters and times of the leg |
 | dispatch_next | second u64, account 16, dispatch 16, leg u16 | empty: when the leg is looked at again |
-| dispatch_held | account 16, dispatch 16, leg u16, index u16 | state u8, then (route 8, expiry u32) of holders |
-| dispatch_pending | account 16, dispatch 16, leg u16, index u16 | empty: envelopes not yet where they should be |
+| dispatch_held | account 16, dispatch 16, leg u16, index u16 | state u8, (route 8, expiry u32) of holders |
+| dispatch_pending | account 16, dispatch 16, leg u16, index u16 | empty: what is still to be placed |
 | kept | account 16, envelope id 16 | the envelope |
 | kept_load | account 16 | `kept.LOAD`: envelopes, octets |
 | forgetting | account 16, device 16 or nothing | empty: whose rows are being removed |
