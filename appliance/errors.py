@@ -53,6 +53,7 @@ REFUSALS: Final[dict[str, Row]] = {
     "bad_bundle": Row(400, "The prekeys cannot be read, or are not signed as they must be."),
     "old_entry": Row(409, "The directory has a newer entry."),
     "vault_conflict": Row(409, "Another device changed the vault; read it and try again."),
+    "vault_old": Row(410, "This device was away for too long; it reads the whole vault again."),
     "vault_full": Row(507, "The vault is full."),
     "outbox_full": Row(507, "Too much is waiting to be sent."),
     "kept_full": Row(507, "The space for attachments is full."),

@@ -180,6 +180,14 @@ class Consistency(Message, omit_defaults=False):
     checkpoint: str
 
 
+class FarConsistency(Message):
+    """Ask one's own box for the proof of another box's log, named by an address there."""
+
+    address: Annotated[str, msgspec.Meta(max_length=128)]
+    first: int
+    second: int = 0
+
+
 class Leaves(Message, omit_defaults=False):
     """A stretch of the log: signed entries in order, from `start` on."""
 
