@@ -73,7 +73,7 @@ class Vault:
         batch = self._config.sweep_batch
         before = hour_of(self._clock()) - TOMB_HOURS
         accounts = self._store.read(lambda txn: vault.list_accounts(txn, self._swept, SWEEP_ACCOUNTS))
-        self._swept = accounts[-1] if accounts else b""
+        self._swept = accounts[-1] if len(accounts) == SWEEP_ACCOUNTS else b""
 
         def is_idle(txn: Transaction) -> bool:
             return not vault.has_doomed(txn) and not vault.count_old_tombs(txn, accounts, before)
