@@ -1,6 +1,6 @@
 /** Onion addresses, version 3: 32 bytes of public key, a checksum of two, and the version. */
 import { sha3_256 } from "@noble/hashes/sha3.js";
-import { fromBase32 } from "./base32.ts";
+import { fromBase32, toBase32 } from "./base32.ts";
 
 const VERSION = 3;
 const PREFIX = new TextEncoder().encode(".onion checksum");
@@ -18,8 +18,13 @@ export function publicKey(address: string): Uint8Array | undefined {
   const bytes = fromBase32(address.slice(0, 56));
   if (!bytes || bytes[34] !== VERSION) return undefined;
   const key = bytes.slice(0, 32);
-  const sum = sha3_256(new Uint8Array([...PREFIX, ...key, VERSION]));
+  const sum = checksum(key);
   return sum[0] === bytes[32] && sum[1] === bytes[33] ? key : undefined;
+}
+
+/** The address of a public key. */
+export function address(key: Uint8Array): string {
+  return `${toBase32(new Uint8Array([...key, ...checksum(key), VERSION]))}.onion`;
 }
 
 /** Whether text has the shape of an onion address, right or mistyped. */
@@ -36,6 +41,10 @@ export function shortAddress(address: string): string {
 /** The address in groups of eight letters, to read aloud or compare. */
 export function groups(address: string): string[] {
   return address.replace(/\.onion$/, "").match(/.{1,8}/g) ?? [];
+}
+
+function checksum(key: Uint8Array): Uint8Array {
+  return sha3_256(new Uint8Array([...PREFIX, ...key, VERSION])).slice(0, 2);
 }
 
 function cleaned(text: string): string {

@@ -17,7 +17,7 @@ function fields(source: string, head: RegExp, field: (line: string, open: boolea
   const found = new Map<string, Field[]>();
   let current: Field[] | undefined;
   let open = false;
-  for (const line of source.split("\n")) {
+  for (const line of source.replace(/"""[^]*?"""/g, "").split("\n")) {
     const match = head.exec(line);
     if (match) {
       found.set(match[1]!, (current = []));
