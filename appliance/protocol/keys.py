@@ -140,6 +140,11 @@ def agree(seed: bytes, public: bytes) -> tuple[bytes, bytes]:
     return key.public_key().public_bytes_raw(), key.exchange(X25519PublicKey.from_public_bytes(public))
 
 
+def domain(name: str) -> bytes:
+    """What separates the uses of keys: "island/v1/" ‖ name ‖ 00 (SPEC.md writes D(name))."""
+    return DOMAIN + name.encode("ascii") + b"\0"
+
+
 def hkdf(secret: bytes, salt: bytes, info: bytes, length: int) -> bytes:
     """HKDF-SHA-256 (RFC 5869): `length` octets from a secret."""
     return HKDF(algorithm=SHA256(), length=length, salt=salt, info=info).derive(secret)

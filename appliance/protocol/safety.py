@@ -1,0 +1,29 @@
+"""The safety number: what two people compare to know that nobody stands between them."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+from typing import Final
+
+from appliance.protocol.card import fingerprint
+
+PREFIX: Final = "ISLAND-SAFETY:"
+
+
+def digits(one: bytes, other: bytes) -> list[str]:
+    """Twelve groups of five digits for two identities, the same on both sides."""
+    first, second = sorted((one, other))
+    return [*fingerprint(first).split(), *fingerprint(second).split()]
+
+
+def code(one: bytes, other: bytes) -> str:
+    """Both identities as the text of a QR code, the same on both sides."""
+    first, second = sorted((one, other))
+    return PREFIX + base64.b32encode(first + second).decode().rstrip("=")
+
+
+def matches(text: str, one: bytes, other: bytes) -> bool:
+    """True when a scanned text is the code of these two identities."""
+    packed = "".join(text.split()).upper()
+    return packed.isascii() and hmac.compare_digest(packed, code(one, other))
