@@ -13,7 +13,9 @@ from appliance.protocol.mailbox import prove_peer
 from appliance.protocol.messages import GrantRequest, WorkChallenge, WorkSolution
 from appliance.protocol.work import is_solved
 from appliance.service import admission as admission_module
-from appliance.service.admission import WORK_SECONDS, Admission
+from appliance.service import puzzle as puzzle_module
+from appliance.service.admission import Admission
+from appliance.service.puzzle import WORK_SECONDS
 from appliance.store import grants
 from appliance.store.schema import GRANTS
 from tests.services import Holder, House, Time, envelope, refused, states
@@ -100,7 +102,7 @@ async def test_one_solution_sent_twice_at_once_buys_one_grant(house: House) -> N
 
 
 async def test_a_flood_of_solutions_is_put_off(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admission_module, "MAX_CHECKS", 2)
+    monkeypatch.setattr(puzzle_module, "MAX_CHECKS", 2)
     open_ = admission(house, "open")
     codes: list[str] = []
 
