@@ -6,7 +6,7 @@ the sealed value. Times are unix hours unless seconds are said; what strangers c
 
 | table | key | value |
 |---|---|---|
-| meta | name | `schema`: version u32; `epoch`: 16 octets (`epoch`); `arrivals`: `mailboxes.ARRIVALS`; `inbox`: octets u64 |
+| meta | name | `schema`: version u32; `epoch`: 16; `arrivals`: `mailboxes.ARRIVALS`; `inbox`: octets u64 |
 | keys | name | wrapped identity seed and store key (`storekey`) |
 | mailboxes | mailbox 20 | `mailboxes.MAILBOX` |
 | bodies | arrival number u64 | mailbox 20, expiry u32, envelope |
@@ -37,8 +37,14 @@ the sealed value. Times are unix hours unless seconds are said; what strangers c
 | inbox_reclaim | item 16 | empty: deleted items whose parts wait for the sweep |
 | relays | blind onion key | sealed `places.Relay` |
 | places | blind mailbox | sealed `places.Place` |
-| account | name | sealed `account.Owner` |
-| sessions | SHA-256 of the token | second u64 until which it holds |
+| account | name | sealed `accounts.Plate`: the box's title and its owners |
+| accounts | account 16 | sealed `accounts.Account` |
+| account_names | blind name | account 16 |
+| sessions | sign-in 16 | sealed `sessions.SignedIn` |
+| account_sessions | account 16, sign-in 16 | empty |
+| devices | device 16 | account 16 whose device it is |
+| account_devices | account 16, device 16 | hour u32 when it was named last |
+| invites | invite 16 | sealed `invites.Invite` |
 | vault | account 16 | `vault.HEAD`: revision, floor and counters |
 | vault_index | account 16, record 16 | `vault.PLACE`: revision, version, octets, hour of its removal |
 | vault_records | account 16, revision u64, record 16 | data as the client sealed it; empty when removed |
@@ -46,10 +52,11 @@ the sealed value. Times are unix hours unless seconds are said; what strangers c
 | vault_doomed | account 16 | empty: deleted accounts whose rows wait for the sweep |
 | log_leaves | index u64 | signed entry: the leaf's data |
 | log_nodes | level u8, index u64 | hash 32 of the perfect subtree of 2^level leaves |
-| directory | account name | `directory.ROW`: account, identity, revision, leaf of the entry that holds |
+| directory | account name | `directory.ROW`: account, identity, leaf of its entry, changes of the day |
+| directory_names | account 16 | the account's name |
 | bundles | account 16, device 16 | signed bundle |
 | prekeys | account 16, device 16, id u32 | `prekeys.PREKEY`: a one-time prekey that waits to be taken |
-| prekey_stocks | account 16, device 16 | `prekeys.STOCK`: count, highest id, what was taken this hour and day |
+| prekey_stocks | account 16, device 16 | `prekeys.STOCK`: left, highest id, taken in this hour and day |
 | settings | name | CBOR value that overrides the configuration |
 | readers | blind name | sealed `readers.Reader` |
 | reader_keys | blind onion | sealed `readers.ReaderKey` |
@@ -84,7 +91,7 @@ from typing import Final
 from appliance.errors import Refusal
 from appliance.store.engine import Store, Table, Transaction
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 TABLES: Final[list[Table]] = []
 """Every table below."""
@@ -128,7 +135,13 @@ INBOX_RECLAIM = _declare("inbox_reclaim")
 RELAYS = _declare("relays")
 PLACES = _declare("places")
 ACCOUNT = _declare("account")
+ACCOUNTS = _declare("accounts")
+ACCOUNT_NAMES = _declare("account_names")
 SESSIONS = _declare("sessions")
+ACCOUNT_SESSIONS = _declare("account_sessions")
+DEVICES = _declare("devices")
+ACCOUNT_DEVICES = _declare("account_devices")
+INVITES = _declare("invites")
 VAULT = _declare("vault")
 VAULT_INDEX = _declare("vault_index")
 VAULT_RECORDS = _declare("vault_records")
@@ -137,6 +150,7 @@ VAULT_DOOMED = _declare("vault_doomed")
 LOG_LEAVES = _declare("log_leaves")
 LOG_NODES = _declare("log_nodes")
 DIRECTORY = _declare("directory")
+DIRECTORY_NAMES = _declare("directory_names")
 BUNDLES = _declare("bundles")
 PREKEYS = _declare("prekeys")
 PREKEY_STOCKS = _declare("prekey_stocks")
@@ -167,7 +181,22 @@ _VERSION_KEY: Final = b"schema"
 _U32 = struct.Struct(">I")
 
 Step = Callable[[Transaction], None]
-STEPS: Final[Mapping[int, Step]] = {}
+
+
+def _make_accounts(txn: Transaction) -> None:
+    """From 1: one owner, whose passphrase the box knew, to accounts, whose passphrases it never learns.
+
+    That cannot be converted, so the box is claimed anew; all else stays. Its store key must not wait for the
+    old passphrase, for nothing could unlock it any more.
+    """
+    if txn.get(KEYS, b"store by passphrase") is not None:
+        raise Refusal("wrong_state", reason="take the protection away with the older version first")
+    for table in (ACCOUNT, SESSIONS):
+        for key in list(txn.keys(table)):
+            txn.delete(table, key)
+
+
+STEPS: Final[Mapping[int, Step]] = {1: _make_accounts}
 """What brings a store of this version to the next one."""
 
 
