@@ -110,10 +110,11 @@ class PrivateNetwork:
         try:
             async with trio.open_nursery() as nursery:
                 for node in nodes:
-                    if node.is_authority:
+                    if not node.is_bridge:
                         nursery.start_soon(network.make_keys, node)
         except ExceptionGroup as group:
-            raise NetworkFailed("the keys of the authorities could not be made") from group
+            raise NetworkFailed("the keys of the nodes could not be made") from group
+        network.weigh(nodes)
         self.torrc = (*testnode.COMMON, *network.directory_lines(nodes))
         self.torrc_path.write_text("\n".join(self.torrc) + "\n")
         self._progress(25, "Starting the nodes of the private Tor network.")

@@ -6,6 +6,7 @@ import random
 import shutil
 import socket
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +19,7 @@ from tor import child
 
 HOST = "127.0.0.1"
 KEY_SECONDS = 120.0  # RSA keys by chance take long; an emulated machine was seen to need half a minute
+WORTH = 1  # what a node weighs; nobody measures authorities, but they weigh no more than `maxunmeasuredbw`
 USABLE_FLAGS = frozenset({"Exit", "Guard", "HSDir", "Running", "Valid"})
 
 COMMON: Final = (
@@ -42,6 +44,7 @@ _AUTHORITY: Final = (
     "TestingDirAuthVoteGuard *",
     "TestingDirAuthVoteHSDir *",
     "TestingMinExitFlagThreshold 0",
+    f"ConsensusParams maxunmeasuredbw={WORTH}",
     "ContactInfo private-network@example.invalid",
 )
 
@@ -50,7 +53,7 @@ Kind = Literal["authority", "relay", "vanilla", "obfs4"]
 
 @dataclass(slots=True)
 class Node:
-    """One node: where it lives and listens; an authority knows its fingerprints after `make_keys`."""
+    """One node: where it lives and listens; it knows its fingerprint after `make_keys`, bridges excepted."""
 
     kind: Kind
     name: str
@@ -70,6 +73,11 @@ class Node:
         """Whether it is left out of the consensus."""
         return self.kind in ("vanilla", "obfs4")
 
+    @property
+    def bandwidths(self) -> Path:
+        """The file from which every authority takes what each node is worth."""
+        return self.folder.parent / "bandwidths"
+
     def torrc(self, directory: Sequence[str]) -> list[str]:
         """Every line of its torrc; `directory` is what all nodes share."""
         lines = [
@@ -83,7 +91,8 @@ class Node:
             "Log notice stdout",
         ]
         if self.is_authority:
-            return [*lines, f"DirPort {HOST}:{self.dir_port} IPv4Only", *_AUTHORITY, *_EXIT]
+            lines += [f"DirPort {HOST}:{self.dir_port} IPv4Only", f'V3BandwidthsFile "{self.bandwidths}"']
+            return [*lines, *_AUTHORITY, *_EXIT]
         if self.kind == "relay":
             return [*lines, *_EXIT]
         lines += ["BridgeRelay 1", "PublishServerDescriptor 0", "ExitRelay 0"]
@@ -139,7 +148,21 @@ class Network:
     environment: Mapping[str, str] | None
 
     async def make_keys(self, node: Node) -> None:
-        """Make the keys of an authority and fill in its two fingerprints."""
+        """Make the keys of an authority or a relay and fill in its fingerprints."""
+        if node.is_authority:
+            await self._make_authority_keys(node)
+        output = await self._run(
+            [
+                *(str(self.binary), "--ignore-missing-torrc", "-f", str(node.folder / "none")),
+                *("--defaults-torrc", "/dev/null", "--list-fingerprint", "--ORPort", str(node.or_port)),
+                *("--DataDirectory", str(node.folder), "--Nickname", node.name),
+                # tor wants some authority before it tells its own fingerprint; this one is never asked
+                *("--DirAuthority", f"nobody {HOST}:1 {'F' * 40}", "--Log", "err stderr"),
+            ]
+        )
+        node.fingerprint = output.rsplit(node.name, 1)[1].replace(" ", "").strip()
+
+    async def _make_authority_keys(self, node: Node) -> None:
         keys = node.folder / "keys"
         await self._run(
             [
@@ -152,16 +175,6 @@ class Network:
         )
         certificate = (keys / "authority_certificate").read_text()
         node.identity = certificate.split("\nfingerprint ", 1)[1].split("\n", 1)[0].strip()
-        output = await self._run(
-            [
-                *(str(self.binary), "--ignore-missing-torrc", "-f", str(node.folder / "none")),
-                *("--defaults-torrc", "/dev/null", "--list-fingerprint", "--ORPort", str(node.or_port)),
-                *("--DataDirectory", str(node.folder), "--Nickname", node.name),
-                # tor wants some authority before it tells its own fingerprint; this one is never asked
-                *("--DirAuthority", f"nobody {HOST}:1 {'F' * 40}", "--Log", "err stderr"),
-            ]
-        )
-        node.fingerprint = output.rsplit(node.name, 1)[1].replace(" ", "").strip()
 
     def directory_lines(self, nodes: Sequence[Node]) -> list[str]:
         """The line by which everybody knows each authority."""
@@ -171,6 +184,16 @@ class Network:
             for node in nodes
             if node.is_authority
         ]
+
+    def weigh(self, nodes: Sequence[Node]) -> None:
+        """Make nodes worth the same, in the file that the authorities read.
+
+        Left to themselves they believe what a node says it has carried. Where one alone has carried anything
+        at a vote it becomes everybody's guard and everybody's rendezvous point, for up to a minute, and no
+        relay extends a circuit back to where it comes from: no onion can be reached then.
+        """
+        rows = [f"node_id=${node.fingerprint} bw={WORTH}" for node in nodes if not node.is_bridge]
+        nodes[0].bandwidths.write_text("\n".join([str(int(time.time())), *rows, ""]))
 
     def start(self, node: Node, directory: Sequence[str]) -> child.Child:
         """Write the node's torrc and start it; it prints into `notices.log` in its folder."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import trio
 
 from tor import testnode
 from tor.testnet import NetworkFailed, PrivateNetwork
-from tor.testnode import free_ports
+from tor.testnode import WORTH, free_ports
 
 
 def nodes_of(folder: Path) -> list[int]:
@@ -46,6 +47,12 @@ async def test_comes_up_and_goes_down(tmp_path: Path) -> None:
         assert len(nodes_of(tmp_path)) == 5
         assert sum(line.startswith("DirAuthority ") for line in network.torrc) == 3
         assert network.torrc_path.read_text().splitlines() == list(network.torrc)
+        # No node may weigh so much that it is everybody's guard and rendezvous point at once.
+        consensus = (tmp_path / "authority0" / "cached-microdesc-consensus").read_text()
+        weights = [int(n) for n in re.findall(r"^w Bandwidth=(\d+)", consensus, re.MULTILINE)]
+        assert len(weights) == 5
+        assert max(weights) == WORTH
+        assert weights.count(WORTH) >= 2
     assert nodes_of(tmp_path) == []
     percents = [percent for percent, _ in seen]
     assert percents == sorted(percents)
