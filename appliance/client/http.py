@@ -19,6 +19,8 @@ T = TypeVar("T")
 
 SESSION_COOKIE: Final = "island"
 PATIENCE_SECONDS: Final = 60.0
+# A dial over Tor tries for 90 seconds and then tells why it failed; it must not be cut off before.
+OPENING_SECONDS: Final = 100.0
 KEPT_CONNECTIONS: Final = 64
 # The box closes idle connections when it likes; only a young one is worth using again.
 KEPT_SECONDS: Final = 5.0
@@ -162,7 +164,7 @@ class Http:
         media: str = codec.JSON,
         seconds: float = PATIENCE_SECONDS,
     ) -> AsyncIterator[tuple[Answer, AsyncIterator[bytes]]]:
-        """The head of the answer and its body in chunks; `seconds` bounds each wait, not the whole."""
+        """The head of the answer and its body in chunks; `seconds` bounds each wait once the line is open."""
         line, response = await self._ask(method, path, self._headers(media, content), content or b"", seconds)
         try:
             answer = Answer(response.status_code, _header(response, b"content-type") or codec.JSON, b"")
@@ -201,7 +203,7 @@ class Http:
                 line.seconds = seconds
                 return line
             await line.close()
-        with _deadline(seconds):
+        with _deadline(max(seconds, OPENING_SECONDS)):
             try:
                 line = Line(await self.entrance.open())
             except OSError as error:

@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 
 from appliance.errors import Refusal
-from appliance.protocol import codec, onion
+from appliance.protocol import onion
 from appliance.protocol.card import Card, card_text, fingerprint, parse_card_text, read_card
 from appliance.protocol.desk import AddContact, CardPreview, CardText, Contact
 from appliance.protocol.desk import Contacts as ContactsPage
@@ -149,8 +149,7 @@ class Contacts:
         address = onion.address(public)
         if public == self._ring.identity.public:
             raise Refusal("own_card")
-        async with self._remotes.at(address, "card") as relay:
-            answer = await relay.http.call("GET", "/v1/card", PublicCard, media=codec.CBOR)
+        answer = await self._remotes.ask(address, "card", "/v1/card", PublicCard)
         signed = parse_card_text(answer.card)
         if read_card(signed).identity != public:
             raise Refusal("bad_card")

@@ -10,16 +10,21 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 import trio
 
 from appliance.client.entrance import Unanswered, onion
 from appliance.client.relay import Relay
 from appliance.errors import Refusal
+from appliance.protocol.codec import CBOR
 from appliance.service.ports import Dial
 
+T = TypeVar("T")
+
 REQUEST_SECONDS: Final = 120.0
+ANSWER_SECONDS: Final = 20.0
+ASKED_AT_MOST: Final = 4
 KEPT: Final = 64
 """Clients kept for another request; each can hold open connections."""
 _LOST: Final = {"unreachable", "tor_off", "bad_answer"}
@@ -58,6 +63,22 @@ class Remotes:
         finally:
             self._using[key] -= 1
             await self._let_go()
+
+    async def ask(
+        self, address: str, purpose: str, path: str, kind: type[T], seconds: float = REQUEST_SECONDS
+    ) -> T:
+        """The answer to a GET, asked again on a fresh circuit where the line opens and no answer comes."""
+        end = trio.current_time() + seconds
+        for count in range(1, ASKED_AT_MOST + 1):
+            left = max(0.0, end - trio.current_time())
+            async with self.at(address, purpose, left) as relay:
+                try:
+                    return await relay.http.call("GET", path, kind, media=CBOR, seconds=ANSWER_SECONDS)
+                except Unanswered:
+                    if count == ASKED_AT_MOST:
+                        raise
+            await self._renew((address, purpose))
+        raise AssertionError("the last count returns or raises")
 
     async def __aenter__(self) -> Self:
         return self
