@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Final
 
 import trio
@@ -56,6 +56,9 @@ class Arrivals:
 
     def __init__(self) -> None:
         self._watchers: dict[MailboxId, set[Watcher]] = {}
+        self.known: Collection[MailboxId] = ()
+        self.on_known: Callable[[MailboxId], None] = _nothing
+        """Told of arrivals in mailboxes that are among `known`: those of devices that are here now."""
 
     def watcher(self) -> Watcher:
         """A new listener; close it when done."""
@@ -64,10 +67,16 @@ class Arrivals:
     @property
     def watched(self) -> bool:
         """Whether anybody listens to anything."""
-        return bool(self._watchers)
+        return bool(self._watchers or self.known)
 
     def announce(self, mailboxes: Iterable[MailboxId]) -> None:
         """Called after the commit that put something there."""
         for mailbox in mailboxes:
             for watcher in self._watchers.get(mailbox, ()):
                 watcher._notify(mailbox)
+            if mailbox in self.known:
+                self.on_known(mailbox)
+
+
+def _nothing(_: MailboxId) -> None:
+    return None

@@ -61,6 +61,8 @@ class Places:
         self._changes = changes
         self._wake = trio.Event()
         self.on_leaving: Callable[[], None] = _nothing
+        self.on_relays: Callable[[], None] = _nothing
+        """The list of relays, or a grant at one, has changed."""
         self._guessing = trio.CapacityLimiter(1)
         self.configure(config)
 
@@ -102,6 +104,7 @@ class Places:
 
         kept = await self._store.write(job)
         self.provision()
+        self.on_relays()
         self._changes.touch()
         return _row(kept, 0)
 
@@ -119,6 +122,7 @@ class Places:
         await self._store.write(job, freeing=True)
         self._cards.forget()
         self.provision()
+        self.on_relays()
         self._changes.touch()
 
     def ensure_here(self, txn: Transaction, contact: bytes = b"") -> None:
@@ -336,6 +340,8 @@ class Places:
                 places.save_relay(txn, sealer, msgspec.structs.replace(found, **changed))
 
         await self._store.write(job)
+        if {"placed", "grant"} & changed.keys():
+            self.on_relays()
         self._changes.touch()
 
     async def mark_collected(self, relay: bytes) -> None:

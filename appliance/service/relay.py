@@ -65,7 +65,14 @@ class Relay:
             contact=mailboxes.Bounds(config.contact_envelopes, config.contact_octets),
             request=mailboxes.Bounds(config.request_envelopes, config.request_octets),
             relay_octets=config.relay_octets,
+            # One correspondent may fill half of what waits for a member, never all.
+            member=mailboxes.Bounds(config.member_envelopes, config.member_octets // 2),
         )
+
+    @property
+    def limits(self) -> mailboxes.Limits:
+        """What mailboxes may hold at present."""
+        return self._limits
 
     def info(self, work: WorkChallenge | None = None) -> RelayInfo:
         """Policy and bounds, with the puzzle a stranger must solve, if there is one."""

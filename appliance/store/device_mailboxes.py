@@ -53,6 +53,8 @@ class Place(Record, frozen=True):
     device: bytes
     handle: bytes
     state: State = "wanted"
+    under: bytes = b""
+    """Stands for the grant at the relay; under another one the mailbox must be moved."""
 
     @property
     def owner(self) -> Owner:
@@ -79,6 +81,16 @@ def change(txn: Transaction, sealer: Sealer, place: Place, state: State, *before
     if value is None or (found := _open(sealer, _key(sealer, place), value)).state not in before:
         return False
     save(txn, sealer, replace(found, state=state))
+    return True
+
+
+def place(txn: Transaction, sealer: Sealer, row: Place, under: bytes) -> bool:
+    """The relay has made this mailbox under a grant; False when it is not wanted any more."""
+    key = _key(sealer, row)
+    value = txn.get(DEVICE_PLACES, key)
+    if value is None or (found := _open(sealer, key, value)).state not in ("wanted", "ready"):
+        return False
+    save(txn, sealer, replace(found, state="ready", under=under))
     return True
 
 

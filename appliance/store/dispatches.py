@@ -38,11 +38,12 @@ _U64: Final = struct.Struct(">Q")
 
 
 class Head(Record, frozen=True):
-    """What is remembered of a dispatch; `ended` is the second at which nothing was left to do, or 0."""
+    """What is remembered of a dispatch of a device; `ended` is the second at which nothing was left to do, or 0."""
 
     created: int
     horizon: int
     legs: list[Leg]
+    device: bytes
     octets: int = 0
     envelopes: int = 0
     ended: int = 0
@@ -182,6 +183,11 @@ def remove(txn: Transaction, sealer: Sealer, dispatch: DispatchKey) -> bool:
         _forget_end(txn, dispatch, head.ended)
     txn.delete(DISPATCHES, dispatch)
     return True
+
+
+def is_over(txn: Transaction, ended_before: int) -> bool:
+    """Whether a dispatch was done before this second."""
+    return next(txn.keys(DISPATCH_ENDS, stop=_U64.pack(ended_before), limit=1), None) is not None
 
 
 def sweep(txn: Transaction, ended_before: int, limit: int) -> int:

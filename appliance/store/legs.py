@@ -147,6 +147,11 @@ def progress_of(txn: Transaction, leg: LegKey) -> Progress:
     return Progress._make((*numbers, reason.rstrip(b"\0").decode()))
 
 
+def is_there(txn: Transaction, leg: LegKey) -> bool:
+    """Whether a leg is under way."""
+    return txn.get(DISPATCH_PROGRESS, leg) is not None
+
+
 def has_any(txn: Transaction, dispatch: DispatchKey) -> bool:
     """Whether a dispatch has a leg under way."""
     return next(txn.keys(DISPATCH_PROGRESS, dispatch, prefix_end(dispatch), 1), None) is not None

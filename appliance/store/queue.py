@@ -141,6 +141,11 @@ def is_seen(txn: Transaction, mailbox: bytes, id: bytes) -> bool:
     return txn.get(QUEUE_SEEN, mailbox + id) is not None
 
 
+def is_over(txn: Transaction, now_hour: int) -> bool:
+    """Whether a memory is over."""
+    return next(txn.keys(QUEUE_FORGET, stop=U32.pack(now_hour), limit=1), None) is not None
+
+
 def forget_old(txn: Transaction, now_hour: int, limit: int) -> int:
     """End memories that are over; how many, at most about `limit`."""
     keys = list(txn.keys(QUEUE_FORGET, stop=U32.pack(now_hour), limit=limit))

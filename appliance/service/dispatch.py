@@ -1,0 +1,196 @@
+"""Dispatches of members: taken in, delivered on this box in the same commit, listed, forgotten.
+
+What is for another box, or finds a full mailbox here, is left to the carrier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+from appliance.config import Config
+from appliance.errors import Refusal
+from appliance.protocol import envelope
+from appliance.protocol.card import Route
+from appliance.protocol.mailbox import MailboxId, capability_hash
+from appliance.protocol.post import Destination, Dispatch, Dispatches, DispatchState, Leg
+from appliance.service.caller import Caller
+from appliance.service.ports import Clock, hour_of
+from appliance.service.relay import Relay
+from appliance.store import dispatches, mailboxes
+from appliance.store.dispatches import Bounds, Head, Underway
+from appliance.store.engine import Store
+from appliance.store.legs import Target
+from appliance.store.storekey import KeyRing, Sealer
+from appliance.store.transaction import Transaction
+
+LISTED: Final = 4096
+"""Dispatches in one list."""
+HOURS_HERE: Final = 720
+"""What waits for a device of this box does so for as long as any relay keeps it."""
+PLACED: Final = ("held", "already held")
+FOR_GOOD: Final = ("no_mailbox", "capability")
+"""Refusals of a mailbox that no waiting changes."""
+
+
+class Sent(NamedTuple):
+    """A dispatch that was taken in: its state, mailboxes here that got something, whether legs are due."""
+
+    state: DispatchState
+    arrived: list[MailboxId]
+    due: bool
+
+
+class Dispatching:
+    """Takes dispatches in. Durable state is in the store."""
+
+    def __init__(self, store: Store, ring: KeyRing, config: Config, clock: Clock, relay: Relay) -> None:
+        self._store = store
+        self._ring = ring
+        self._clock = clock
+        self._relay = relay
+        self.on_due: Callable[[], None] = _nothing
+        self.configure(config)
+
+    def configure(self, config: Config) -> None:
+        """Take the settings that hold from now on."""
+        self._config = config
+
+    async def send(self, caller: Caller, message: Dispatch) -> DispatchState:
+        """Take in one dispatch, or answer alike for one that is known.
+
+        Refusals: no_device, wrong_size, unknown_version, malformed, outbox_full.
+        """
+        (answer,) = await self.send_all(caller, [message])
+        if isinstance(answer, Refusal):
+            raise answer
+        return answer
+
+    async def send_all(self, caller: Caller, messages: Sequence[Dispatch]) -> list[DispatchState | Refusal]:
+        """Take in several in one commit, in this order; each gets its own answer."""
+        sealer = self._ring.require()
+        device = caller.require_device()
+        checked = [_check(message) for message in messages]
+        here, now = self._ring.identity.public, int(self._clock())
+
+        def job(txn: Transaction) -> list[Sent | Refusal]:
+            return [
+                refused or self._accept(txn, sealer, caller.account, device, message, here, now)
+                for message, refused in zip(messages, checked, strict=True)
+            ]
+
+        answers = await self._store.write(job)
+        sent = [answer for answer in answers if isinstance(answer, Sent)]
+        arrivals = self._relay.arrivals
+        if arrivals.watched:
+            arrivals.announce(dict.fromkeys(mailbox for one in sent for mailbox in one.arrived))
+        if any(one.due for one in sent):
+            self.on_due()
+        return [answer.state if isinstance(answer, Sent) else answer for answer in answers]
+
+    async def page(self, caller: Caller) -> Dispatches:
+        """What the account has under way, and what was done within the last day."""
+        sealer = self._ring.require()
+        return Dispatches(
+            await self._store.read_cold(lambda txn: dispatches.list_all(txn, sealer, caller.account, LISTED))
+        )
+
+    async def remove(self, caller: Caller, id: bytes) -> None:
+        """Forget a dispatch; what is placed already stays where it is."""
+        sealer = self._ring.require()
+        key = dispatches.key_of(caller.account, id)
+        await self._store.write(lambda txn: dispatches.remove(txn, sealer, key), freeing=True)
+
+    def _accept(
+        self,
+        txn: Transaction,
+        sealer: Sealer,
+        account: bytes,
+        device: bytes,
+        message: Dispatch,
+        here: bytes,
+        now: int,
+    ) -> Sent | Refusal:
+        """In a transaction; a refusal is given, not raised, and nothing was written before it."""
+        key = dispatches.key_of(account, message.id)
+        known = dispatches.find(txn, sealer, key)
+        if known is not None:
+            return Sent(dispatches.state(key, known), [], False)
+        bounds = Bounds(self._config.dispatch_envelopes, self._config.dispatch_octets)
+        away = {n for to in message.to if not _home(to, here) for n in to.envelopes}
+        try:
+            dispatches.check_room(txn, account, len(away), _octets(message, away), bounds)
+        except Refusal as refusal:
+            return refusal
+        rows: list[Leg] = []
+        underway: dict[int, Underway] = {}
+        arrived: list[MailboxId] = []
+        for number, to in enumerate(message.to):
+            numbers = list(dict.fromkeys(to.envelopes))
+            missing, reason = numbers, None
+            if route := _home(to, here):
+                missing, reason = deposit_here(txn, self._relay, route, message.envelopes, numbers, now)
+                if len(missing) < len(numbers):
+                    arrived.append(MailboxId(route.mailbox))
+            if not missing:
+                rows.append(Leg(to.handle, "box"))
+            elif reason in FOR_GOOD or (reason and not self._has_room(txn, account, message, missing)):
+                rows.append(Leg(to.handle, "given_up", reason=reason))
+            else:
+                rows.append(Leg(to.handle, "waiting", reason=reason))
+                underway[number] = Underway(Target(to.handle, to.routes), missing, len(numbers))
+        head = Head(now, now + message.hours * 3600, rows, device)
+        head = dispatches.add(txn, sealer, key, head, message.envelopes, underway, now)
+        return Sent(dispatches.state(key, head), arrived, bool(underway))
+
+    def _has_room(self, txn: Transaction, account: bytes, message: Dispatch, missing: list[int]) -> bool:
+        waits = dispatches.load(txn, account)
+        return (
+            waits.envelopes + len(missing) <= self._config.dispatch_envelopes
+            and waits.octets + _octets(message, set(missing)) <= self._config.dispatch_octets
+        )
+
+
+def deposit_here(
+    txn: Transaction, relay: Relay, route: Route, envelopes: Sequence[bytes], numbers: list[int], now: int
+) -> tuple[list[int], str | None]:
+    """In a transaction: into a mailbox of this box; which are missing, and why the first of them."""
+    hour = hour_of(now)
+    outcomes = mailboxes.deposit(
+        txn,
+        route.mailbox,
+        capability_hash(route.capability),
+        [envelopes[number] for number in numbers],
+        hour + HOURS_HERE,
+        relay.limits,
+        hour,
+    )
+    states = [outcome.state for outcome in outcomes]
+    missing = [number for number, state in zip(numbers, states, strict=True) if state not in PLACED]
+    return missing, next((state for state in states if state not in PLACED), None)
+
+
+def _home(to: Destination, here: bytes) -> Route | None:
+    """The route of a destination on this box, if it lives here."""
+    return next((route for route in to.routes if route.onion == here), None)
+
+
+def _octets(message: Dispatch, numbers: set[int]) -> int:
+    return sum(len(message.envelopes[number]) for number in numbers)
+
+
+def _check(message: Dispatch) -> Refusal | None:
+    """What is wrong with a dispatch, before anything is written."""
+    try:
+        for one in message.envelopes:
+            envelope.check(one)
+    except Refusal as refusal:
+        return refusal
+    count = len(message.envelopes)
+    if any(not 0 <= number < count for to in message.to for number in to.envelopes):
+        return Refusal("malformed", field="envelopes")
+    return None
+
+
+def _nothing() -> None:
+    return None

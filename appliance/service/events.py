@@ -1,0 +1,342 @@
+"""Events: what members' devices hear at once. A feed a sign-in, read by sockets and long polls alike.
+
+A feed keeps the newest events only; who falls behind is told "reset" and reads everything again. Events
+say what the store holds already, so a lost one costs latency and nothing else. Owner: the event loop.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
+
+import trio
+
+from appliance.errors import Refusal
+from appliance.protocol import codec
+from appliance.protocol.mailbox import MailboxId
+from appliance.protocol.post import DispatchState, Event, EventKind, Events, Queued, Ticket
+from appliance.service.caller import Caller
+from appliance.service.ports import Clock, hour_of
+from appliance.service.queue import queued
+from appliance.store import device_mailboxes, mailboxes, queue
+from appliance.store.device_mailboxes import Owner
+from appliance.store.engine import Store
+from appliance.store.schema import META
+from appliance.store.transaction import Transaction
+
+TICKET_SECONDS: Final = 30
+MOST_TICKETS: Final = 4096
+MOST_FEEDS: Final = 8192
+KEPT_EVENTS: Final = 256
+KEPT_OCTETS: Final = 256 * 1024
+INLINE: Final = 2
+INLINE_OCTETS: Final = 4032
+INLINE_BEHIND: Final = 24
+"""With so many events unread, mail is only announced: its reader is slow and will read the queue."""
+POLL_SECONDS: Final = 25.0
+IDLE_SECONDS: Final = 90.0
+"""A feed that nobody reads for so long is let go."""
+SOCKETS: Final = 8
+"""Sockets of one sign-in."""
+
+
+class Entry:
+    """One event, and its bytes once somebody wanted them."""
+
+    __slots__ = ("_data", "event", "size")
+
+    def __init__(self, event: Event) -> None:
+        self.event = event
+        self.size = 128 + sum(len(one.envelope) for one in event.queued or ()) + len(event.envelope or b"")
+        self._data: bytes | None = None
+
+    @property
+    def data(self) -> bytes:
+        """The event as CBOR, written once for all its readers."""
+        if self._data is None:
+            self._data = codec.encode(self.event)
+        return self._data
+
+
+class Feed:
+    """The newest events of one sign-in, numbered from 1."""
+
+    def __init__(self, caller: Caller, device: bytes) -> None:
+        self.caller = caller
+        self.device = device
+        """Account ‖ device."""
+        self.stream = secrets.token_bytes(8)
+        self.readers = 0
+        self.used = trio.current_time()
+        self.ended = False
+        self._entries: deque[Entry] = deque()
+        self._octets = 0
+        self._last = 0
+        self._read = 0
+        self._wake = trio.Event()
+        self.add("hello")
+
+    @property
+    def last(self) -> int:
+        """The number of the newest event."""
+        return self._last
+
+    @property
+    def behind(self) -> int:
+        """Events that no reader has taken."""
+        return self._last - self._read
+
+    def add(self, kind: EventKind, **fields: Any) -> None:
+        """One more event; the oldest go where there are too many."""
+        if kind == "mail" and "queued" not in fields and self._announces_mail():
+            return
+        self._last += 1
+        entry = Entry(Event(self._last, kind, **fields))
+        self._entries.append(entry)
+        self._octets += entry.size
+        while len(self._entries) > KEPT_EVENTS or (self._octets > KEPT_OCTETS and len(self._entries) > 1):
+            self._octets -= self._entries.popleft().size
+        self._wake.set()
+
+    def after(self, number: int) -> list[Entry]:
+        """Events with higher numbers; where some are lost, one "reset" that stands for all."""
+        if number >= self._last:
+            return []
+        if number < self._last - len(self._entries) or number < 0:
+            found = [Entry(Event(self._last, "reset"))]
+        else:
+            found = list(self._entries)[number - self._last :]
+        self._read = max(self._read, self._last)
+        self.used = trio.current_time()
+        return found
+
+    async def wait(self, number: int) -> None:
+        """Return when there is something after `number`, or the feed has ended."""
+        while number >= self._last and not self.ended:
+            if self._wake.is_set():
+                self._wake = trio.Event()
+            await self._wake.wait()
+
+    def end(self) -> None:
+        """The sign-in has ended."""
+        if not self.ended:
+            self.add("session")
+            self.ended = True
+            self._wake.set()
+
+    def _announces_mail(self) -> bool:
+        """Whether the newest event says "look into the queue" and nobody has read it."""
+        if not self._entries or self._read >= self._last:
+            return False
+        newest = self._entries[-1].event
+        return newest.kind == "mail" and newest.queued is None
+
+
+class EventBook:
+    """All feeds, the tickets for sockets, and which mailboxes belong to devices that are here."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._tickets: dict[str, tuple[float, Caller]] = {}
+        self._feeds: dict[bytes, Feed] = {}
+        self._devices: defaultdict[bytes, set[Feed]] = defaultdict(set)
+        self.mailboxes: dict[MailboxId, Owner] = {}
+        """Mailboxes of devices that are here."""
+        self._told: dict[MailboxId, int] = {}
+        self.on_presence: Callable[[], None] = _nothing
+        """A feed came, went or changed hands."""
+
+    # Readers
+
+    def ticket(self, caller: Caller) -> Ticket:
+        """A single-use ticket that opens one socket; Refusals: no_device, busy."""
+        caller.require_device()
+        self._drop_tickets()
+        if len(self._tickets) >= MOST_TICKETS:
+            raise Refusal("busy")
+        text = secrets.token_urlsafe(24)
+        self._tickets[text] = (self._clock() + TICKET_SECONDS, caller)
+        return Ticket(text)
+
+    def redeem(self, text: str) -> Caller:
+        """Use a ticket up; Refusal session_ended when it is unknown, used or too old."""
+        self._drop_tickets()
+        found = self._tickets.pop(text, None)
+        if found is None:
+            raise Refusal("session_ended")
+        return found[1]
+
+    def open(self, caller: Caller) -> Feed:
+        """The feed of a sign-in, made on first use. Refusals: no_device, busy."""
+        device = caller.account + caller.require_device()
+        feed = self._feeds.get(caller.session)
+        if feed is not None and feed.device == device:
+            feed.used = trio.current_time()
+            return feed
+        if feed is not None:
+            self._close(feed)  # the sign-in speaks for another device now
+        self._close_idle()
+        if len(self._feeds) >= MOST_FEEDS:
+            raise Refusal("busy")
+        feed = self._feeds[caller.session] = Feed(caller, device)
+        if device not in self._devices:
+            self._watch(device)
+        self._devices[device].add(feed)
+        self.on_presence()
+        return feed
+
+    def enter(self, feed: Feed) -> None:
+        """One more socket reads a feed; Refusal too_many."""
+        if feed.readers >= SOCKETS:
+            raise Refusal("too_many")
+        feed.readers += 1
+        self.on_presence()
+
+    def leave(self, feed: Feed) -> None:
+        """A socket is gone."""
+        feed.readers -= 1
+        feed.used = trio.current_time()
+        self.on_presence()
+
+    async def wait(self, caller: Caller, stream: bytes, after: int) -> Events:
+        """Events after a number; waits for the first. With another stream's name all begins anew."""
+        feed = self.open(caller)
+        if stream != feed.stream:
+            hello = Event(feed.last, "reset" if stream else "hello")
+            feed.after(0)
+            return Events(feed.stream, [hello])
+        with trio.move_on_after(POLL_SECONDS):
+            await feed.wait(after)
+        feed.used = trio.current_time()
+        return Events(feed.stream, [entry.event for entry in feed.after(after)])
+
+    def end_session(self, session: bytes) -> None:
+        """A sign-in has ended: its tickets are void, its readers are told and go."""
+        for text, (_, caller) in list(self._tickets.items()):
+            if caller.session == session:
+                del self._tickets[text]
+        feed = self._feeds.get(session)
+        if feed is not None:
+            feed.end()
+            self._close(feed)
+
+    def live(self) -> list[Feed]:
+        """Feeds that somebody reads."""
+        now = trio.current_time()
+        return [feed for feed in self._feeds.values() if feed.readers or now - feed.used < IDLE_SECONDS]
+
+    def is_here(self, device: bytes) -> bool:
+        """Whether a device (account ‖ device) has a feed."""
+        return device in self._devices
+
+    # Writers
+
+    def tell(self, device: bytes, kind: EventKind, **fields: Any) -> None:
+        """An event for one device (account ‖ device)."""
+        for feed in self._devices.get(device, ()):
+            feed.add(kind, **fields)
+
+    def tell_account(
+        self, account: bytes, kind: EventKind, but_device: bytes | None = None, **fields: Any
+    ) -> None:
+        """An event for every device of an account, but one."""
+        for feed in self._feeds.values():
+            if feed.caller.account == account and feed.device[16:] != but_device:
+                feed.add(kind, **fields)
+
+    def tell_all(self, kind: EventKind, **fields: Any) -> None:
+        """An event for everybody who is here."""
+        for feed in self._feeds.values():
+            feed.add(kind, **fields)
+
+    def tell_dispatch(self, device: bytes, state: DispatchState) -> None:
+        """One of a device's dispatches changed."""
+        self.tell(device, "dispatch", dispatch=state)
+
+    def tell_routes(self, owner: Owner) -> None:
+        """A handle's routes changed."""
+        self.tell(owner.account + owner.device, "routes", handle=owner.handle)
+
+    def arrived(self, mailbox: MailboxId) -> None:
+        """Something came into a mailbox of a device that is here: small news travels with the event."""
+        owner = self.mailboxes.get(mailbox)
+        feeds = None if owner is None else self._devices.get(owner.account + owner.device)
+        if owner is None or not feeds:
+            return
+        hour, after = hour_of(self._clock()), self._told.get(mailbox, 0)
+        last, fresh = self._store.read(
+            lambda txn: queue.news(txn, mailbox, owner.handle, after, hour, INLINE, INLINE_OCTETS)
+        )
+        self._told[mailbox] = last
+        news: Sequence[Queued] | None = None if fresh is None else [queued(one) for one in fresh]
+        for feed in feeds:
+            if news and feed.behind < INLINE_BEHIND:
+                feed.add("mail", queued=news)
+            elif last > after:
+                feed.add("mail")
+
+    def made(self, owner: Owner, mailbox: bytes) -> None:
+        """A mailbox was made for a device."""
+        if owner.account + owner.device in self._devices:
+            self.mailboxes[MailboxId(mailbox)] = owner
+
+    async def run(self) -> None:
+        """Let go of feeds that nobody reads, for ever."""
+        while True:
+            await trio.sleep(IDLE_SECONDS / 3)
+            self._close_idle()
+
+    def _watch(self, device: bytes) -> None:
+        """From now on news of this device's mailboxes is wanted; what is there already its reader fetches."""
+
+        def job(txn: Transaction) -> tuple[list[tuple[Owner, MailboxId]], int]:
+            value = txn.get(META, b"arrivals")
+            following = mailboxes.ARRIVALS.unpack(value)[0] if value else 1
+            return device_mailboxes.list_here(txn, device), following - 1
+
+        rows, last = self._store.read(job)
+        for owner, mailbox in rows:
+            self.mailboxes[mailbox] = owner
+            self._told[mailbox] = last
+
+    def _close_idle(self) -> None:
+        now = trio.current_time()
+        for feed in list(self._feeds.values()):
+            if not feed.readers and now - feed.used > IDLE_SECONDS:
+                self._close(feed)
+
+    def _close(self, feed: Feed) -> None:
+        feed.ended = True
+        feed._wake.set()
+        if self._feeds.get(feed.caller.session) is feed:
+            del self._feeds[feed.caller.session]
+        feeds = self._devices[feed.device]
+        feeds.discard(feed)
+        if not feeds:
+            del self._devices[feed.device]
+            self._unwatch(mailbox for mailbox, owner in list(self.mailboxes.items()) if _of(owner, feed))
+        self.on_presence()
+
+    def _unwatch(self, gone: Iterable[MailboxId]) -> None:
+        for mailbox in gone:
+            del self.mailboxes[mailbox]
+            self._told.pop(mailbox, None)
+
+    def _drop_tickets(self) -> None:
+        now = self._clock()
+        while self._tickets:
+            oldest = next(iter(self._tickets))
+            if self._tickets[oldest][0] > now:
+                return
+            del self._tickets[oldest]
+
+
+def _of(owner: Owner, feed: Feed) -> bool:
+    return owner.account + owner.device == feed.device
+
+
+def _nothing() -> None:
+    return None
