@@ -15,11 +15,11 @@ WRAPPED_SIZE = 72
 """Octets of a wrapped vault key: nonce 24, key 32, tag 16."""
 MAX_LINK_OCTETS = 4096
 
-AccountName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9](?:[a-z0-9._-]{0,30}[a-z0-9])?$")]
+AccountName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9](?:[a-z0-9._-]{0,30}[a-z0-9])?$(?!\n)")]
 """What stands before the @ of an address: 1 to 32 of a–z, 0–9, dot, underscore, hyphen."""
 DeviceLabel = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Wrapped = Annotated[bytes, msgspec.Meta(min_length=WRAPPED_SIZE, max_length=WRAPPED_SIZE)]
-TotpCode = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{6}$")]
+TotpCode = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{6}$(?!\n)")]
 Role = Literal["owner", "admin", "member", "agent"]
 Registration = Literal["open", "invite", "closed"]
 
@@ -33,11 +33,16 @@ class Kdf(Message, omit_defaults=False):
 
 
 class Door(Message, omit_defaults=False):
-    """What somebody at the door may know: who may register, and the puzzle to solve for it."""
+    """What somebody at the door may know: who may register, and the puzzle to solve for it.
+
+    A passphrase must be stretched with at least `kdf_memory_kib` and `kdf_passes`.
+    """
 
     claimed: bool
     registration: Registration
     title: str
+    kdf_memory_kib: int
+    kdf_passes: int
     work: WorkChallenge | None = None
 
 

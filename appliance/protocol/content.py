@@ -53,7 +53,7 @@ class Attachment(Common, tag_field="kind", tag="attachment"):
     """A file that travels in chunks of its own (attachment.py). `chunks` are envelope ids."""
 
     name: Annotated[str, msgspec.Meta(max_length=MAX_FILE_NAME)]
-    media: Annotated[str, msgspec.Meta(pattern=r"^[ -~]{0,100}$")]
+    media: Annotated[str, msgspec.Meta(pattern=r"^[ -~]{0,100}$(?!\n)")]
     size: Seconds
     digest: Bytes32
     key: Bytes32

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Final
+from typing import Final
 
-import msgspec
 from nacl import bindings
 from nacl.exceptions import CryptoError
 
@@ -25,7 +24,7 @@ class LinkPacket(Message):
     """What a new device needs: the vault key, and the name to greet its person with."""
 
     vault_key: Bytes32
-    name: Annotated[AccountName, msgspec.Meta(max_length=32)]
+    name: AccountName
 
 
 def fragment(id: bytes, secret: bytes) -> str:
