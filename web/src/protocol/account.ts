@@ -22,11 +22,17 @@ export interface Kdf {
   passes: number;
 }
 
-/** What somebody at the door may know: who may register, and the puzzle to solve for it. */
+/**
+ * What somebody at the door may know: who may register, and the puzzle to solve for it.
+ *
+ * A passphrase must be stretched with at least `kdf_memory_kib` and `kdf_passes`.
+ */
 export interface Door {
   claimed: boolean;
   registration: Registration;
   title: string;
+  kdf_memory_kib: number;
+  kdf_passes: number;
   work: WorkChallenge | null;
 }
 

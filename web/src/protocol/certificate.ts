@@ -3,13 +3,15 @@ import { NAME } from "./names.ts";
 import { Refusal } from "./refusal.ts";
 import { bytes, integer, map, type Read } from "./shape.ts";
 import * as signed from "./signed.ts";
-import { signingPublic } from "./keys.ts";
+import { isPrimeOrder, signingPublic } from "./keys.ts";
 
 /** Hours a certificate may live. */
 export const MAX_LIFE = 168;
 /** Hours after its end in which it is still read, and by which its beginning may lie ahead of a reader's clock. */
 const GRACE = 1;
 const AHEAD = 24;
+/** Octets of a signed certificate. */
+export const MAX_CERTIFICATE = 512;
 const CONTEXT = "sender";
 
 const CERTIFICATE = map({
@@ -36,14 +38,25 @@ export function makeCertificate(
 }
 
 /**
- * The certificate in these bytes, good in this hour; Refusal bad_message, or unknown_version.
+ * The certificate in these bytes, good in this hour; Refusal bad_message.
  *
  * `hour` is that of the message's arrival at the box or relay: it may have waited there for long.
  */
 export function readCertificate(data: Uint8Array, hour: number): Certificate {
-  const certificate = signed.read(data, CONTEXT, CERTIFICATE, (value) => value.identity, "bad_message");
+  if (data.length > MAX_CERTIFICATE) throw new Refusal("bad_message");
+  const certificate = readSigned(data);
+  if (!isPrimeOrder(certificate.onion)) throw new Refusal("bad_message");
   const { issued_hour: issued, expires_hour: expires } = certificate;
   const lives = expires > issued && expires - issued <= MAX_LIFE;
   if (!lives || hour > expires + GRACE || issued > hour + AHEAD) throw new Refusal("bad_message");
   return certificate;
+}
+
+function readSigned(data: Uint8Array): Certificate {
+  try {
+    return signed.read(data, CONTEXT, CERTIFICATE, (value) => value.identity, "bad_message");
+  } catch {
+    // A message cannot be shown without its sender, newer or not.
+    throw new Refusal("bad_message");
+  }
 }

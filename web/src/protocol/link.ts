@@ -4,13 +4,14 @@ import { fromBase64url, toBase64url } from "./base64url.ts";
 import { concat } from "./bytes.ts";
 import { decode, encode } from "./cbor.ts";
 import { derive, domain, type Random } from "./keys.ts";
+import { NAME } from "./names.ts";
 import { Refusal, refusing } from "./refusal.ts";
-import { bytes, map, text, type Read } from "./shape.ts";
+import { bytes, map, type Read } from "./shape.ts";
 
 const PREFIX = "#/link/";
 const ID_SIZE = 16;
 const SECRET_SIZE = 32;
-const PACKET = map({ vault_key: bytes(32), name: text(64) });
+const PACKET = map({ vault_key: bytes(32), name: NAME });
 
 /** What the new device is told: the vault key and the account's name. */
 export type Packet = Read<typeof PACKET>;

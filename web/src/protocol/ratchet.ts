@@ -26,6 +26,10 @@ export const MAX_SKIP = 1000;
 /** Octets of an encrypted header: nonce 24, ratchet key 32, two numbers of 4, tag 16. */
 export const HEADER_SIZE = 80;
 
+/** Octets of a message that are not content. */
+export const OVERHEAD = HEADER_SIZE + aead.NONCE_SIZE + aead.TAG_SIZE;
+
+const MAX_NUMBER = 0xffff_ffff;
 const MESSAGE_STEP = Uint8Array.of(1);
 const CHAIN_STEP = Uint8Array.of(2);
 
@@ -103,7 +107,7 @@ export function encrypt(
   content: Uint8Array,
   random: Random,
 ): { state: State; message: Uint8Array } {
-  if (!state.send || !state.send_header) throw new Refusal("wrong_state");
+  if (!state.send || !state.send_header || state.sent >= MAX_NUMBER) throw new Refusal("wrong_state");
   const plain = concat(agreementPublic(state.pair), u32(state.previous), u32(state.sent));
   const header = aead.seal(state.send_header, state.associated, plain, random);
   const key = derive(messageKey(state.send), "message");
@@ -123,13 +127,14 @@ export function decrypt(
   hour: number,
   random: Random,
 ): Decrypted | undefined {
+  if (message.length < OVERHEAD) return undefined;
   const fresh = { ...state, kept: skipped.dropAged(state.kept, hour) };
   const sealed = message.subarray(0, HEADER_SIZE);
   const inChain = openHeader(fresh, fresh.receive_header, sealed);
   if (inChain) return readInChain(fresh, inChain, message, hour);
   const inNext = openHeader(fresh, fresh.next_receive_header, sealed);
   if (inNext) return readInChain(step(fresh, inNext, hour, random), inNext, message, hour);
-  for (const { header } of fresh.kept) {
+  for (const header of skipped.headers(fresh.kept)) {
     const late = openHeader(fresh, header, sealed);
     if (late) return readKept(fresh, header, late, message);
   }
@@ -154,8 +159,8 @@ function readKept(state: State, key: Uint8Array, header: Header, message: Uint8A
 
 /** Keep the keys of the present receiving chain up to number `until`. */
 function skip(state: State, until: number, hour: number): State {
-  if (until - state.received > MAX_SKIP) throw new Refusal("out_of_step");
   if (!state.receive || until <= state.received) return state;
+  if (until - state.received > MAX_SKIP) throw new Refusal("out_of_step");
   const keys: [number, Uint8Array][] = [];
   let chain = state.receive;
   for (let number = state.received; number < until; number++) {

@@ -4,12 +4,14 @@ import { decode, encode, type Value } from "./cbor.ts";
 import { pad, padme, unpad } from "./envelope.ts";
 import { derive, domain, mac, type Random } from "./keys.ts";
 import { Refusal, refusing } from "./refusal.ts";
+import { MAX_RECORD } from "./vault.ts";
 
 const FORMAT = 1;
 const NONCE_SIZE = 12;
 const TAG_SIZE = 16;
 const ID_SIZE = 16;
 const LEAST = 64;
+const OVERHEAD = 1 + NONCE_SIZE + TAG_SIZE;
 
 /** The keys that one vault key gives. */
 export interface VaultKeys {
@@ -29,7 +31,7 @@ export function recordId(keys: VaultKeys, name: string): Uint8Array {
   return mac(keys.names, utf8(name)).slice(0, ID_SIZE);
 }
 
-/** The data of a record in the version it is to have (base + 1). */
+/** The data of a record in the version it is to have (base + 1). Refusal too_large. */
 export async function sealRecord(
   keys: VaultKeys,
   id: Uint8Array,
@@ -38,7 +40,9 @@ export async function sealRecord(
   random: Random,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const content = encode(value);
-  const padded = pad(content, Math.max(LEAST, padme(content.length + 1)));
+  const size = Math.max(LEAST, padme(content.length + 1));
+  if (OVERHEAD + size > MAX_RECORD) throw new Refusal("too_large");
+  const padded = pad(content, size);
   const nonce = concat(random(NONCE_SIZE));
   const sealed = await crypto.subtle.encrypt(algorithm(nonce, id, version), keys.records, padded);
   return concat(Uint8Array.of(FORMAT), nonce, new Uint8Array(sealed));
@@ -51,8 +55,9 @@ export async function openRecord(
   version: number,
   data: Uint8Array,
 ): Promise<Value> {
-  if (data.length > 0 && data[0] !== FORMAT) throw new Refusal("unknown_version");
-  if (data.length < 1 + NONCE_SIZE + TAG_SIZE) throw new Refusal("not_opened");
+  if (data.length > 0 && data[0]! > FORMAT) throw new Refusal("unknown_version");
+  const sized = data.length >= OVERHEAD + LEAST && data.length <= MAX_RECORD;
+  if (!sized || data[0] !== FORMAT) throw new Refusal("not_opened");
   const nonce = data.slice(1, 1 + NONCE_SIZE);
   let padded: ArrayBuffer;
   try {

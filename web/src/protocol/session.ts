@@ -26,7 +26,7 @@ export interface Session {
 }
 
 /** Octets of an envelope that are neither payload nor padding: version, header, nonce, tag. */
-export const OVERHEAD = 1 + ratchet.HEADER_SIZE + 24 + 16;
+export const OVERHEAD = 1 + ratchet.OVERHEAD;
 
 /** A message that was read in a session; `late` when newer ones of its chain had been. */
 export interface Opened {

@@ -1,5 +1,5 @@
 /** Keys of messages that were skipped: kept by chain, oldest first, bounded in number and age. */
-import { equal } from "./bytes.ts";
+import { equal, toHex } from "./bytes.ts";
 
 /** Keys a session keeps in all, and one that is not the present one. */
 export const MAX_KEPT = 2000;
@@ -18,6 +18,11 @@ export interface Kept {
 export function dropAged(kept: readonly Kept[], hour: number): readonly Kept[] {
   const stays = (chain: Kept) => chain.hour + MAX_AGE > hour;
   return kept.every(stays) ? kept : kept.filter(stays);
+}
+
+/** The header keys of the chains, each once. */
+export function headers(kept: readonly Kept[]): Uint8Array[] {
+  return [...new Map(kept.map(({ header }) => [toHex(header), header])).values()];
 }
 
 /** With the keys of one more stretch; the oldest go where there are too many. */

@@ -1,0 +1,119 @@
+/** Content: what one message says, as it stands inside a session; one type for each kind. */
+import { decode, encode } from "./cbor.ts";
+import { MAX_FILE_NAME, MAX_NAME, cleanFileName, isPlain } from "./names.ts";
+import { Refusal, refusing } from "./refusal.ts";
+import { ROUTE } from "./route.ts";
+import { bytes, integer, isMap, list, map, oneOf, optional, text, type Read, type Shape } from "./shape.ts";
+
+export const VERSION = 1;
+/** Octets of one content; so it fits the largest envelope also as a first message. */
+export const MAX_OCTETS = 14_000;
+/** Code points. */
+export const MAX_TEXT = 8000;
+export const MAX_TIMER = 31_536_000;
+/** Chunk ids in a manifest; of a larger attachment it names the index chunks. */
+export const MAX_LISTED = 512;
+
+const MAX_TARGETS = 64;
+const MAX_ROUTES = 8;
+const ID = bytes(16);
+const WORDS = text(MAX_TEXT);
+const VOICE = map({ seconds: integer(0, 86_400), peaks: bytes(0, 64) });
+
+/** Id, the second at which it was sent, and its life in seconds once it was read. */
+const COMMON = {
+  v: integer(VERSION, VERSION),
+  id: ID,
+  sent: integer(0),
+  timer: optional(integer(1, MAX_TIMER)),
+};
+
+const SHAPES = {
+  text: map({ ...COMMON, kind: oneOf("text"), text: WORDS, reply: optional(ID) }),
+  attachment: map({
+    ...COMMON,
+    kind: oneOf("attachment"),
+    name: text(MAX_FILE_NAME),
+    media: text(100, 0, /^[ -~]*$/),
+    size: integer(0),
+    digest: bytes(32),
+    key: bytes(32),
+    chunks: list(ID, MAX_LISTED, 1),
+    text: optional(WORDS),
+    reply: optional(ID),
+    voice: optional(VOICE),
+  }),
+  /** One's only reaction to a message; an empty one takes it back. */
+  reaction: map({ ...COMMON, kind: oneOf("reaction"), target: ID, emoji: text(16) }),
+  edit: map({ ...COMMON, kind: oneOf("edit"), target: ID, text: WORDS }),
+  delete: map({ ...COMMON, kind: oneOf("delete"), target: ID }),
+  receipt: map({
+    ...COMMON,
+    kind: oneOf("receipt"),
+    what: oneOf("delivered", "read"),
+    targets: list(ID, MAX_TARGETS, 1),
+  }),
+  /** From now on messages of this conversation disappear so long after being read; 0: never. */
+  timer: map({ ...COMMON, kind: oneOf("timer"), seconds: integer(0, MAX_TIMER) }),
+  /** Where this device wants its mail from the peer device. */
+  routes: map({ ...COMMON, kind: oneOf("routes"), routes: list(ROUTE, MAX_ROUTES) }),
+  profile: map({ ...COMMON, kind: oneOf("profile"), display: text(MAX_NAME) }),
+  /** Something could not be read: this is a new session, send again what has no receipt. */
+  resync: map({ ...COMMON, kind: oneOf("resync") }),
+  /** The request is accepted; or just a sign of life that begins a session. */
+  hello: map({ ...COMMON, kind: oneOf("hello") }),
+};
+
+/** `T` with the keys that may be undefined left out freely. */
+type Loose<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] } & {
+  [K in keyof T as undefined extends T[K] ? K : never]?: T[K];
+};
+
+/** What a kind of content says. */
+export type ContentOf<K extends keyof typeof SHAPES> = Loose<Read<(typeof SHAPES)[K]>>;
+export type Text = ContentOf<"text">;
+export type Attachment = ContentOf<"attachment">;
+export type Reaction = ContentOf<"reaction">;
+export type Edit = ContentOf<"edit">;
+export type Delete = ContentOf<"delete">;
+export type Receipt = ContentOf<"receipt">;
+export type Timer = ContentOf<"timer">;
+export type Routes = ContentOf<"routes">;
+export type Profile = ContentOf<"profile">;
+export type Resync = ContentOf<"resync">;
+export type Hello = ContentOf<"hello">;
+/** One message's content, told apart by `kind`. */
+export type Content =
+  Text | Attachment | Reaction | Edit | Delete | Receipt | Timer | Routes | Profile | Resync | Hello;
+
+/** The payload of a content; Refusal too_large, or bad_message when nobody could read it. */
+export function writeContent(content: Content): Uint8Array {
+  const payload = refusing("bad_message", () => encode(content));
+  if (payload.length > MAX_OCTETS) throw new Refusal("too_large");
+  readContent(payload);
+  return payload;
+}
+
+/**
+ * The content in a payload; Refusal unknown_version for a newer one or a new kind, else bad_message.
+ *
+ * The name of an attachment comes without whatever could deceive.
+ */
+export function readContent(payload: Uint8Array): Content {
+  const content = refusing("bad_message", () => {
+    const value = decode(payload);
+    if (!isMap(value) || typeof value.v !== "number" || typeof value.kind !== "string" || value.v < VERSION)
+      throw new Refusal("bad_message");
+    if (value.v > VERSION || !Object.hasOwn(SHAPES, value.kind)) throw new Refusal("unknown_version");
+    return (SHAPES as Record<string, Shape<unknown>>)[value.kind]!(value) as Content;
+  });
+  if (content.kind === "attachment") return { ...content, name: cleanFileName(content.name) };
+  if (content.kind === "profile" && !isPlain(content.display)) throw new Refusal("bad_message");
+  if (content.kind === "reaction" && !isPlain(content.emoji)) throw new Refusal("bad_message");
+  return content;
+}
+
+/** Control messages may travel in the smallest envelopes. */
+export function sizeOf(content: Content): "small" | "usual" {
+  return content.kind === "receipt" || content.kind === "reaction" ? "small" : "usual";
+}
