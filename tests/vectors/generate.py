@@ -12,8 +12,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import account_vectors
+import content_vectors
+import directory_vectors
 import key_vectors
 import mail_vectors
+import session_vectors
 import wire_vectors
 from people import Vectors
 
@@ -31,6 +35,20 @@ FILES: dict[str, Callable[[], Vectors]] = {
     "item": mail_vectors.item_vectors,
     "work": wire_vectors.work_vectors,
     "stream": wire_vectors.stream_vectors,
+    "passphrase": account_vectors.passphrase_vectors,
+    "backup_code": account_vectors.backup_code_vectors,
+    "link": account_vectors.link_vectors,
+    "record": account_vectors.record_vectors,
+    "safety": account_vectors.safety_vectors,
+    "prekeys": directory_vectors.prekey_vectors,
+    "certificate": directory_vectors.certificate_vectors,
+    "transparency": directory_vectors.transparency_vectors,
+    "pqxdh": session_vectors.pqxdh_vectors,
+    "ratchet": session_vectors.ratchet_vectors,
+    "peer": session_vectors.peer_vectors,
+    "signals": session_vectors.signal_vectors,
+    "content": content_vectors.content_vectors,
+    "attachment": content_vectors.attachment_vectors,
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from appliance.protocol import keys, onion
+from appliance.protocol import directory, keys, onion, pqxdh, prekeys
 
 Vectors = dict[str, Any]
 
@@ -21,3 +21,27 @@ FETCH = keys.SigningKey(seed("fetch"))
 HOST = onion.address(keys.SigningKey(seed("relay")).public)
 BOB_SEALING = keys.SealingKey(seed("bob x25519"), seed("bob kem", 64))
 HOUR = 498_000
+
+
+BOX = keys.SigningKey(seed("box"))
+
+
+def signing_of(label: str) -> keys.SigningKey:
+    """The signing key of a device."""
+    return keys.SigningKey(seed(f"{label} signing"))
+
+
+def own_device(identity: keys.SigningKey, label: str) -> pqxdh.OwnDevice:
+    """A device as it sees itself."""
+    return pqxdh.OwnDevice(identity.public, seed(f"{label} id", 16), seed(f"{label} agreement"))
+
+
+def account_device(label: str) -> directory.Device:
+    """A device as the entry shows it."""
+    agreement = prekeys.x25519_public(seed(f"{label} agreement"))
+    return directory.Device(
+        device=seed(f"{label} id", 16),
+        signing=signing_of(label).public,
+        agreement=agreement,
+        added_hour=HOUR,
+    )

@@ -1,0 +1,171 @@
+"""Vectors of contents and attachments."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from directory_vectors import ROUTES
+from people import HOUR, Vectors, seed
+
+from appliance.protocol import attachment, codec, content
+from appliance.protocol.envelope import envelope_id
+
+SENT = HOUR * 3600 + 12
+COMMON: dict[str, Any] = {"v": 1, "id": seed("message", 16), "sent": SENT}
+TARGET = seed("target", 16)
+FILE: dict[str, Any] = {
+    "name": "a.ogg",
+    "media": "audio/ogg",
+    "size": 5,
+    "digest": seed("digest"),
+    "key": seed("key"),
+    "chunks": [seed("chunk", 16)],
+}
+
+
+def content_vectors() -> Vectors:
+    """One content of each kind or more, and payloads that must be refused."""
+    contents: list[content.Content] = [
+        content.Text(**COMMON, text="hello 水 \U0001f44d"),
+        content.Text(**COMMON, text="x" * 8000, reply=TARGET, timer=60),
+        content.Text(**COMMON, text=""),
+        content.Attachment(**COMMON, **FILE),
+        content.Attachment(
+            **COMMON,
+            **FILE,
+            text="listen",
+            reply=TARGET,
+            voice=content.Voice(seconds=3, peaks=bytes(range(64))),
+            timer=3600,
+        ),
+        content.Reaction(**COMMON, target=TARGET, emoji="\U0001f469\u200d\U0001f680"),
+        content.Reaction(**COMMON, target=TARGET, emoji=""),
+        content.Edit(**COMMON, target=TARGET, text="better"),
+        content.Delete(**COMMON, target=TARGET),
+        content.Receipt(**COMMON, what="delivered", targets=[TARGET]),
+        content.Receipt(**COMMON, what="read", targets=[seed(f"read {at}", 16) for at in range(64)]),
+        content.Timer(**COMMON, seconds=0),
+        content.Timer(**COMMON, seconds=604_800),
+        content.Routes(**COMMON, routes=ROUTES),
+        content.Profile(**COMMON, display="Ada 水"),
+        content.Resync(**COMMON),
+        content.Hello(**COMMON, timer=5),
+    ]
+    return {
+        "about": "payload is CBOR in hex and reads back to itself. `cleaned`: the name a reader shows.",
+        "contents": [
+            {
+                "kind": type(each).__name__.lower(),
+                "payload": content.write(each).hex(),
+                "small": content.is_small(each),
+            }
+            for each in contents
+        ],
+        "cleaned": [
+            {
+                "payload": _payload("attachment", **FILE | {"name": name}),
+                "name": content.clean_file_name(name),
+            }
+            for name in ("../../etc/passwd", "exe.\u202egnp", "", "x" * 250 + ".tar")
+        ],
+        "refused": _refused(),
+    }
+
+
+def _payload(kind: str, **fields: Any) -> str:
+    return codec.encode(COMMON | {"kind": kind} | fields).hex()
+
+
+def _refused() -> list[Vectors]:
+    cases: dict[str, tuple[str, str]] = {
+        "a newer version": ("unknown_version", _payload("text", text="x", v=2)),
+        "a newer version of a new kind": ("unknown_version", _payload("poll", v=2)),
+        "a new kind": ("unknown_version", _payload("poll", text="x")),
+        "version 0": ("bad_message", _payload("text", text="x", v=0)),
+        "unknown field": ("bad_message", _payload("text", text="x", more=1)),
+        "text missing": ("bad_message", _payload("text")),
+        "text is bytes": ("bad_message", _payload("text", text=b"x")),
+        "text too long": ("bad_message", _payload("text", text="x" * 8001)),
+        "short id": ("bad_message", _payload("text", text="x", id=bytes(15))),
+        "negative time": ("bad_message", _payload("text", text="x", sent=-1)),
+        "timer 0": ("bad_message", _payload("text", text="x", timer=0)),
+        "timer of more than a year": ("bad_message", _payload("text", text="x", timer=31_536_001)),
+        "short reply": ("bad_message", _payload("text", text="x", reply=bytes(15))),
+        "media with a line end": ("bad_message", _payload("attachment", **FILE | {"media": "a/b\n"})),
+        "no chunks": ("bad_message", _payload("attachment", **FILE | {"chunks": []})),
+        "513 chunks": ("bad_message", _payload("attachment", **FILE | {"chunks": [bytes(16)] * 513})),
+        "short key": ("bad_message", _payload("attachment", **FILE | {"key": bytes(31)})),
+        "65 peaks": (
+            "bad_message",
+            _payload("attachment", **FILE, voice={"seconds": 1, "peaks": bytes(65)}),
+        ),
+        "emoji too long": ("bad_message", _payload("reaction", target=TARGET, emoji="x" * 17)),
+        "emoji with a line end": ("bad_message", _payload("reaction", target=TARGET, emoji="x\n")),
+        "no targets": ("bad_message", _payload("receipt", what="read", targets=[])),
+        "65 targets": ("bad_message", _payload("receipt", what="read", targets=[TARGET] * 65)),
+        "unknown receipt": ("bad_message", _payload("receipt", what="seen", targets=[TARGET])),
+        "timer beyond a year": ("bad_message", _payload("timer", seconds=31_536_001)),
+        "nine routes": (
+            "bad_message",
+            _payload(
+                "routes", routes=[{"onion": bytes(32), "mailbox": bytes(20), "capability": bytes(32)}] * 9
+            ),
+        ),
+        "display turned around": ("bad_message", _payload("profile", display="a\u202eb")),
+        "display too long": ("bad_message", _payload("profile", display="x" * 65)),
+        "kind is a number": ("bad_message", codec.encode(COMMON | {"kind": 1}).hex()),
+        "a list": ("bad_message", codec.encode([COMMON]).hex()),
+        "not CBOR": ("bad_message", "ff"),
+        "trailing byte": ("bad_message", _payload("hello") + "00"),
+        "empty": ("bad_message", ""),
+    }
+    return [{"why": why, "code": code, "payload": payload} for why, (code, payload) in cases.items()]
+
+
+def attachment_vectors() -> Vectors:
+    """Plans, chunks of a small file, and the index of a large one."""
+    key, size = seed("attachment key"), 40_000
+    data = seed("attachment", size)
+    small = attachment.plan(size)
+    chunks = []
+    for number in range(small.count):
+        piece = data[number * attachment.PIECE : (number + 1) * attachment.PIECE]
+        chunks.append(attachment.seal_chunk(key, small, number, piece))
+    large = attachment.plan(513 * attachment.PIECE)
+    ids = [seed(f"large {at}", 16) for at in range(large.count)]
+    pieces = attachment.index_pieces(large, ids)
+    indexes = [attachment.seal_chunk(key, large, large.count + at, piece) for at, piece in enumerate(pieces)]
+    sizes = [0, 1, 16_303, 16_304, 40_000, 8 * 16_303, 9 * 16_303 + 1, 512 * 16_303, 513 * 16_303]
+    sizes += [1_018 * 16_303, 1_025 * 16_303, 1984 * 16_303]
+    wrong = chunks[1][:-1] + bytes((chunks[1][-1] ^ 1,))
+    return {
+        "about": "content = SHAKE-256('island vector attachment'); plan = [size, pieces, count, indexes].",
+        "plans": [[p.size, p.pieces, p.count, p.indexes] for p in map(attachment.plan, sizes)],
+        "too_large": [1984 * 16_303 + 1, 1 << 40],
+        "key": key.hex(),
+        "size": size,
+        "digest": attachment.digest(data).hex(),
+        "chunks": [
+            {
+                "number": number,
+                "id": envelope_id(chunk).hex(),
+                "sha256": hashlib.sha256(chunk).hexdigest(),
+            }
+            for number, chunk in enumerate(chunks)
+        ],
+        "last": chunks[-1].hex(),
+        "index": {
+            "size": large.size,
+            "label": "ids are SHAKE-256('island vector large <n>')[:16]",
+            "ids_sha256": hashlib.sha256(b"".join(ids)).hexdigest(),
+            "chunks": [hashlib.sha256(chunk).hexdigest() for chunk in indexes],
+        },
+        "refused": [
+            {"why": "changed", "number": 1, "envelope": wrong.hex()},
+            {"why": "another number", "number": 0, "envelope": chunks[1].hex()},
+            {"why": "outside the plan", "number": small.count, "envelope": chunks[1].hex()},
+            {"why": "cut", "number": 1, "envelope": chunks[1][:-1].hex()},
+            {"why": "empty", "number": 1, "envelope": ""},
+        ],
+    }
