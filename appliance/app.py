@@ -34,6 +34,7 @@ from appliance.service.outbox import Outbox
 from appliance.service.owner import Owner
 from appliance.service.places import Places
 from appliance.service.ports import Clock
+from appliance.service.post import Post
 from appliance.service.reader_book import ReaderBook
 from appliance.service.relay import Relay
 from appliance.service.remotes import Remotes
@@ -132,16 +133,19 @@ def _assemble(
     delivery = Delivery(store, ring, config, clock, remotes, changes)
     parts = (places, inbox, outbox, delivery)
     collector = Collector(store, ring, config, clock, remotes, relay, cards, parts, changes)
+    post = Post(store, ring, config, clock, remotes, relay)
     admission = Admission(store, config, clock, relay, contacts.is_peer)
     hosting = Hosting(store, config, clock, ring, host)
     housekeeping = Housekeeping(store, config, clock)
     watch = TorWatch(tor, changes, owner, delivery, collector, places)
 
-    for part in (relay, admission, hosting, housekeeping, collector, tor, *parts):
+    for part in (relay, admission, hosting, housekeeping, collector, post, tor, *parts):
         settings.follow(part.configure)
     outbox.on_due = delivery.look
     places.on_leaving = collector.look
     contacts.on_accept = collector.send_receipts
+    places.on_relays = post.mailboxes.provision
+    watch.on_connected = post.hasten
 
     tasks = health.tasks
     tasks.add("tor", tor.run)
@@ -154,6 +158,11 @@ def _assemble(
         tasks.add("delivery", owner.when_unlocked(delivery.run))
         tasks.add("collector", owner.when_unlocked(collector.run_here))
         tasks.add("relay collector", owner.when_unlocked(collector.run_relays))
+        always, unlocked = post.tasks()
+        for name, run in always:
+            tasks.add(name, run)
+        for name, run in unlocked:
+            tasks.add(name, owner.when_unlocked(run))
     return Box(
         clock=clock,
         relay=relay,
@@ -163,6 +172,7 @@ def _assemble(
         outbox=outbox,
         inbox=inbox,
         places=places,
+        post=post,
         hosting=hosting,
         settings=settings,
         health=health,

@@ -20,6 +20,7 @@ from hypercorn.typing import ASGIFramework
 
 from appliance.api.call import Visit, refusal_response
 from appliance.api.entrance import PROXY_LONGEST, Entrance, read_proxy_line
+from appliance.api.events import EventSocket
 from appliance.api.gate import Gate
 from appliance.api.http import Http, server_config
 from appliance.api.stream import RelayStream
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 GRACE_SECONDS = 5.0
 STREAM_START = b"GET /v1/relay/stream"
+SOCKET_START = b"GET /v1/events?ticket="
 
 _OUT_OF_SOCKETS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _OVER = (*GONE, trio.TooSlowError)
@@ -152,6 +154,10 @@ class Server:
             stream = await RelayStream.accept(self._box, self._gate, visit, wire)
             await self._entertain(stream, stream.run)
             return
+        if start.startswith(SOCKET_START):
+            events = await EventSocket.accept(self._box, self._gate, visit, wire)
+            await self._entertain(events, events.run)
+            return
         http = Http(
             self._app,
             self._hypercorn,
@@ -209,15 +215,22 @@ async def _read_circuit(wire: Wire) -> int:
 
 
 async def _read_start(wire: Wire) -> bytes:
-    """Enough of the first request to tell a relay stream from anything else; the bytes stay to be read."""
+    """Enough of the first request to tell WebSockets from anything else; the bytes stay to be read."""
     start = b""
-    while STREAM_START.startswith(start):
+    while _is_open(start):
         data = await wire.receive_some()
         start += data
-        if not data or len(start) > len(STREAM_START):
+        if not data:
             break
     wire.push_back(start)
     return start
+
+
+def _is_open(start: bytes) -> bool:
+    """Whether more bytes could still make it a WebSocket, or tell that it is one."""
+    return STREAM_START.startswith(start) or (
+        len(start) < len(SOCKET_START) and SOCKET_START.startswith(start)
+    )
 
 
 def _only(error: BaseException, kinds: tuple[type[Exception], ...]) -> bool:

@@ -78,7 +78,7 @@ class RelayStream:
         connection = h11.Connection(h11.SERVER, max_incomplete_event_size=16_384)
         request = None
         with trio.move_on_after(box.config.head_seconds):
-            request = await _read_head(connection, wire)
+            request = await read_head(connection, wire)
         if request is None:
             raise Refusal("too_slow")
         headers = list(request.headers)
@@ -313,7 +313,8 @@ class RelayStream:
             self._lock.release()
 
 
-async def _read_head(connection: h11.Connection, wire: Wire) -> h11.Request | None:
+async def read_head(connection: h11.Connection, wire: Wire) -> h11.Request | None:
+    """The head of an upgrade's request; Refusal malformed or too_large."""
     try:
         while True:
             event = connection.next_event()

@@ -19,6 +19,7 @@ from appliance.service.outbox import Outbox
 from appliance.service.owner import Owner
 from appliance.service.places import Places
 from appliance.service.ports import Clock, TorPort
+from appliance.service.post import Post
 from appliance.service.relay import Relay
 from appliance.service.settings import Settings
 
@@ -35,6 +36,7 @@ class Box:
     outbox: Outbox
     inbox: Inbox
     places: Places
+    post: Post
     hosting: Hosting
     settings: Settings
     health: Health

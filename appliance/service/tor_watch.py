@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import trio
@@ -47,6 +48,8 @@ class TorWatch:
         self._delivery = delivery
         self._collector = collector
         self._places = places
+        self.on_connected: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint
+        """Tor is back."""
 
     async def run(self) -> None:
         """Follow Tor for ever."""
@@ -58,6 +61,7 @@ class TorWatch:
                 self._places.provision()
                 self._collector.look()
                 await self._delivery.hasten_all()
+                await self.on_connected()
             connected = now
             self._changes.touch()
             await self._tor.wait_changed(revision)

@@ -1,0 +1,264 @@
+"""The event socket: a WebSocket of one member's device (SPEC.md, "Events").
+
+One task reads and works, one passes events on from the feed of the sign-in. Frames that arrived together
+share a commit. The reader takes nothing new before its answers are sent, so a peer that does not read stops
+itself; a peer that falls behind its feed hears "reset".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qs
+
+import h11
+import trio
+
+from appliance.api import frames
+from appliance.api.call import Visit
+from appliance.api.gate import Gate, header
+from appliance.api.limits import Bucket
+from appliance.api.stream import read_head
+from appliance.api.wire import GONE, Wire
+from appliance.errors import Refusal
+from appliance.protocol import codec
+from appliance.protocol.post import Dispatch, Event, Settle, Signal
+from appliance.protocol.stream import MAX_ID, problems
+from appliance.service.caller import Caller
+
+if TYPE_CHECKING:
+    from appliance.service.box import Box
+    from appliance.service.events import Feed
+
+MAX_MESSAGE: Final = 16 * 1024
+READ_OCTETS: Final = 64 * 1024
+CLOSE_ENDED: Final = 4001
+CLOSE_TOO_MANY: Final = 4002
+
+Request = tuple[int, Any]
+"""Number and message."""
+
+
+class EventSocket:
+    """One open socket. Two tasks send; the lock keeps their frames whole."""
+
+    def __init__(self, box: Box, wire: Wire, caller: Caller, feed: Feed, ahead: bytes) -> None:
+        self._box = box
+        self._wire = wire
+        self._caller = caller
+        self._feed = feed
+        self._ahead = ahead
+        self._frames = frames.Frames(MAX_MESSAGE)
+        self._bucket = Bucket(box.config.event_messages, trio.current_time())
+        self._lock = trio.StrictFIFOLock()
+        self._received = 0
+        self._code = frames.CLOSE_AWAY
+        self._cut = False
+
+    @classmethod
+    async def accept(cls, box: Box, gate: Gate, visit: Visit, wire: Wire) -> EventSocket:
+        """Read the request head and answer the upgrade; raises the `Refusal` that the peer should get."""
+        connection = h11.Connection(h11.SERVER, max_incomplete_event_size=16_384)
+        request = None
+        with trio.move_on_after(box.config.head_seconds):
+            request = await read_head(connection, wire)
+        if request is None:
+            raise Refusal("too_slow")
+        headers = list(request.headers)
+        gate.admit(visit, "GET", headers)
+        gate.check_open(visit)
+        # Browsers let any page open a WebSocket to any host: Origin is the only thing that tells.
+        gate.check_origin(headers, header(headers, b"host").lower())
+        response = frames.accept_response(request)
+        query = parse_qs(request.target.partition(b"?")[2].decode("latin-1"))
+        caller = box.post.events.redeem(query.get("ticket", [""])[0])
+        feed = box.post.events.open(caller)
+        await wire.send_all(response)
+        return cls(box, wire, caller, feed, connection.trailing_data[0])
+
+    def retire(self) -> None:
+        """The box stops: finish the present work, then close with 1001."""
+        self._wire.stop_reading()
+
+    async def run(self) -> None:
+        """Serve until either side closes or the sign-in ends."""
+        events = self._box.post.events
+        try:
+            events.enter(self._feed)
+        except Refusal:
+            await self._close(CLOSE_TOO_MANY)
+            return
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._pass_on, nursery.cancel_scope)
+                nursery.start_soon(self._keep_alive, nursery.cancel_scope)
+                code = await self._serve()
+                self._code = code if self._code == frames.CLOSE_AWAY else self._code
+                nursery.cancel_scope.cancel()
+        finally:
+            events.leave(self._feed)
+        if not self._cut:
+            await self._close(self._code)
+
+    async def _close(self, code: int) -> None:
+        await self._send(frames.close(code))
+        await self._wire.linger()
+
+    async def _serve(self) -> int:
+        try:
+            data = self._ahead
+            while True:
+                if data:
+                    await self._take(data)
+                if self._frames.closing is not None:
+                    return self._frames.closing
+                data = await self._wire.receive_some(READ_OCTETS)
+                if not data:
+                    return frames.CLOSE_AWAY
+        except frames.Closing as closing:
+            return closing.code
+        except GONE:
+            self._cut = True
+            return frames.CLOSE_AWAY
+        except Exception as error:
+            self._box.count_fault("events", error)
+            return frames.CLOSE_FAULT
+
+    async def _take(self, data: bytes) -> None:
+        """Work on all that arrived together; dispatches and settlements share a commit."""
+        self._received += 1
+        dispatches: list[Request] = []
+        settlements: list[Request] = []
+        for message in self._frames.feed(data):
+            word, body, number = _read_frame(message)
+            await self._spend()
+            try:
+                match word:
+                    case "dispatch":
+                        dispatches.append((number, codec.convert(body, Dispatch)))
+                    case "settle":
+                        settlements.append((number, codec.convert(body, Settle)))
+                    case "signal":
+                        self._box.post.signals.send(self._caller, codec.convert(body, Signal))
+                        if number:
+                            await self._answer("signalled", {}, number)
+                    case _:
+                        raise Refusal("method")
+            except Refusal as refusal:
+                await self._refuse(refusal, number)
+        if settlements and dispatches:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._settle, settlements)
+                await self._dispatch(dispatches)
+        elif dispatches:
+            await self._dispatch(dispatches)
+        elif settlements:
+            await self._settle(settlements)
+        if self._frames.replies:
+            replies, self._frames.replies = self._frames.replies, bytearray()
+            await self._send(replies)
+
+    async def _dispatch(self, requests: Sequence[Request]) -> None:
+        try:
+            answers = await self._box.post.dispatch.send_all(self._caller, [one for _, one in requests])
+        except Refusal as refusal:
+            answers = [refusal] * len(requests)
+        for (number, _), answer in zip(requests, answers, strict=True):
+            if isinstance(answer, Refusal):
+                await self._refuse(answer, number)
+            else:
+                await self._answer("dispatched", answer, number)
+
+    async def _settle(self, requests: Sequence[Request]) -> None:
+        """All in one go; where that is refused, one by one: each gets its own answer."""
+        whole = Settle(
+            [number for _, one in requests for number in one.done],
+            [number for _, one in requests for number in one.keep],
+        )
+        try:
+            await self._box.post.queue.settle(self._caller, whole)
+        except Refusal as refusal:
+            if len(requests) == 1:
+                await self._refuse(refusal, requests[0][0])
+                return
+            for one in requests:
+                await self._settle([one])
+            return
+        for number, _ in requests:
+            await self._answer("settled", {}, number)
+
+    async def _spend(self) -> None:
+        """Count one message; over the limit the socket is read more slowly."""
+        wait = self._bucket.take(self._box.config.event_messages, trio.current_time())
+        if wait > 0:
+            await trio.sleep(wait)
+
+    async def _answer(self, word: str, body: Any, number: int) -> None:
+        await self._send(frames.binary(codec.encode([word, body, number])))
+
+    async def _refuse(self, refusal: Refusal, number: int) -> None:
+        self._box.count_refusal("events", refusal.code)
+        await self._answer("refused", problems(refusal), number)
+
+    async def _pass_on(self, socket: trio.CancelScope) -> None:
+        """Pass events on until the sign-in ends."""
+        feed, after = self._feed, self._feed.last
+        try:
+            await self._send(frames.binary(codec.encode(Event(after, "hello"))))
+            while True:
+                await feed.wait(after)
+                found = feed.after(after)
+                if found:
+                    after = found[-1].event.number
+                    await self._send(b"".join(frames.binary(entry.data) for entry in found))
+                elif feed.ended:
+                    self._code = CLOSE_ENDED
+                    socket.cancel()
+                    return
+        except GONE:
+            self._cut = True
+            socket.cancel()
+
+    async def _keep_alive(self, socket: trio.CancelScope) -> None:
+        """Ask a silent peer for a sign of life, and leave one that gives none."""
+        asked = False
+        try:
+            while True:
+                before = self._received
+                await trio.sleep(self._box.config.idle_seconds)
+                if self._received != before:
+                    asked = False
+                elif asked:
+                    socket.cancel()
+                else:
+                    asked = True
+                    await self._send(frames.PING)
+        except GONE:
+            self._cut = True
+            socket.cancel()
+
+    async def _send(self, data: bytes | bytearray) -> None:
+        async with self._lock:
+            try:
+                await self._wire.send_all(data)
+            except trio.TooSlowError:
+                # The peer stopped reading in the middle of a frame, so no close frame can follow.
+                self._cut = True
+                self._box.count_refusal("events", "too_slow")
+                self._wire.close()
+                raise trio.ClosedResourceError from None
+
+
+def _read_frame(message: bytes) -> tuple[str, Any, int]:
+    """Word, body and number of a client's message; one that has none ends the socket."""
+    try:
+        frame = codec.decode(message)
+    except Refusal as refusal:
+        raise frames.Closing(frames.CLOSE_DATA) from refusal
+    if type(frame) is not list or len(frame) not in (2, 3):
+        raise frames.Closing(frames.CLOSE_DATA)
+    word, body, *rest = frame
+    number = rest[0] if rest else 0
+    if type(word) is not str or type(number) is not int or not 0 <= number <= MAX_ID:
+        raise frames.Closing(frames.CLOSE_DATA)
+    return word, body, number
