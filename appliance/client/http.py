@@ -17,7 +17,9 @@ from appliance.protocol.stream import refusal
 
 T = TypeVar("T")
 
-SESSION_COOKIE: Final = "island"
+ACCESS_COOKIE: Final = "island_access"
+REFRESH_COOKIE: Final = "island_refresh"
+REFRESH_PATH: Final = "/v1/session/refresh"
 PATIENCE_SECONDS: Final = 60.0
 # A dial over Tor tries for 90 seconds and then tells why it failed; it must not be cut off before.
 OPENING_SECONDS: Final = 100.0
@@ -25,6 +27,9 @@ KEPT_CONNECTIONS: Final = 64
 # The box closes idle connections when it likes; only a young one is worth using again.
 KEPT_SECONDS: Final = 5.0
 READ_SIZE: Final = 1 << 16
+MOST_OCTETS: Final = 64 * 1024 * 1024
+"""The largest answer that is held in memory, unless the caller expects less."""
+REFUSAL_OCTETS: Final = 64 * 1024
 SAFE_TWICE: Final = frozenset({"GET", "PUT", "DELETE"})
 
 
@@ -111,7 +116,8 @@ class Http:
 
     def __init__(self, entrance: Entrance) -> None:
         self.entrance = entrance
-        self.session: str | None = None
+        self.cookies: dict[str, str] = {}
+        self._renewing = trio.Lock()
         self._idle: list[Line] = []
 
     async def __aenter__(self) -> Self:
@@ -131,10 +137,11 @@ class Http:
         *,
         media: str = codec.JSON,
         seconds: float = PATIENCE_SECONDS,
+        most: int = MOST_OCTETS,
     ) -> T:
-        """Send `value` and read a `kind`; raises the box's Refusal, or Unanswered."""
+        """Send `value` and read a `kind`; raises the box's Refusal, Unanswered, or bad_answer."""
         content = None if value is None else codec.write(value, media)
-        answer = await self.exchange(method, path, content, media=media, seconds=seconds)
+        answer = await self.exchange(method, path, content, media=media, seconds=seconds, most=most)
         try:
             return codec.read(answer.body, kind, answer.media)
         except Refusal as error:
@@ -148,11 +155,11 @@ class Http:
         *,
         media: str = codec.JSON,
         seconds: float = PATIENCE_SECONDS,
+        most: int = MOST_OCTETS,
     ) -> Answer:
-        """Send raw bytes and read the whole answer; raises the box's Refusal, or Unanswered."""
+        """Send raw bytes and read an answer of at most `most` octets; raises as `call` does."""
         async with self.open(method, path, content, media=media, seconds=seconds) as (answer, chunks):
-            body = b"".join([chunk async for chunk in chunks])
-            return Answer(answer.status, answer.media, body)
+            return Answer(answer.status, answer.media, await _collect(chunks, most))
 
     @asynccontextmanager
     async def open(
@@ -164,20 +171,66 @@ class Http:
         media: str = codec.JSON,
         seconds: float = PATIENCE_SECONDS,
     ) -> AsyncIterator[tuple[Answer, AsyncIterator[bytes]]]:
-        """The head of the answer and its body in chunks; `seconds` bounds each wait once the line is open."""
-        line, response = await self._ask(method, path, self._headers(media, content), content or b"", seconds)
+        """The head of the answer and its body in chunks; `seconds` bounds each wait, not the whole.
+
+        An access token that has run out is exchanged for a new one, and the request is made again.
+        """
+        body, shown = content or b"", self.cookies.get(ACCESS_COOKIE)
+        try:
+            line, answer = await self._begin(method, path, self._headers(media, content), body, seconds)
+        except Refusal as refusal:
+            if refusal.code != "session_ended" or not await self._renew(shown, seconds):
+                raise
+            line, answer = await self._begin(method, path, self._headers(media, content), body, seconds)
+        try:
+            yield answer, line
+        finally:
+            await self._end(line)
+
+    async def _begin(
+        self, method: str, path: str, headers: list[tuple[str, str]], content: bytes, seconds: float
+    ) -> tuple[Line, Answer]:
+        """A line whose answer has begun; raises the Refusal that it is."""
+        line, response = await self._ask(method, path, headers, content, seconds)
         try:
             answer = Answer(response.status_code, _header(response, b"content-type") or codec.JSON, b"")
             if answer.status >= 400:
-                raise refusal_of(b"".join([chunk async for chunk in line]), answer.media)
-            self._keep_session(response)
-            yield answer, line
-        finally:
-            if line.rest() and len(self._idle) < KEPT_CONNECTIONS:
-                self._idle.append(line)
-            else:
-                with trio.CancelScope(shield=True):
-                    await line.close()
+                raise refusal_of(await _collect(line, REFUSAL_OCTETS), answer.media)
+            self._keep_cookies(response)
+        except BaseException:
+            await self._end(line)
+            raise
+        return line, answer
+
+    async def _end(self, line: Line) -> None:
+        """Keep a line for the next request, or close it."""
+        if line.rest() and len(self._idle) < KEPT_CONNECTIONS:
+            self._idle.append(line)
+        else:
+            with trio.CancelScope(shield=True):
+                await line.close()
+
+    async def _renew(self, shown: str | None, seconds: float) -> bool:
+        """Fetch new tokens unless another task has done so; False when the sign-in is over."""
+        async with self._renewing:
+            if self.cookies.get(ACCESS_COOKIE) != shown:
+                return True
+            refresh = self.cookies.get(REFRESH_COOKIE)
+            if refresh is None:
+                return False
+            headers = [("host", self.entrance.host), ("accept", codec.JSON), ("content-length", "0")]
+            headers.append(("cookie", f"{REFRESH_COOKIE}={refresh}"))
+            try:
+                line, _ = await self._begin("POST", REFRESH_PATH, headers, b"", seconds)
+            except Refusal as refusal:
+                if refusal.code == "session_ended":
+                    self.cookies.clear()
+                return False
+            try:
+                await _collect(line, MOST_OCTETS)
+            finally:
+                await self._end(line)
+            return True
 
     async def _ask(
         self, method: str, path: str, headers: list[tuple[str, str]], content: bytes, seconds: float
@@ -215,17 +268,19 @@ class Http:
         headers = [("host", self.entrance.host), ("accept", media)]
         if content is not None:
             headers += [("content-type", media), ("content-length", str(len(content)))]
-        if self.session is not None:
-            headers.append(("cookie", f"{SESSION_COOKIE}={self.session}"))
+        if ACCESS_COOKIE in self.cookies:
+            headers.append(("cookie", f"{ACCESS_COOKIE}={self.cookies[ACCESS_COOKIE]}"))
         return headers
 
-    def _keep_session(self, response: h11.Response) -> None:
+    def _keep_cookies(self, response: h11.Response) -> None:
         for name, value in response.headers:
             if name == b"set-cookie":
                 cookie, _, _ = value.decode("latin-1").partition(";")
                 key, _, token = cookie.partition("=")
-                if key.strip() == SESSION_COOKIE:
-                    self.session = token.strip().strip('"') or None
+                if token.strip().strip('"'):
+                    self.cookies[key.strip()] = token.strip().strip('"')
+                else:
+                    self.cookies.pop(key.strip(), None)
 
 
 def refusal_of(body: bytes, media: str) -> Refusal:
@@ -234,6 +289,18 @@ def refusal_of(body: bytes, media: str) -> Refusal:
         return refusal(codec.read(body, dict[str, Any], media))
     except Refusal:
         return Refusal("bad_answer")
+
+
+async def _collect(chunks: AsyncIterator[bytes], most: int) -> bytes:
+    """A whole body; Refusal bad_answer once it is larger than anything that was asked for."""
+    parts: list[bytes] = []
+    size = 0
+    async for chunk in chunks:
+        size += len(chunk)
+        if size > most:
+            raise Refusal("bad_answer")
+        parts.append(chunk)
+    return b"".join(parts)
 
 
 def _header(response: h11.Response, name: bytes) -> str:

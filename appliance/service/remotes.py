@@ -15,9 +15,11 @@ from typing import Final, Self, TypeVar
 import trio
 
 from appliance.client.entrance import Unanswered, onion
+from appliance.client.http import MOST_OCTETS
 from appliance.client.relay import Relay
 from appliance.errors import Refusal
 from appliance.protocol.codec import CBOR
+from appliance.protocol.messages import Message
 from appliance.service.ports import Dial
 
 T = TypeVar("T")
@@ -27,6 +29,8 @@ ANSWER_SECONDS: Final = 20.0
 ASKED_AT_MOST: Final = 4
 KEPT: Final = 64
 """Clients kept for another request; each can hold open connections."""
+COUNTED: Final = 4096
+"""Destinations whose fresh circuits are counted; who was asked longest ago begins anew."""
 _LOST: Final = {"unreachable", "tor_off", "bad_answer"}
 
 
@@ -65,15 +69,29 @@ class Remotes:
             await self._let_go()
 
     async def ask(
-        self, address: str, purpose: str, path: str, kind: type[T], seconds: float = REQUEST_SECONDS
+        self,
+        address: str,
+        purpose: str,
+        path: str,
+        kind: type[T],
+        seconds: float = REQUEST_SECONDS,
+        *,
+        question: Message | None = None,
+        most: int = MOST_OCTETS,
     ) -> T:
-        """The answer to a GET, asked again on a fresh circuit where the line opens and no answer comes."""
+        """The answer to a GET, or to a POST that may be asked twice, of at most `most` octets.
+
+        It is asked again on a fresh circuit where the line opens and no answer comes.
+        """
+        method = "GET" if question is None else "POST"
         end = trio.current_time() + seconds
         for count in range(1, ASKED_AT_MOST + 1):
             left = max(0.0, end - trio.current_time())
             async with self.at(address, purpose, left) as relay:
                 try:
-                    return await relay.http.call("GET", path, kind, media=CBOR, seconds=ANSWER_SECONDS)
+                    return await relay.http.call(
+                        method, path, kind, question, media=CBOR, seconds=ANSWER_SECONDS, most=most
+                    )
                 except Unanswered:
                     if count == ASKED_AT_MOST:
                         raise
@@ -94,6 +112,8 @@ class Remotes:
         idle = [key for key in self._relays if key not in self._using]
         for key in idle[: max(0, len(self._relays) - KEPT)]:
             await self._relays.pop(key).__aexit__(None, None, None)
+        while len(self._generation) > COUNTED:
+            del self._generation[next(iter(self._generation))]
 
     async def _renew(self, key: tuple[str, str]) -> None:
         self._generation[key] += 1
