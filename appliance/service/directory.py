@@ -35,6 +35,7 @@ from appliance.protocol.prekeys import (
     read_bundle,
     read_entry,
 )
+from appliance.service.account_hooks import Hooks
 from appliance.service.caller import Caller
 from appliance.service.ports import Clock, hour_of
 from appliance.service.puzzle import Puzzle
@@ -72,6 +73,11 @@ class Directory:
         """Take the settings that hold from now on."""
         self._config = config
         self._puzzle.configure(config)
+
+    def join(self, hooks: Hooks) -> None:
+        """Take part when an account is exported or deleted."""
+        hooks.forget.append(lambda txn, account, name: directory.forget(txn, account))
+        hooks.export.append(lambda txn, account, name: {"directory_entry": directory.entry(txn, account)})
 
     # For anyone
 

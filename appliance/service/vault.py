@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import trio
 
 from appliance.config import Config
 from appliance.protocol.vault import Change, Changed, Read, Records
+from appliance.service.account_hooks import Hooks
 from appliance.service.caller import Caller
 from appliance.service.ports import Clock, hour_of
 from appliance.store import vault
@@ -21,22 +22,28 @@ TOMB_HOURS: Final = 30 * 24
 """For so long a vault remembers what was removed."""
 SWEEP_ACCOUNTS: Final = 500
 
-OnChanged = Callable[[bytes, int, bytes], None]
+OnChanged = Callable[[bytes, int, bytes | None], None]
 
 
 class Vault:
-    """Sealed records of every account. Durable; `on_changed(account, revision, session)` after the commit."""
+    """Sealed records of every account. Durable; `on_changed(account, revision, device)` after the commit."""
 
     def __init__(self, store: Store, config: Config, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self.on_changed: OnChanged = lambda account, revision, session: None
+        self.on_changed: OnChanged = lambda account, revision, device: None
         self._swept = b""
         self.configure(config)
 
     def configure(self, config: Config) -> None:
         """Take the settings that hold from now on."""
         self._config = config
+
+    def join(self, hooks: Hooks) -> None:
+        """Take part when an account is listed, exported or deleted."""
+        hooks.forget.append(lambda txn, account, name: vault.forget(txn, account))
+        hooks.octets.append(lambda txn, account: vault.figures(txn, account).octets)
+        hooks.export.append(_export)
 
     async def changes(self, caller: Caller, after: int, began: int = 0) -> Records:
         """What changed since revision `after`; Refusal vault_old when that cannot be told any more."""
@@ -59,7 +66,7 @@ class Vault:
             lambda txn: vault.change(txn, caller.account, change, limit, hour), freeing=not change.put
         )
         if change.put or change.remove:
-            self.on_changed(caller.account, revision, caller.session)
+            self.on_changed(caller.account, revision, caller.device)
         return Changed(revision)
 
     async def run(self) -> None:
@@ -94,3 +101,8 @@ class Vault:
             octets=page.head.octets,
             octets_limit=self._config.vault_octets,
         )
+
+
+def _export(txn: Transaction, account: bytes, name: str) -> dict[str, Any]:
+    head = vault.figures(txn, account)
+    return {"vault_records": head.records, "vault_octets": head.octets}

@@ -9,7 +9,7 @@ from appliance.store import vault as rows
 from appliance.store.schema import VAULT_DOOMED, VAULT_INDEX, VAULT_RECORDS
 from tests.services import House, refused
 
-ADA = Caller(b"A" * 16, "ada", "member", b"S" * 16)
+ADA = Caller(b"A" * 16, "ada", "member", b"S" * 16, b"D" * 16)
 BOB = Caller(b"B" * 16, "bob", "member", b"T" * 16)
 
 
@@ -27,11 +27,11 @@ async def fill(vault: Vault, count: int, caller: Caller = ADA) -> None:
 
 async def test_another_device_hears_of_a_change_after_it_is_durable_and_reads_it(house: House) -> None:
     vault = open_vault(house)
-    heard: list[tuple[bytes, int, bytes]] = []
+    heard: list[tuple[bytes, int, bytes | None]] = []
 
-    def listen(account: bytes, revision: int, session: bytes) -> None:
+    def listen(account: bytes, revision: int, device: bytes | None) -> None:
         assert house.store.read(lambda txn: rows.figures(txn, account)).revision == revision
-        heard.append((account, revision, session))
+        heard.append((account, revision, device))
 
     vault.on_changed = listen
     assert (await vault.change(ADA, Change(put=[Put(rid(1), 0, b"one")]))).revision == 1
@@ -39,7 +39,7 @@ async def test_another_device_hears_of_a_change_after_it_is_durable_and_reads_it
     assert (await vault.change(ADA, Change())).revision == 2
     with refused("vault_conflict"):
         await vault.change(ADA, Change(put=[Put(rid(1), 1, b"late")]))
-    assert heard == [(ADA.account, 1, ADA.session), (ADA.account, 2, ADA.session)]
+    assert heard == [(ADA.account, 1, ADA.device), (ADA.account, 2, ADA.device)]
     page = await vault.changes(ADA, 1)
     assert (page.revision, page.more) == (2, False)
     assert [(one.id, one.version, one.data) for one in page.records] == [(rid(1), 2, None)]
