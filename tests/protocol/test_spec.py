@@ -27,7 +27,9 @@ def test_every_signature_context_is_in_the_spec() -> None:
     contexts = set()
     for path in PROTOCOL.glob("*.py"):
         contexts |= set(re.findall(r'^_\w*CONTEXT: Final = "(\w+)"$', path.read_text(), re.MULTILINE))
-    assert contexts == set(re.findall(r"^\| `(\w+)` \| (?:box|sender|fetch|account|device)", SPEC, re.MULTILINE))
+    assert contexts == set(
+        re.findall(r"^\| `(\w+)` \| (?:box|sender|fetch|account|device)", SPEC, re.MULTILINE)
+    )
 
 
 def test_the_figures_are_current() -> None:
