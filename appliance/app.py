@@ -26,12 +26,14 @@ from appliance.service.changes import Changes
 from appliance.service.collector import Collector
 from appliance.service.contacts import Contacts
 from appliance.service.delivery import Delivery
+from appliance.service.directory import Directory
 from appliance.service.health import Health
 from appliance.service.hosting import Hosting
+from appliance.service.household import make_household
 from appliance.service.housekeeping import Housekeeping
 from appliance.service.inbox import Inbox
 from appliance.service.outbox import Outbox
-from appliance.service.owner import Owner
+from appliance.service.people import People
 from appliance.service.places import Places
 from appliance.service.ports import Clock
 from appliance.service.post import Post
@@ -40,6 +42,8 @@ from appliance.service.relay import Relay
 from appliance.service.remotes import Remotes
 from appliance.service.settings import Settings
 from appliance.service.tor_watch import TorWatch
+from appliance.service.vault import Vault
+from appliance.store import forgetting
 from appliance.store.engine import Store
 from appliance.store.schema import open_store
 from appliance.store.storekey import KeyRing, open_keys
@@ -125,7 +129,7 @@ def _assemble(
     health = Health(store, clock, lambda: tor.status)
     relay = Relay(store, config, clock, host)
     cards = Cards(store, ring, clock)
-    owner = Owner(store, ring, clock, cards, changes)
+    home = make_household(store, ring, config, clock, cards, changes, tor)
     places = Places(store, ring, config, clock, remotes, cards, changes)
     contacts = Contacts(store, ring, clock, remotes, places, changes)
     inbox = Inbox(store, ring, config, clock, changes)
@@ -134,13 +138,34 @@ def _assemble(
     parts = (places, inbox, outbox, delivery)
     collector = Collector(store, ring, config, clock, remotes, relay, cards, parts, changes)
     post = Post(store, ring, config, clock, remotes, relay)
+    vault = Vault(store, config, clock)
+    directory = Directory(store, ring, config, clock)
+    people = People(remotes, directory, ring.identity.public)
     admission = Admission(store, config, clock, relay, contacts.is_peer)
     hosting = Hosting(store, config, clock, ring, host)
     housekeeping = Housekeeping(store, config, clock)
-    watch = TorWatch(tor, changes, owner, delivery, collector, places)
+    watch = TorWatch(tor, changes, home.lock, delivery, collector, places)
 
-    for part in (relay, admission, hosting, housekeeping, collector, post, tor, *parts):
+    for part in (
+        home,
+        relay,
+        admission,
+        hosting,
+        housekeeping,
+        collector,
+        post,
+        vault,
+        directory,
+        tor,
+        *parts,
+    ):
         settings.follow(part.configure)
+    for part in (vault, directory):
+        part.join(home.hooks)
+    vault.on_changed = post.on_vault_changed
+    directory.on_low = post.on_low
+    directory.removing.append(forgetting.mark)
+    home.hooks.ended.append(lambda account, session: post.end_session(session))
     outbox.on_due = delivery.look
     places.on_leaving = collector.look
     contacts.on_accept = collector.send_receipts
@@ -152,27 +177,38 @@ def _assemble(
     tasks.add("tor watch", watch.run)
     tasks.add("envelope sweep", relay.run_sweep)
     tasks.add("housekeeping", housekeeping.run)
+    tasks.add("vault sweep", vault.run)
     if not config.relay_only:
-        tasks.add("places", owner.when_unlocked(places.run))
-        tasks.add("sealing", owner.when_unlocked(outbox.run))
-        tasks.add("delivery", owner.when_unlocked(delivery.run))
-        tasks.add("collector", owner.when_unlocked(collector.run_here))
-        tasks.add("relay collector", owner.when_unlocked(collector.run_relays))
+        tasks.add("places", home.lock.when_unlocked(places.run))
+        tasks.add("sealing", home.lock.when_unlocked(outbox.run))
+        tasks.add("delivery", home.lock.when_unlocked(delivery.run))
+        tasks.add("collector", home.lock.when_unlocked(collector.run_here))
+        tasks.add("relay collector", home.lock.when_unlocked(collector.run_relays))
         always, unlocked = post.tasks()
         for name, run in always:
             tasks.add(name, run)
         for name, run in unlocked:
-            tasks.add(name, owner.when_unlocked(run))
+            tasks.add(name, home.lock.when_unlocked(run))
     return Box(
         clock=clock,
         relay=relay,
         admission=admission,
-        owner=owner,
+        lock=home.lock,
+        nameplate=home.nameplate,
+        door=home.door,
+        sign_in=home.sign_in,
+        accounts=home.accounts,
+        members=home.members,
+        invites=home.invites,
+        linking=home.linking,
         contacts=contacts,
         outbox=outbox,
         inbox=inbox,
         places=places,
         post=post,
+        vault=vault,
+        directory=directory,
+        people=people,
         hosting=hosting,
         settings=settings,
         health=health,
@@ -200,6 +236,6 @@ def _bind(config: Config, data: Path) -> list[Entrance]:
 def _ready(loopback: Entrance, box: Box) -> Ready:
     name, port = loopback.listener.getsockname()[:2]
     url = f"http://{f'[{name}]' if ':' in name else name}:{port}/"
-    token = box.owner.claim_token
+    token = box.door.claim_token
     claim = None if token is None else f"{url}#claim={token}"
     return Ready(__version__, url, claim, box.relay.host, box.tor.status.phase)

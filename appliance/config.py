@@ -72,6 +72,20 @@ class Config:
     outbox_octets: int = setting(64 * MIB, "Largest file that can be sent.", unit="bytes")
     collect_seconds: int = setting(120, "Pause between two collections at a relay.", unit="seconds")
     inbox_octets: int = setting(4 * GIB, "Space for what arrives for this box.", unit="bytes")
+    # Accounts
+    registration: Literal["open", "invite", "closed"] = setting(
+        "invite", "Who may make an account here: open (with work), invite, closed."
+    )
+    registration_memory_kib: int = setting(
+        8192, "Memory of one guess of the puzzle of an open registration.", unit="KiB", least=64, most=1 << 20
+    )
+    registration_bits: int = setting(4, "Difficulty of that puzzle: leading zero bits.", least=0, most=20)
+    registrations_hour: int = setting(60, "New accounts in one hour when registration is open.")
+    accounts_most: int = setting(1000, "Accounts on this box.")
+    kdf_memory_kib: int = setting(
+        19456, "Least memory with which a client stretches a passphrase.", unit="KiB", least=8, most=1 << 20
+    )
+    kdf_passes: int = setting(2, "Least passes with which a client stretches a passphrase.", most=16)
     # Members' messages
     member_envelopes: int = setting(4096, "Envelopes that may wait in one mailbox of a member.")
     member_octets: int = setting(64 * MIB, "Space for all that waits for one member.", unit="bytes")

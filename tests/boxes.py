@@ -100,6 +100,8 @@ FAST = {
     "sweep_seconds": 1,
     "work_bits": 1,
     "work_memory_kib": 64,
+    "kdf_memory_kib": 64,
+    "kdf_passes": 1,
 }
 
 

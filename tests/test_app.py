@@ -120,7 +120,7 @@ async def test_an_invited_box_keeps_mailboxes_and_a_stranger_cannot(tmp_path):
 async def test_a_protected_box_starts_locked_relays_and_opens_by_the_passphrase(tmp_path):
     net = Net()
     async with running(net, tmp_path / "bob") as bob:
-        await bob.desk.http.call("POST", "/v1/protection", dict, {"passphrase": PASSPHRASE, "protect": True})
+        await bob.desk.protect(PASSPHRASE, True)
         card = (await bob.desk.identity()).card
     async with running(net, tmp_path / "bob") as bob, running(net, tmp_path / "alice") as alice:
         state = await bob.desk.state()
@@ -137,7 +137,7 @@ async def test_a_protected_box_starts_locked_relays_and_opens_by_the_passphrase(
         await until(sent)  # the locked box took the envelope
         with pytest.raises(Refusal) as caught:
             await bob.desk.sign_in("not the passphrase")
-        assert caught.value.code == "wrong_passphrase"
+        assert caught.value.code == "wrong_sign_in"
         await bob.desk.sign_in(PASSPHRASE)
         (note,) = await until(arrived(bob.desk, 1))
         assert note.text == "Wake up"

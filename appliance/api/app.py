@@ -27,8 +27,9 @@ from appliance.api.call import (
     refusal_headers,
     wanted_media,
 )
+from appliance.api.cookies import tokens_of
 from appliance.api.entrance import Entrance
-from appliance.api.gate import SESSION_COOKIE, Gate, RawHeaders, header, session_token
+from appliance.api.gate import Gate, RawHeaders, header
 from appliance.api.handlers import UPLOAD_OCTETS, Nothing
 from appliance.api.limits import Limits
 from appliance.api.routes import ROUTES, Row
@@ -43,8 +44,6 @@ if TYPE_CHECKING:
 
 SMALL_OCTETS = 64 * 1024
 """Answers up to this size are not counted: the kernel takes them whole."""
-
-COOKIE_SECONDS = 30 * 24 * 3600
 
 
 class Disconnected(Exception):
@@ -93,7 +92,7 @@ class Application:
         if visit.kind not in row.entrances:
             raise Refusal("not_found")
         self._gate.check_open(visit)
-        token = session_token(headers)
+        token, refresh = tokens_of(headers)
         caller = self._gate.caller(visit, token)
         self._gate.check_caller(row, caller, token)
         query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
@@ -106,7 +105,7 @@ class Application:
             if row.request is not None and row.request is not bytes:
                 body = codec.read(raw, row.request, media_of(header(headers, b"content-type")))
                 raw = b""
-            result = row.handler(self._box, Call(visit, caller, token, path, query, body, raw))
+            result = row.handler(self._box, Call(visit, caller, refresh, path, query, body, raw))
             if isawaitable(result):
                 result = await result
         if isinstance(result, Download):
@@ -114,13 +113,12 @@ class Application:
         return self._write(result, headers)
 
     def _write(self, result: Any, headers: RawHeaders) -> tuple[int, Headers, bytes]:
-        cookies: Headers = []
+        more: Headers = []
         if isinstance(result, Answer):
-            cookies = [_cookie(result.cookie)] if result.cookie is not None else []
-            result = result.value
+            more, result = result.headers, result.value
         media = wanted_media(header(headers, b"accept"), header(headers, b"content-type"))
         body = codec.write(Nothing() if result is None else result, media)
-        return 200, [*body_headers(media, body), *cookies], body
+        return 200, [*body_headers(media, body), *more], body
 
     def refuse(self, scope: Any, error: Exception, route: str) -> tuple[int, Headers, bytes]:
         """The answer to anything that was raised, in one shape; counted by route."""
@@ -216,9 +214,3 @@ def body_headers(media: str, body: bytes) -> Headers:
         (b"content-length", str(len(body)).encode()),
         *PLAIN_HEADERS,
     ]
-
-
-def _cookie(token: str) -> tuple[bytes, bytes]:
-    age = COOKIE_SECONDS if token else 0
-    value = f"{SESSION_COOKIE}={token}; Max-Age={age}; Path=/; HttpOnly; SameSite=Strict"
-    return b"set-cookie", value.encode()

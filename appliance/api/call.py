@@ -37,12 +37,13 @@ class Visit:
 class Call:
     """One admitted request: `body` is the parsed message, `raw` the bytes where a row takes bytes.
 
-    `caller` is who is signed in, `OPERATOR` on the control socket without a sign-in, or None.
+    `caller` is who is signed in, `OPERATOR` on the control socket without a sign-in, or None; `refresh` the
+    refresh cookie's token.
     """
 
     visit: Visit
     caller: Caller | None = field(default=None, repr=False)
-    token: str = field(default="", repr=False)
+    refresh: str = field(default="", repr=False)
     path: Mapping[str, str] = field(default_factory=dict, repr=False)
     query: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: Any = field(default=None, repr=False)
@@ -67,10 +68,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a handler gives when the value alone is not enough: a cookie to set or to clear."""
+    """What a handler gives when the value alone is not enough: headers that set or clear cookies."""
 
     value: Any
-    cookie: str | None = field(default=None, repr=False)
+    headers: Headers = field(default_factory=list, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

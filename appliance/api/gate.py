@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from appliance.api.row import Row
     from appliance.service.box import Box
 
-SESSION_COOKIE = "island"
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
@@ -62,11 +61,11 @@ class Gate:
 
     def has_opened(self) -> bool:
         """Whether strangers are served."""
-        return self._box.owner.claimed or self._box.config.relay_only
+        return self._box.nameplate.claimed or self._box.config.relay_only
 
     def caller(self, visit: Visit, token: str) -> Caller | None:
         """Who asks: by the access token, or the operator by the control socket's file mode."""
-        found = self._box.owner.caller(token) if token else None
+        found = self._box.sign_in.caller(token) if token else None
         return OPERATOR if found is None and visit.kind == "control" else found
 
     def check_caller(self, row: Row, caller: Caller | None, token: str) -> None:
@@ -74,6 +73,8 @@ class Gate:
         if row.who == "anyone":
             return
         if caller is None or (row.who == "member" and not caller.is_member):
+            if token and self._box.lock.locked:
+                raise Refusal("locked")
             raise Refusal("session_ended" if token else "sign_in")
         if row.who == "owner" and caller.role != "owner":
             raise Refusal("owner_only")
@@ -93,14 +94,3 @@ class Gate:
             known = bool(name) and (name in _LOOPBACK_NAMES or name == listen)
         if not known:
             raise Refusal("wrong_host")
-
-
-def session_token(headers: RawHeaders) -> str:
-    """The session cookie's value, or ""."""
-    for key, value in headers:
-        if key == b"cookie":
-            for pair in value.decode("latin-1").split(";"):
-                name, _, token = pair.strip().partition("=")
-                if name == SESSION_COOKIE:
-                    return token.strip('"')
-    return ""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from appliance.api.call import Answer, Call, Download
+from appliance.api.call import Call, Download
 from appliance.api.stream import settle
 from appliance.errors import REFUSALS, Refusal
-from appliance.protocol.desk import Name, Passphrase, SessionIssued, State, Uploaded
+from appliance.protocol.desk import State, Uploaded
 from appliance.protocol.messages import Deposited, Message, Nonces, RelayInfo
 
 if TYPE_CHECKING:
@@ -35,26 +35,6 @@ class Errors(Message, omit_defaults=False):
     """Every refusal."""
 
     errors: list[ErrorRow]
-
-
-class NewName(Message):
-    """The name that the address card tells."""
-
-    name: Name
-
-
-class NewPassphrase(Message):
-    """A change of the passphrase."""
-
-    old: Passphrase
-    new: Passphrase
-
-
-class Protection(Message):
-    """Whether the store key is wrapped by the passphrase."""
-
-    passphrase: Passphrase
-    protect: bool
 
 
 class Nothing(Message):
@@ -98,27 +78,6 @@ async def state(box: Box, call: Call) -> State:
     if "after" in call.query:
         await box.changes.wait(call.number("after", 0), LONG_POLL_SECONDS)
     return box.state(call.caller)
-
-
-async def claim(box: Box, call: Call) -> Answer:
-    """The first owner; the session travels in the cookie."""
-    # Who may open the control socket runs the box: they need no link.
-    trusted = call.visit.kind == "control"
-    token = await box.owner.claim(call.body, trusted=trusted)
-    return Answer(SessionIssued(call.body.name), cookie=token)
-
-
-async def sign_in(box: Box, call: Call) -> Answer:
-    """A session for the right passphrase; a locked box opens."""
-    token = await box.owner.sign_in(call.body.passphrase)
-    return Answer(SessionIssued(box.owner.name), cookie=token)
-
-
-async def sign_out(box: Box, call: Call) -> Answer:
-    """End the session."""
-    if call.token:
-        await box.owner.sign_out(call.token)
-    return Answer(Nothing(), cookie="")
 
 
 async def upload(box: Box, call: Call) -> Uploaded:

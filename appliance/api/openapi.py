@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
+from appliance.api.cookies import ACCESS
 from appliance.api.entrance import Kind
-from appliance.api.gate import SESSION_COOKIE
 from appliance.api.routes import ROUTES, Row
 from appliance.errors import REFUSALS
 from appliance.protocol import codec
@@ -42,7 +42,7 @@ def document(kind: Kind) -> dict[str, Any]:
         "components": {
             "schemas": components,
             "securitySchemes": {
-                who: {"type": "apiKey", "in": "cookie", "name": SESSION_COOKIE}
+                who: {"type": "apiKey", "in": "cookie", "name": ACCESS}
                 for who in ("member", "admin", "owner")
             },
         },

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final, Self
 from urllib.parse import quote
 
+import trio
+
 from appliance.client.entrance import Entrance
 from appliance.client.http import Http
+from appliance.errors import Refusal
 from appliance.protocol import codec
+from appliance.protocol.account import Door, Kdf, NameQuery, Register, Session, SignIn
 from appliance.protocol.desk import (
     AddContact,
     CardPreview,
     CardText,
     ChangeSettings,
-    Claim,
     Compose,
     Contact,
     Contacts,
@@ -27,20 +32,21 @@ from appliance.protocol.desk import (
     NewGrant,
     NewReader,
     NewReaderKey,
+    NewTitle,
     Outbox,
+    Protection,
     Reader,
     ReaderKeys,
     Readers,
     RelayLoad,
-    SessionIssued,
     Settings,
-    SignIn,
     State,
     Uploaded,
     UsedRelay,
     UsedRelays,
     UseRelay,
 )
+from appliance.protocol.passphrase import Stretched, stretch, wrap
 
 CHUNK: Final = 1 << 20
 """Bytes of a file in one request."""
@@ -48,6 +54,9 @@ CHUNK: Final = 1 << 20
 RAW: Final = "application/octet-stream"
 # Argon2id on a small machine, and a relay that is asked over Tor, take their time.
 SLOW_SECONDS: Final = 180.0
+SHORTEST_PASSPHRASE: Final = 8
+LABEL: Final = "command line"
+"""What this client is called in the list of sign-ins."""
 
 
 class Desk:
@@ -67,15 +76,54 @@ class Desk:
         """The state now; with `after`, as soon as its revision is newer (at most some 25 s)."""
         return await self.http.call("GET", "/v1/state" + ("" if after is None else f"?after={after}"), State)
 
-    async def claim(self, token: str, name: str, passphrase: str, *, protect: bool = False) -> SessionIssued:
-        """Make the box one's own."""
-        value = Claim(token=token, name=name, passphrase=passphrase, protect=protect)
-        return await self.http.call("POST", "/v1/claim", SessionIssued, value, seconds=SLOW_SECONDS)
+    async def door(self) -> Door:
+        """Who may make an account, and how a passphrase must be stretched."""
+        return await self.http.call("GET", "/v1/door", Door)
 
-    async def sign_in(self, passphrase: str) -> SessionIssued:
-        """Sign in; opens a locked box."""
-        value = SignIn(passphrase=passphrase)
-        return await self.http.call("POST", "/v1/session", SessionIssued, value, seconds=SLOW_SECONDS)
+    async def claim(self, token: str, name: str, passphrase: str, *, protect: bool = False) -> Session:
+        """Make the box one's own: an account named like `name` as far as it can be, and the box's title.
+
+        Refusal weak_passphrase: the box cannot tell, since it never sees the passphrase.
+        """
+        if len(passphrase) < SHORTEST_PASSPHRASE:
+            raise Refusal("weak_passphrase", least=SHORTEST_PASSPHRASE)
+        door = await self.door()
+        kdf = Kdf(os.urandom(16), door.kdf_memory_kib, door.kdf_passes)
+        account, keys = os.urandom(16), await _stretch(passphrase, kdf)
+        value = Register(
+            account=account,
+            name=account_name(name),
+            kdf=kdf,
+            authentication=keys.authentication,
+            wrapped=wrap(keys.wrapping, account, os.urandom(32), os.urandom(24)),
+            label=LABEL,
+            invite=token,
+            protect=protect,
+        )
+        session = await self.http.call("POST", "/v1/accounts", Session, value, seconds=SLOW_SECONDS)
+        if session.name != name:
+            await self.rename(name)
+        return session
+
+    async def sign_in(self, passphrase: str, name: str = "", totp: str | None = None) -> Session:
+        """Sign in, as the first owner at the control socket if no name is given; opens a locked box."""
+        name = name or (await self.state()).name
+        value = SignIn(name=name, authentication=await self._prove(name, passphrase), label=LABEL, totp=totp)
+        return await self.http.call("POST", "/v1/session", Session, value, seconds=SLOW_SECONDS)
+
+    async def protect(self, passphrase: str, protect: bool) -> None:
+        """Let the box start locked until this owner signs in, or no longer."""
+        proof = await self._prove((await self.state()).name, passphrase)
+        content = codec.write(Protection(authentication=proof, protect=protect), codec.JSON)
+        await self.http.exchange("POST", "/v1/protection", content, seconds=SLOW_SECONDS)
+
+    async def rename(self, title: str) -> None:
+        """Change what the box is called."""
+        await self.http.exchange("POST", "/v1/name", codec.write(NewTitle(name=title), codec.JSON))
+
+    async def _prove(self, name: str, passphrase: str) -> bytes:
+        kdf = await self.http.call("POST", "/v1/session/parameters", Kdf, NameQuery(name=name))
+        return (await _stretch(passphrase, kdf)).authentication
 
     async def identity(self) -> Identity:
         """Address, name and card of the box."""
@@ -210,3 +258,13 @@ class Desk:
     async def change_settings(self, values: dict[str, Any]) -> Settings:
         """New values; None goes back to the default."""
         return await self.http.call("PATCH", "/v1/settings", Settings, ChangeSettings(values=values))
+
+
+def account_name(name: str) -> str:
+    """An account name made of a person's name: lower case, other characters become hyphens."""
+    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:32].strip("-")
+    return plain or "owner"
+
+
+async def _stretch(passphrase: str, kdf: Kdf) -> Stretched:
+    return await trio.to_thread.run_sync(stretch, passphrase, kdf)

@@ -6,10 +6,10 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from appliance.protocol.messages import Message
+from appliance.protocol.account import Role
+from appliance.protocol.messages import Bytes32, Message
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-Passphrase = Annotated[str, msgspec.Meta(max_length=1024)]
 ItemKind = Literal["note", "file"]
 
 
@@ -37,7 +37,10 @@ class RelayBrief(Message, omit_defaults=False):
 
 
 class State(Message, omit_defaults=False):
-    """Everything the first page needs; long-polled by `revision`."""
+    """Everything the first page needs; long-polled by `revision`.
+
+    `name` and `role` are of who is signed in; at the control socket without a sign-in, the first owner's.
+    """
 
     revision: int
     version: str
@@ -50,30 +53,23 @@ class State(Message, omit_defaults=False):
     tor: TorState
     protected: bool = False
     name: str = ""
+    role: Role | None = None
     inbox_unseen: int = 0
     outbox_waiting: int = 0
     relay: RelayBrief | None = None
 
 
-class Claim(Message):
-    """Make this box one's own. `protect` wraps the store key by the passphrase."""
+class NewTitle(Message):
+    """What the box is called, at its door and on its address card."""
 
-    token: str
     name: Name
-    passphrase: Passphrase
-    protect: bool = False
 
 
-class SignIn(Message):
-    """Sign in; unlocks a locked box."""
+class Protection(Message):
+    """Whether the store key is wrapped by an owner's authentication key, so that the box starts locked."""
 
-    passphrase: Passphrase
-
-
-class SessionIssued(Message, omit_defaults=False):
-    """A session; the token travels in the cookie only, and here for the claim's first answer."""
-
-    name: str
+    authentication: Bytes32
+    protect: bool
 
 
 class Identity(Message, omit_defaults=False):

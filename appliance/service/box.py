@@ -8,20 +8,30 @@ from dataclasses import dataclass
 from appliance import __version__
 from appliance.config import Config
 from appliance.protocol.desk import State
+from appliance.service.accounts import Accounts
 from appliance.service.admission import Admission
 from appliance.service.caller import Caller
 from appliance.service.changes import Changes
 from appliance.service.contacts import Contacts
+from appliance.service.directory import Directory
+from appliance.service.door import Door
 from appliance.service.health import Health
 from appliance.service.hosting import Hosting
 from appliance.service.inbox import Inbox
+from appliance.service.invites import Invites
+from appliance.service.linking import Linking
+from appliance.service.lock import Lock
+from appliance.service.members import Members
+from appliance.service.nameplate import Nameplate
 from appliance.service.outbox import Outbox
-from appliance.service.owner import Owner
+from appliance.service.people import People
 from appliance.service.places import Places
 from appliance.service.ports import Clock, TorPort
 from appliance.service.post import Post
 from appliance.service.relay import Relay
 from appliance.service.settings import Settings
+from appliance.service.sign_in import SignIn
+from appliance.service.vault import Vault
 
 
 @dataclass(frozen=True)
@@ -31,12 +41,22 @@ class Box:
     clock: Clock
     relay: Relay
     admission: Admission
-    owner: Owner
+    lock: Lock
+    nameplate: Nameplate
+    door: Door
+    sign_in: SignIn
+    accounts: Accounts
+    members: Members
+    invites: Invites
+    linking: Linking
     contacts: Contacts
     outbox: Outbox
     inbox: Inbox
     places: Places
     post: Post
+    vault: Vault
+    directory: Directory
+    people: People
     hosting: Hosting
     settings: Settings
     health: Health
@@ -58,24 +78,25 @@ class Box:
         self.health.count_refusal(route, code)
 
     def state(self, caller: Caller | None) -> State:
-        """What the first page shows; private parts only for an owner."""
-        signed_in = caller is not None and caller.role == "owner"
-        owner = self.owner
+        """What the first page shows; the desk's own figures only for an owner."""
         config = self.config
-        private = signed_in and not owner.locked
+        owns = caller is not None and caller.role == "owner"
+        private = owns and not self.lock.locked
+        name = "" if caller is None else caller.name if caller.is_member else self.nameplate.first_owner
         return State(
             revision=self.changes.revision,
             version=__version__,
             time=int(self.clock()),
-            claimed=owner.claimed,
-            locked=owner.locked,
-            signed_in=signed_in,
+            claimed=self.nameplate.claimed,
+            locked=self.lock.locked,
+            signed_in=caller is not None,
             relay_only=config.relay_only,
             address=self.relay.host,
             tor=self.tor.status,
-            protected=owner.protected and private,
-            name=owner.name if private else "",
+            protected=self.lock.protected and private,
+            name=name,
+            role=None if caller is None else caller.role,
             inbox_unseen=self.inbox.unseen() if private else 0,
             outbox_waiting=self.outbox.waiting() if private else 0,
-            relay=self.hosting.brief() if signed_in else None,
+            relay=self.hosting.brief() if owns else None,
         )

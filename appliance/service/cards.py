@@ -6,7 +6,7 @@ from appliance.protocol import onion
 from appliance.protocol.card import MAX_ROUTES, Card, Route, card_text, sign_card
 from appliance.protocol.keys import SealingKey
 from appliance.service.ports import Clock, hour_of
-from appliance.store import account, places
+from appliance.store import accounts, places
 from appliance.store.engine import Store
 from appliance.store.storekey import KeyRing
 from appliance.store.transaction import Transaction
@@ -37,8 +37,8 @@ class Cards:
         kept = self._kept.get(contact)
         if kept is None:
             routes = self._store.read(lambda txn: self._routes(txn, contact))
-            owner = self._store.read(lambda txn: account.find(txn, self._ring.machine))
-            kept = self._kept[contact] = self._sign(routes, owner)
+            plate = self._store.read(lambda txn: accounts.plate(txn, self._ring.machine))
+            kept = self._kept[contact] = self._sign(routes, plate.title)
         return kept
 
     def public_text(self) -> str:
@@ -58,11 +58,11 @@ class Cards:
         ready.sort(key=lambda place: -1 if place.onion == here else order.get(place.onion, MAX_ROUTES))
         return [Route(place.onion, place.mailbox, place.capability) for place in ready[:MAX_ROUTES]]
 
-    def _sign(self, routes: list[Route], owner: account.Owner | None) -> bytes:
+    def _sign(self, routes: list[Route], name: str) -> bytes:
         card = Card(
             version=VERSION,
             identity=self._ring.identity.public,
-            name="" if owner is None else owner.name,
+            name=name,
             sealing=self.sealing_key().public,
             routes=routes,
             issued_hour=hour_of(self._clock()),

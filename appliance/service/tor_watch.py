@@ -10,7 +10,7 @@ import trio
 from appliance.service.changes import Changes
 from appliance.service.collector import Collector
 from appliance.service.delivery import Delivery
-from appliance.service.owner import Owner
+from appliance.service.lock import Lock
 from appliance.service.places import Places
 from appliance.service.ports import TorPort
 
@@ -37,14 +37,14 @@ class TorWatch:
         self,
         tor: WatchedTor,
         changes: Changes,
-        owner: Owner,
+        lock: Lock,
         delivery: Delivery,
         collector: Collector,
         places: Places,
     ) -> None:
         self._tor = tor
         self._changes = changes
-        self._owner = owner
+        self._lock = lock
         self._delivery = delivery
         self._collector = collector
         self._places = places
@@ -57,7 +57,7 @@ class TorWatch:
         while True:
             revision = self._tor.revision
             now = self._tor.status.phase in _CONNECTED
-            if now and not connected and not self._owner.locked:
+            if now and not connected and not self._lock.locked:
                 self._places.provision()
                 self._collector.look()
                 await self._delivery.hasten_all()

@@ -2,15 +2,16 @@
 
 `machine.key` (32 octets, mode 0600) lies beside the data file. It always wraps the identity seed, so that a
 restarted box can show its onion before anybody signs in. The store key, which seals all that the owner
-keeps, is wrapped by the machine key, or, once protected, by the owner's passphrase (Argon2id); then the box
-starts locked. The keys that are used are derived from these two, so neither seals anything itself.
+keeps, is wrapped by the machine key, or, once protected, by an owner's authentication key (which a client
+derives from their passphrase; Argon2id here once more); then the box starts locked. The keys that are used
+are derived from these two, so neither seals anything itself.
 """
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import trio
 from argon2.low_level import Type, hash_secret_raw
@@ -79,6 +80,21 @@ class Sealer:
         return "<Sealer>"
 
 
+class Wrapping(NamedTuple):
+    """The store key as it is written: under which name, and wrapped."""
+
+    name: bytes
+    value: bytes
+
+    def write(self, txn: Transaction) -> None:
+        """Replace the wrapping there was."""
+        txn.put(KEYS, self.name, self.value)
+        txn.delete(KEYS, _STORE if self.name == _PROTECTED else _PROTECTED)
+
+    def __repr__(self) -> str:
+        return "<Wrapping>"
+
+
 class KeyRing:
     """The opened keys: `identity` and `machine` always, `sealer` unless the box is locked."""
 
@@ -97,12 +113,12 @@ class KeyRing:
 
     @property
     def locked(self) -> bool:
-        """Whether the store key waits for the passphrase."""
+        """Whether the store key waits for its authentication key."""
         return self.sealer is None
 
     @property
     def protected(self) -> bool:
-        """Whether the store key is wrapped by the passphrase."""
+        """Whether the store key is wrapped by an authentication key."""
         return self._wrapped is not None
 
     def require(self) -> Sealer:
@@ -111,45 +127,34 @@ class KeyRing:
             raise Refusal("locked")
         return self.sealer
 
-    async def unlock(self, passphrase: str) -> None:
-        """Open the store key by the passphrase; Refusal wrong_passphrase. Unprotected: nothing to do."""
+    async def unlock(self, secret: bytes) -> None:
+        """Open the store key by an authentication key; Refusal wrong_passphrase. Nothing to do without."""
         if self._wrapped is None:
             return
         salt, sealed = self._wrapped[:_SALT_SIZE], self._wrapped[_SALT_SIZE:]
-        wrapping = Sealer(await _stretch(passphrase, salt))
+        wrapping = Sealer(await _stretch(secret, salt))
         try:
-            secret = wrapping.open(KEYS, _PROTECTED, sealed)
+            opened = wrapping.open(KEYS, _PROTECTED, sealed)
         except Refusal:
             raise Refusal("wrong_passphrase") from None
-        self._secret, self.sealer = secret, Sealer(secret)
+        self._secret, self.sealer = opened, Sealer(opened)
 
-    async def protect(self, passphrase: str) -> None:
-        """Wrap the store key by this passphrase from now on (also to change it); Refusal locked."""
+    async def wrap(self, secret: bytes | None) -> Wrapping:
+        """The store key wrapped by an authentication key, or by the machine key again; Refusal locked.
+
+        Write it in the transaction that changes the account, and `adopt` it after the commit.
+        """
         if self._secret is None:
             raise Refusal("locked")
+        if secret is None:
+            return Wrapping(_STORE, self.machine.seal(KEYS, _STORE, self._secret))
         salt = os.urandom(_SALT_SIZE)
-        wrapping = Sealer(await _stretch(passphrase, salt))
-        wrapped = salt + wrapping.seal(KEYS, _PROTECTED, self._secret)
+        sealer = Sealer(await _stretch(secret, salt))
+        return Wrapping(_PROTECTED, salt + sealer.seal(KEYS, _PROTECTED, self._secret))
 
-        def job(txn: Transaction) -> None:
-            txn.put(KEYS, _PROTECTED, wrapped)
-            txn.delete(KEYS, _STORE)
-
-        await self._store.write(job)
-        self._wrapped = wrapped
-
-    async def unprotect(self) -> None:
-        """Wrap the store key by the machine key again; Refusal locked."""
-        if self._secret is None:
-            raise Refusal("locked")
-        plain = self.machine.seal(KEYS, _STORE, self._secret)
-
-        def job(txn: Transaction) -> None:
-            txn.put(KEYS, _STORE, plain)
-            txn.delete(KEYS, _PROTECTED)
-
-        await self._store.write(job)
-        self._wrapped = None
+    def adopt(self, wrapping: Wrapping) -> None:
+        """Take a wrapping as the one that is written."""
+        self._wrapped = wrapping.value if wrapping.name == _PROTECTED else None
 
     def derive(self, purpose: bytes, length: int) -> bytes:
         """Key material of the store key for one purpose; the same each time. Refusal locked."""
@@ -213,9 +218,9 @@ def _write_machine_key(path: Path) -> bytes:
     return key
 
 
-async def _stretch(passphrase: str, salt: bytes) -> bytes:
+async def _stretch(secret: bytes, salt: bytes) -> bytes:
     def work() -> bytes:
-        return hash_secret_raw(passphrase.encode(), salt, PASSES, MEMORY_KIB, 1, _KEY_SIZE, Type.ID)
+        return hash_secret_raw(secret, salt, PASSES, MEMORY_KIB, 1, _KEY_SIZE, Type.ID)
 
     return await trio.to_thread.run_sync(work, limiter=_HASHING)
 

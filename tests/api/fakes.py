@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
 
 import trio
 
 from appliance.config import Config
 from appliance.errors import Refusal
+from appliance.protocol import codec
+from appliance.protocol.account import Register, Session, SignIn
 from appliance.protocol.desk import Contacts, InboxItem, Outbox, State, TorState, Uploaded
 from appliance.protocol.messages import (
     Acknowledge,
@@ -26,9 +29,16 @@ from appliance.protocol.messages import (
 from appliance.service.arrivals import Arrivals, Watcher
 from appliance.service.caller import Caller
 from appliance.service.changes import Changes
+from appliance.service.guesses import Place
 from appliance.service.nonces import StreamNonces
+from appliance.service.sign_in import Issued
 
 ADDRESS = "a" * 55 + "d.onion"
+OPEN_SESAME = b"o" * 32
+SIGN_IN = codec.write(SignIn(name="ann", authentication=OPEN_SESAME, label="test"), codec.JSON)
+ISSUED = Issued(
+    Session(b"A" * 16, "ann", "owner", ADDRESS, b"S" * 16, b"W" * 72, b"E" * 16, False, 0), "good", "fresh"
+)
 FULL_MAILBOX = b"F" * 20
 BROKEN_MAILBOX = b"B" * 20
 
@@ -79,31 +89,35 @@ class FakeRelay:
         watcher.watch(message.mailbox)
 
 
-class FakeOwner:
-    name = "Ann"
-    claimed = True
-    locked = False
+class FakeSignIn:
+    """The access tokens `good` (an owner), `admin`, `member` (with a device) and `agent` are signed in."""
 
     def caller(self, token: str) -> Caller | None:
-        """The cookie `good` is an owner; `member`, `admin` and `agent` are accounts of these roles."""
         role = {"good": "owner"}.get(token, token)
         if role not in ("owner", "admin", "member", "agent"):
             return None
         device = b"D" * 16 if role == "member" else None
         return Caller(role.encode().ljust(16), role, role, b"S" * 16, device)
 
-    async def sign_in(self, passphrase: str) -> str:
-        if passphrase != "open sesame":
-            raise Refusal("wrong_passphrase")
-        return "good"
+    async def sign_in(self, body: SignIn, place: Place) -> Issued:
+        if body.authentication != OPEN_SESAME:
+            raise Refusal("wrong_sign_in")
+        return ISSUED
 
-    async def sign_out(self, token: str) -> None:
-        assert token == "good"
+    async def refresh(self, token: str) -> Issued:
+        if token != "fresh":
+            raise Refusal("session_ended")
+        return ISSUED
 
-    async def claim(self, claim: Any, *, trusted: bool) -> str:
-        if claim.token != "token" and not trusted:
+    async def end(self, caller: Caller, session: bytes) -> None:
+        assert session == caller.session
+
+
+class FakeDoor:
+    async def register(self, body: Register, place: Place, *, trusted: bool) -> Issued:
+        if body.invite != "token" and not trusted:
             raise Refusal("wrong_token")
-        return "good"
+        return ISSUED
 
 
 class FakeItems:
@@ -145,7 +159,10 @@ class FakeBox:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.relay = self.admission = FakeRelay()
-        self.owner = FakeOwner()
+        self.sign_in = FakeSignIn()
+        self.door = FakeDoor()
+        self.nameplate = SimpleNamespace(claimed=True)
+        self.lock = SimpleNamespace(locked=False)
         self.outbox = self.inbox = FakeItems()
         self.contacts = FakeContacts()
         self.changes = Changes()
@@ -156,7 +173,7 @@ class FakeBox:
         signed_in = caller is not None
         tor = TorState("off", 0, "off")
         return State(
-            self.changes.revision, "0", 0, self.owner.claimed, False, signed_in, False, ADDRESS, tor, "Ann"
+            self.changes.revision, "0", 0, self.nameplate.claimed, False, signed_in, False, ADDRESS, tor
         )
 
     def public_card(self) -> str:

@@ -10,6 +10,7 @@ import trio
 
 from appliance.protocol import codec
 from appliance.protocol.messages import Deposit, Deposited, DepositGroup, Outcome
+from tests.api.fakes import SIGN_IN
 
 GET = b"GET %s HTTP/1.1\r\nhost: localhost\r\n\r\n"
 
@@ -138,11 +139,11 @@ async def test_a_client_is_told_to_go_on_with_its_body(house):
     async with house() as h, await h.dial() as stream:
         await stream.send_all(
             b"POST /v1/session HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
-            b"content-length: 28\r\nexpect: 100-continue\r\n\r\n"
+            b"content-length: %d\r\nexpect: 100-continue\r\n\r\n" % len(SIGN_IN)
         )
         with trio.fail_after(5):
             assert (await stream.receive_some(1000)).startswith(b"HTTP/1.1 100")
-        await stream.send_all(b'{"passphrase":"open sesame"}')
+        await stream.send_all(SIGN_IN)
         assert (await h.read(stream))[0] == 200
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 import time
 from base64 import b32decode
 
 import pytest
-import trio
 
-from appliance.client.entrance import onion
+from appliance.client.desk import Desk
+from appliance.client.entrance import loopback, onion
 from appliance.client.relay import Relay
 from appliance.client.stream import open_stream
 from appliance.errors import Refusal
@@ -108,34 +107,22 @@ async def test_a_box_is_claimed_by_its_link_and_then_opens_to_strangers(tmp_path
         async with Relay(onion(net.dial, box.ready.onion), box.ready.onion) as relay:
             with pytest.raises(Refusal, match="not_claimed"):
                 await relay.info()
-            claim = {"token": "wrong", "name": "Ann", "passphrase": PASSPHRASE}
-            assert (await _post(port, "/v1/claim", claim))[0] == 403
-            status, cookie, answer = await _post(port, "/v1/claim", claim | {"token": fragment})
-            assert (status, answer) == (200, {"name": "Ann"})
-            assert (await _post(port, "/v1/claim", claim | {"token": fragment}))[0] == 409
+            async with Desk(loopback(f"127.0.0.1:{port}")) as desk:
+                with pytest.raises(Refusal, match="wrong_token"):
+                    await desk.claim("wrong", "Ann", PASSPHRASE)
+                with pytest.raises(Refusal, match="weak_passphrase"):
+                    await desk.claim(fragment, "Ann", "short")
+                assert (await desk.claim(fragment, "Ann", PASSPHRASE)).role == "owner"
+                assert (await desk.identity()).name == "Ann"
+            async with Desk(loopback(f"127.0.0.1:{port}")) as desk:
+                with pytest.raises(Refusal, match="invite"):
+                    await desk.claim(fragment, "Eve", PASSPHRASE)
+                with pytest.raises(Refusal, match="sign_in"):
+                    await desk.outbox()
+                with pytest.raises(Refusal, match="wrong_sign_in"):
+                    await desk.sign_in("not this one", "ann")
+                await desk.sign_in(PASSPHRASE, "ann")
+                assert (await desk.outbox()).items == []
+                state = await desk.state()
+                assert (state.name, state.role, state.signed_in) == ("ann", "owner", True)
             assert (await relay.info()).policy == "invite"
-        assert (await _get(port, "/v1/outbox", ""))[0] == 401
-        assert (await _get(port, "/v1/outbox", cookie))[0] == 200
-        assert (await _post(port, "/v1/session", {"passphrase": "not this one"}))[0] == 403
-        status, other, _ = await _post(port, "/v1/session", {"passphrase": PASSPHRASE})
-        assert (status, other != cookie) == (200, True)
-
-
-async def _get(port: int, path: str, cookie: str) -> tuple[int, str, object]:
-    return await _ask(port, f"GET {path} HTTP/1.1\r\ncookie: {cookie}\r\n", b"")
-
-
-async def _post(port: int, path: str, value: object) -> tuple[int, str, object]:
-    body = json.dumps(value).encode()
-    head = f"POST {path} HTTP/1.1\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
-    return await _ask(port, head, body)
-
-
-async def _ask(port: int, head: str, body: bytes) -> tuple[int, str, object]:
-    async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
-        await stream.send_all(f"{head}host: 127.0.0.1\r\nconnection: close\r\n\r\n".encode() + body)
-        data = b"".join([piece async for piece in stream])
-    top, _, answer = data.partition(b"\r\n\r\n")
-    lines = top.decode().split("\r\n")
-    cookies = [line.partition(": ")[2] for line in lines if line.lower().startswith("set-cookie")]
-    return int(lines[0].split()[1]), cookies[0].partition(";")[0] if cookies else "", json.loads(answer)

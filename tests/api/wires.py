@@ -82,7 +82,11 @@ class House:
                 data += more
             head, _, body = data.partition(b"\r\n\r\n")
             first, *lines = head.decode("latin-1").split("\r\n")
-            headers = {k.lower(): v for k, v in (line.split(": ", 1) for line in lines)}
+            headers: dict[str, str] = {}
+            for line in lines:
+                name, _, value = line.partition(": ")
+                before = headers.get(name.lower())
+                headers[name.lower()] = value if before is None else f"{before}\n{value}"
             while len(body) < int(headers.get("content-length", "0")):
                 more = await stream.receive_some(65_536)
                 assert more, "closed inside the body"

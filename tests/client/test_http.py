@@ -140,15 +140,47 @@ async def test_an_answer_of_another_shape_is_a_bad_answer(tmp_path: Path) -> Non
     assert caught.value.code == "bad_answer"
 
 
-async def test_the_session_cookie_is_kept(tmp_path: Path) -> None:
-    async def handler(request: h11.Request, _: bytes) -> Reply:
-        status, headers, body = answer({"name": "Ada"})
-        return status, [*headers, ("set-cookie", "island=t0ken; HttpOnly; SameSite=Strict; Path=/")], body
+COOKIE_ENDS = "; Max-Age=9; Path=/; HttpOnly; SameSite=Strict"
 
-    async with box(tmp_path, handler) as fake, Desk(control(tmp_path)) as desk:
-        assert (await desk.sign_in("correct horse")).name == "Ada"
-        await desk.http.exchange("GET", "/v1/health")
-        assert (b"cookie", b"island=t0ken") in list(fake.requests[1][0].headers)
+
+async def test_an_access_token_that_ran_out_is_renewed_once_for_all_tasks(tmp_path: Path) -> None:
+    renewed = 0
+
+    async def handler(request: h11.Request, _: bytes) -> Reply:
+        nonlocal renewed
+        cookies = dict(request.headers).get(b"cookie", b"").decode()
+        if request.target == b"/v1/session/refresh":
+            renewed += 1
+            assert cookies == f"island_refresh=r{renewed}"
+            tokens = {"island_access": f"a{renewed + 1}", "island_refresh": f"r{renewed + 1}"}
+            status, headers, body = answer({})
+            return (
+                status,
+                [*headers, *(("set-cookie", f"{k}={v}{COOKIE_ENDS}") for k, v in tokens.items())],
+                body,
+            )
+        if cookies != "island_access=a2":
+            return answer({"error": {"code": "session_ended", "message": "…", "details": {}}}, 401)
+        return answer({"id": "abc"})
+
+    async with box(tmp_path, handler), Http(control(tmp_path)) as http:
+        http.cookies = {"island_access": "a1", "island_refresh": "r1"}
+        async with trio.open_nursery() as nursery:
+            for _ in range(5):
+                nursery.start_soon(http.call, "POST", "/v1/x", ItemId)
+        assert (renewed, http.cookies) == (1, {"island_access": "a2", "island_refresh": "r2"})
+
+
+async def test_a_sign_in_that_is_over_is_forgotten(tmp_path: Path) -> None:
+    async def handler(request: h11.Request, _: bytes) -> Reply:
+        return answer({"error": {"code": "session_ended", "message": "…", "details": {}}}, 401)
+
+    async with box(tmp_path, handler) as fake, Http(control(tmp_path)) as http:
+        http.cookies = {"island_access": "a1", "island_refresh": "r1"}
+        with pytest.raises(Refusal) as caught:
+            await http.call("POST", "/v1/x", ItemId)
+        assert caught.value.code == "session_ended" and len(fake.requests) == 2
+        assert http.cookies == {}
 
 
 async def test_connections_are_kept(tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def test_openapi_is_json_and_fits_its_entrance(entrance: str, owner: bool) -> No
     document = json.loads(CliRunner().invoke(cli, ["openapi", "--entrance", entrance]).output)
     assert document["openapi"].startswith("3.")
     assert "/v1/deposit" in document["paths"]
-    assert ("/v1/claim" in document["paths"]) is owner
+    assert ("/v1/state" in document["paths"]) is owner
 
 
 def test_licenses_name_every_library() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from appliance.api import handlers
+from appliance.api.account_handlers import admin_of, place_of
 from appliance.api.row import HOME, Row, anyone
 from appliance.protocol import desk
 
@@ -12,22 +13,13 @@ OWNER: Final = (
     anyone("GET", "/v1/state", None, desk.State, handlers.state,
            "The first page; with `after` the answer waits for a newer revision.",
            HOME, query=("after",), hot=True),
-    anyone("POST", "/v1/claim", desk.Claim, desk.SessionIssued, handlers.claim,
-           "Make the box one's own.", HOME),
-    anyone("POST", "/v1/session", desk.SignIn, desk.SessionIssued, handlers.sign_in,
-           "Sign in and unlock.", HOME),
-    anyone("POST", "/v1/unlock", desk.SignIn, desk.SessionIssued, handlers.sign_in, "The same.", HOME),
-    Row("DELETE", "/v1/session", None, None, handlers.sign_out, "Sign out."),
     Row("GET", "/v1/identity", None, desk.Identity,
-        lambda box, call: box.owner.identity(), "Address, name, card and safety words."),
-    Row("POST", "/v1/name", handlers.NewName, None,
-        lambda box, call: box.owner.rename(call.body.name), "Change the name on the card."),
-    Row("POST", "/v1/passphrase", handlers.NewPassphrase, None,
-        lambda box, call: box.owner.change_passphrase(call.body.old, call.body.new),
-        "Change the passphrase."),
-    Row("POST", "/v1/protection", handlers.Protection, None,
-        lambda box, call: box.owner.protect(call.body.passphrase, call.body.protect),
-        "Wrap the store key by the passphrase, or no longer."),
+        lambda box, call: box.nameplate.identity(), "Address, name, card and safety words."),
+    Row("POST", "/v1/name", desk.NewTitle, None,
+        lambda box, call: box.nameplate.rename(call.body.name), "Change the box's title."),
+    Row("POST", "/v1/protection", desk.Protection, None,
+        lambda box, call: box.accounts.protect(admin_of(call), call.body, place_of(call)),
+        "Wrap the store key by the owner's passphrase, or no longer."),
     Row("POST", "/v1/cards/preview", desk.CardText, desk.CardPreview,
         lambda box, call: box.contacts.preview(call.body), "What a card says."),
     Row("GET", "/v1/contacts", None, desk.Contacts,

@@ -1,0 +1,78 @@
+"""The household: every service of accounts, wired together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from appliance.config import Config
+from appliance.service.account_hooks import Hooks
+from appliance.service.accounts import Accounts
+from appliance.service.cards import Cards
+from appliance.service.changes import Changes
+from appliance.service.credentials import Credentials
+from appliance.service.door import Door
+from appliance.service.guesses import Guesses
+from appliance.service.invites import Invites
+from appliance.service.linking import Linking
+from appliance.service.lock import Lock
+from appliance.service.members import Members
+from appliance.service.nameplate import Nameplate
+from appliance.service.ports import Clock, TorPort
+from appliance.service.sign_in import SignIn
+from appliance.store.engine import Store
+from appliance.store.storekey import KeyRing
+
+
+@dataclass(frozen=True)
+class Household:
+    """Who lives here, how they come in, and what others hook into that."""
+
+    hooks: Hooks
+    lock: Lock
+    nameplate: Nameplate
+    sign_in: SignIn
+    door: Door
+    accounts: Accounts
+    members: Members
+    invites: Invites
+    linking: Linking
+
+    def configure(self, config: Config) -> None:
+        """Take the settings that hold from now on."""
+        self.sign_in.configure(config)
+        self.door.configure(config)
+        self.accounts.configure(config)
+
+
+def make_household(
+    store: Store,
+    ring: KeyRing,
+    config: Config,
+    clock: Clock,
+    cards: Cards,
+    changes: Changes,
+    tor: TorPort,
+    credentials: Credentials | None = None,
+) -> Household:
+    """All of them over one store; `credentials` only where Argon2id should be cheap."""
+    host = cards.host
+    credentials = credentials or Credentials()
+    guesses, hooks = Guesses(), Hooks()
+    lock = Lock(ring, changes)
+    nameplate = Nameplate(store, ring, cards, changes)
+    sign_in = SignIn(store, ring, config, clock, lock, credentials, guesses, hooks, host)
+    door = Door(store, ring, config, clock, nameplate, credentials, guesses, sign_in)
+    accounts = Accounts(
+        store, ring, config, clock, nameplate, credentials, guesses, sign_in, hooks, changes, host
+    )
+    return Household(
+        hooks=hooks,
+        lock=lock,
+        nameplate=nameplate,
+        sign_in=sign_in,
+        door=door,
+        accounts=accounts,
+        members=Members(store, ring, nameplate, accounts, sign_in, hooks),
+        invites=Invites(store, ring, clock, tor, host),
+        linking=Linking(store, ring, clock, sign_in),
+    )
