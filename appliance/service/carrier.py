@@ -114,13 +114,13 @@ class Carrier:
                     await self._wake.wait()
 
     def _due(self, now: int) -> dict[Lane, Round]:
-        """What is due, by lane; a lane's legs in the order in which they were dispatched or postponed."""
+        """What is due, by lane; a lane's legs in the order in which they were handed over."""
         sealer = self._ring.require()
 
         def job(txn: Transaction) -> dict[Lane, Round]:
             lanes: dict[Lane, Round] = {}
-            for leg in legs.due(txn, now, LEGS_AT_ONCE):
-                target = legs.target(txn, sealer, leg)
+            due = [(legs.target(txn, sealer, leg), leg) for leg in legs.due(txn, now, LEGS_AT_ONCE)]
+            for target, leg in sorted(due, key=lambda row: row[0].order):
                 progress = legs.progress_of(txn, leg)
                 lane = _lane(leg, target.routes)
                 round = lanes.setdefault(lane, Round([], target.routes, progress.horizon))

@@ -31,8 +31,8 @@ from appliance.store.storekey import Sealer
 
 MOST_DONE: Final = 10_000
 """Dispatches of an account that are remembered once they are done; beyond that they are forgotten at once."""
-LOAD: Final = struct.Struct(">IQI")
-"""Envelopes and octets that wait; dispatches that are done and remembered."""
+LOAD: Final = struct.Struct(">IQIQ")
+"""Envelopes and octets that wait; dispatches that are done and remembered; dispatches so far."""
 _U16: Final = struct.Struct(">H")
 _U64: Final = struct.Struct(">Q")
 
@@ -65,11 +65,15 @@ class Underway(NamedTuple):
 
 
 class Load(NamedTuple):
-    """What one account has waiting, and how many done dispatches are remembered for it."""
+    """What one account has waiting, and how many done dispatches are remembered for it.
+
+    `order` counts its dispatches, so that they are carried in the order in which they were handed over.
+    """
 
     envelopes: int
     octets: int
     done: int
+    order: int = 0
 
 
 def key_of(account: bytes, id: bytes) -> DispatchKey:
@@ -127,15 +131,17 @@ def add(
     for index in wanted:
         txn.put(DISPATCH_ENVELOPES, dispatch + _U16.pack(index), envelopes[index])
         octets += len(envelopes[index])
+    waits = load(txn, dispatch[:16])
+    order = waits.order + 1
     for number, leg in targets.items():
         at = legs.key_of(dispatch, number)
-        legs.add(txn, sealer, at, leg.target, leg.missing, leg.total, head.horizon, now)
+        target = replace(leg.target, order=order)
+        legs.add(txn, sealer, at, target, leg.missing, leg.total, head.horizon, now)
     head = replace(head, envelopes=len(wanted), octets=octets)
-    waits = load(txn, dispatch[:16])
     _put_load(
         txn,
         dispatch[:16],
-        waits._replace(envelopes=waits.envelopes + len(wanted), octets=waits.octets + octets),
+        Load(waits.envelopes + len(wanted), waits.octets + octets, waits.done, order),
     )
     return _put(txn, sealer, dispatch, head)
 
@@ -253,7 +259,7 @@ def _put(txn: Transaction, sealer: Sealer, dispatch: DispatchKey, head: Head) ->
 
 
 def _put_load(txn: Transaction, account: bytes, waits: Load) -> None:
-    if any(waits):
+    if any(waits[:3]):
         txn.put(DISPATCH_LOAD, account, LOAD.pack(*waits))
     else:
         txn.delete(DISPATCH_LOAD, account)

@@ -49,10 +49,11 @@ _HOLDER: Final = struct.Struct(">8sI")
 
 
 class Target(Record, frozen=True):
-    """Where a leg goes: routes in the order to be tried."""
+    """Where a leg goes: routes in the order to be tried; `order` among the account's dispatches."""
 
     handle: bytes
     routes: list[Route]
+    order: int = 0
 
 
 class Progress(NamedTuple):

@@ -70,7 +70,7 @@ async def test_envelopes_are_stored_once_for_all_legs(store: Store, sealer: Seal
     sent = [envelope() for _ in range(3)]
     await store.write(lambda txn: start(txn, sealer, [0, 2], [0], envelopes=sent))
     assert store.read(lambda txn: txn.count(DISPATCH_ENVELOPES)) == 2
-    assert store.read(lambda txn: dispatches.load(txn, ACCOUNT)) == Load(2, 1920, 0)
+    assert store.read(lambda txn: dispatches.load(txn, ACCOUNT)) == Load(2, 1920, 0, 1)
     rows = store.read(lambda txn: legs.pending(txn, leg(0), 10))
     assert [(row.number, row.envelope, row.held) for row in rows] == [(0, sent[0], {}), (2, sent[2], {})]
     assert [row.number for row in store.read(lambda txn: legs.pending(txn, leg(0), 10, 0))] == [2]
