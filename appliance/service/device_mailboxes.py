@@ -211,8 +211,6 @@ class DeviceMailboxes:
         self, key: bytes, relay: places.Relay | None, rows: list[Place], results: list[bool]
     ) -> None:
         """Everything at one relay, few at a time, until it turns out to be away."""
-        # Requests first: without their mailbox strangers find nobody.
-        rows.sort(key=lambda row: (row.handle != REQUESTS, row.account, row.device, row.handle))
         away = trio.Event()
         limit = trio.CapacityLimiter(AT_ONCE)
 
@@ -230,10 +228,12 @@ class DeviceMailboxes:
                     if refusal.code in _AWAY:
                         away.set()
 
-        async with trio.open_nursery() as nursery:
-            for row in rows:
-                if _is_due(relay, row):
-                    nursery.start_soon(settle, row, name="settle a mailbox at a relay")
+        # Requests first: without their mailbox strangers find nobody.
+        for requests in (True, False):
+            async with trio.open_nursery() as nursery:
+                for row in rows:
+                    if (row.handle == REQUESTS) == requests and _is_due(relay, row):
+                        nursery.start_soon(settle, row, name="settle a mailbox at a relay")
 
     async def _settle_one(self, relay: places.Relay | None, row: Place) -> bool:
         if row.state in ("wanted", "ready") and relay is not None:
