@@ -1,4 +1,5 @@
 /** Every value of the owner's desk, as `appliance/protocol/desk.py` defines it. Ids are base64url text, times Unix seconds. */
+import type { Role } from "./account.ts";
 
 export type ItemKind = "note" | "file";
 
@@ -23,7 +24,11 @@ export interface RelayBrief {
   octets_limit: number;
 }
 
-/** Everything the first page needs; long-polled by `revision`. */
+/**
+ * Everything the first page needs; long-polled by `revision`.
+ *
+ * `name` and `role` are of who is signed in; at the control socket without a sign-in, the first owner's.
+ */
 export interface State {
   revision: number;
   version: string;
@@ -36,27 +41,21 @@ export interface State {
   tor: TorState;
   protected: boolean;
   name: string;
+  role: Role | null;
   inbox_unseen: number;
   outbox_waiting: number;
   relay: RelayBrief | null;
 }
 
-/** Make this box one's own. `protect` wraps the store key by the passphrase. */
-export interface Claim {
-  token: string;
+/** What the box is called, at its door and on its address card. */
+export interface NewTitle {
   name: string;
-  passphrase: string;
-  protect?: boolean;
 }
 
-/** Sign in; unlocks a locked box. */
-export interface SignIn {
-  passphrase: string;
-}
-
-/** A session; the token travels in the cookie only, and here for the claim's first answer. */
-export interface SessionIssued {
-  name: string;
+/** Whether the store key is wrapped by an owner's authentication key, so that the box starts locked. */
+export interface Protection {
+  authentication: string;
+  protect: boolean;
 }
 
 /** Who this box is: onion address, name, signed address card as text, safety words. */

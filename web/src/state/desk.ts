@@ -10,15 +10,11 @@ const remove = (path: string, keepalive = false): Promise<unknown> => ask("DELET
 export const state = (after?: number, signal?: AbortSignal): Promise<Desk.State> =>
   get(after === undefined ? "/v1/state" : `/v1/state?after=${after}`, signal ? { signal } : {});
 
-export const claim = (claim: Desk.Claim): Promise<Desk.SessionIssued> => post("/v1/claim", claim);
-export const signIn = (passphrase: string): Promise<unknown> => post("/v1/session", { passphrase });
 export const signOut = (): Promise<unknown> => remove("/v1/session");
 export const identity = (): Promise<Desk.Identity> => get("/v1/identity");
 export const rename = (name: string): Promise<unknown> => post("/v1/name", { name });
-export const changePassphrase = (old: string, fresh: string): Promise<unknown> =>
-  post("/v1/passphrase", { old, new: fresh });
-export const protect = (passphrase: string, protect: boolean): Promise<unknown> =>
-  post("/v1/protection", { passphrase, protect });
+export const protect = (authentication: string, protect: boolean): Promise<unknown> =>
+  post("/v1/protection", { authentication, protect });
 
 export const contacts = (): Promise<Desk.Contacts> => get("/v1/contacts");
 export const previewCard = (text: string): Promise<Desk.CardPreview> => post("/v1/cards/preview", { text });
