@@ -27,12 +27,10 @@ export function codeText(code: Uint8Array): string {
 
 /** The code in what somebody typed, whatever the case, spaces and hyphens; Refusal malformed. */
 export function readCode(text: string): Uint8Array {
-  const letters = text
-    .toUpperCase()
-    .replace(/[\s\-\u2010-\u2015]/g, "")
-    .replace(/[IL]/g, "1")
-    .replace(/O/g, "0");
-  if (letters.length !== LETTERS) throw new Refusal("malformed");
+  const typed = text.replace(/[\s-]/g, "");
+  // Before the change of case: a dotless i would become one of the letters.
+  if (!/^[0-9A-Za-z]{26}$/.test(typed)) throw new Refusal("malformed");
+  const letters = typed.toUpperCase().replace(/[IL]/g, "1").replace(/O/g, "0");
   let held = 0n;
   for (const letter of letters) {
     const value = ALPHABET.indexOf(letter);

@@ -147,6 +147,13 @@ export interface ConsistencyQuery {
   second?: number;
 }
 
+/** The same of somebody's box, by one's own; the name is not sent on. */
+export interface FarConsistency {
+  address: string;
+  first: number;
+  second?: number;
+}
+
 /** A consistency proof (RFC 6962 §2.1.2) to the tree of `checkpoint`. */
 export interface Consistency {
   hashes: Uint8Array[];

@@ -101,8 +101,8 @@ function answer(own: OwnDevice, initial: Initial, used: UsedSecrets, hour: numbe
   return {
     ephemeral: initial.ephemeral,
     started_hour: hour,
-    signals_out: agreed.signals_b,
-    signals_in: agreed.signals_a,
+    signals_out: agreed.responder_signals,
+    signals_in: agreed.initiator_signals,
     ratchet: beginAsResponder(agreed, used.prekey),
   };
 }

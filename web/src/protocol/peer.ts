@@ -76,8 +76,8 @@ export function beginWith(
   const begun: Session = {
     ephemeral,
     started_hour: hour,
-    signals_out: agreed.signals_a,
-    signals_in: agreed.signals_b,
+    signals_out: agreed.initiator_signals,
+    signals_in: agreed.responder_signals,
     ratchet: beginAsInitiator(agreed, bundle.prekey, fresh.pair),
     initiation: {
       ephemeral,

@@ -23,10 +23,10 @@ export interface OwnDevice {
 export interface Agreed {
   readonly root: Uint8Array;
   /** The initiator's first sending header key, and the responder's. */
-  readonly header_a: Uint8Array;
-  readonly header_b: Uint8Array;
-  readonly signals_a: Uint8Array;
-  readonly signals_b: Uint8Array;
+  readonly initiator_header: Uint8Array;
+  readonly responder_header: Uint8Array;
+  readonly initiator_signals: Uint8Array;
+  readonly responder_signals: Uint8Array;
   readonly associated: Uint8Array;
 }
 
@@ -110,10 +110,10 @@ function split(secret: Uint8Array, associated: Uint8Array): Agreed {
   const signals = keys.subarray(96);
   return {
     root: keys.slice(0, 32),
-    header_a: keys.slice(32, 64),
-    header_b: keys.slice(64, 96),
-    signals_a: derive(signals, "signals from initiator"),
-    signals_b: derive(signals, "signals from responder"),
+    initiator_header: keys.slice(32, 64),
+    responder_header: keys.slice(64, 96),
+    initiator_signals: derive(signals, "signals from initiator"),
+    responder_signals: derive(signals, "signals from responder"),
     associated,
   };
 }
