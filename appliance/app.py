@@ -160,12 +160,11 @@ def _assemble(
         *parts,
     ):
         settings.follow(part.configure)
-    for part in (vault, directory):
+    for part in (vault, directory, post):
         part.join(home.hooks)
     vault.on_changed = post.on_vault_changed
     directory.on_low = post.on_low
     directory.removing.append(forgetting.mark)
-    home.hooks.ended.append(lambda account, session: post.end_session(session))
     outbox.on_due = delivery.look
     places.on_leaving = collector.look
     contacts.on_accept = collector.send_receipts

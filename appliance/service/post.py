@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from appliance.config import Config
+from appliance.service.account_hooks import Hooks
 from appliance.service.carrier import Carrier
 from appliance.service.collection import Collection
 from appliance.service.device_mailboxes import DeviceMailboxes
@@ -99,28 +100,33 @@ class Post:
         await self.queue.forget(account + device)
         self.mailboxes.provision()
 
-    # In transactions of others
+    # Accounts
 
-    def mark_forgotten(self, txn: Transaction, account: bytes) -> None:
-        """In the transaction that deletes an account: its rows here go in small steps after it."""
-        forgetting.mark(txn, account)
+    def join(self, hooks: Hooks) -> None:
+        """Take part when an account is deleted, listed or exported, and when a sign-in ends."""
+        # The rows go in small steps after the transaction that deletes the account.
+        hooks.forget.append(lambda txn, account, name: forgetting.mark(txn, account))
+        hooks.gone.append(self.forget)
+        hooks.ended.append(lambda account, session: self.end_session(session))
+        hooks.octets.append(self.octets)
+        hooks.export.append(lambda txn, account, name: self.export(txn, account))
 
     def octets(self, txn: Transaction, account: bytes) -> int:
         """Octets that an account uses: what waits, what is on its way, what it keeps."""
-        waiting = sum(self._waiting(txn, account))
+        waiting = sum(one.octets for one in _mailboxes(txn, account))
         return waiting + dispatches.load(txn, account).octets + kept.load(txn, account)[1]
 
     def export(self, txn: Transaction, account: bytes) -> dict[str, int]:
         """How many mailboxes an account has here, and how many envelopes wait in them."""
-        rows = device_mailboxes.list_here(txn, account)
-        found = [mailboxes.find(txn, mailbox) for _, mailbox in rows]
-        return {"mailboxes": len(rows), "waiting": sum(one.held for one in found if one is not None)}
-
-    def _waiting(self, txn: Transaction, account: bytes) -> list[int]:
-        rows = device_mailboxes.list_here(txn, account)
-        found = [mailboxes.find(txn, mailbox) for _, mailbox in rows]
-        return [one.octets for one in found if one is not None]
+        found = _mailboxes(txn, account)
+        return {"mailboxes": len(found), "waiting": sum(one.held for one in found)}
 
     async def _keep_mailboxes(self) -> None:
         await self.mailboxes.resize()
         await self.mailboxes.run()
+
+
+def _mailboxes(txn: Transaction, account: bytes) -> list[mailboxes.MailboxRecord]:
+    rows = device_mailboxes.list_here(txn, account)
+    found = [mailboxes.find(txn, mailbox) for _, mailbox in rows]
+    return [one for one in found if one is not None]
