@@ -107,7 +107,8 @@ def name_device(txn: Transaction, account: bytes, device: bytes, now_hour: int) 
     txn.put(DEVICES, device, account)
     txn.put(ACCOUNT_DEVICES, account + device, _U32.pack(now_hour))
     known = sorted(txn.range(ACCOUNT_DEVICES, account, prefix_end(account)), key=lambda row: row[1])
-    for key, _ in [row for row in known if row[0] != account + device][: len(known) - MAX_KNOWN_DEVICES]:
+    others = [key for key, _ in known if key != account + device]
+    for key in others[: max(0, len(known) - MAX_KNOWN_DEVICES)]:
         txn.delete(ACCOUNT_DEVICES, key)
         txn.delete(DEVICES, key[len(account) :])
     return True

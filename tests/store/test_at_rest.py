@@ -5,20 +5,23 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import msgspec
 import trio
 
 from appliance.protocol.envelope import EnvelopeId
 from appliance.protocol.item import Header, Part
 from appliance.store import (
-    account,
+    accounts,
     contacts,
     engine,
     grants,
     inbox,
+    invites,
     mailboxes,
     outbox,
     places,
     readers,
+    sessions,
 )
 from appliance.store.engine import Transaction
 from appliance.store.schema import open_store
@@ -32,10 +35,9 @@ async def test_the_file_shows_no_name_key_or_content(tmp_path: Path) -> None:
     store = open_store(tmp_path)
     ring = open_keys(tmp_path, store)
     sealer, machine = ring.require(), ring.machine
-    secrets = {
-        name: os.urandom(32) for name in ("identity", "sender", "fetch", "capability", "grant", "onion")
-    }
-    texts = [f"clear-text-{number}" for number in range(10)]
+    words = "identity sender fetch capability grant onion verifier proof wrapped totp refresh"
+    secrets = {name: os.urandom(32) for name in words.split()}
+    texts = [f"clear-text-{number}" for number in range(12)]
     names = iter(texts)
 
     def job(txn: Transaction) -> None:
@@ -44,7 +46,16 @@ async def test_the_file_shows_no_name_key_or_content(tmp_path: Path) -> None:
         places.save_relay(txn, sealer, places.Relay(secrets["onion"], 1, "ready", secrets["grant"]))
         place = places.Place(os.urandom(20), secrets["onion"], secrets["fetch"], secrets["capability"])
         places.save(txn, sealer, place)
-        account.claim(txn, machine, account.Owner(next(names), next(names), 1))
+        verifier = accounts.Verifier(bytes(16), 8, 1, secrets["verifier"])
+        code = accounts.BackupCode(secrets["proof"], secrets["wrapped"])
+        kept = accounts.Account(
+            os.urandom(16), next(names), "owner", 1, bytes(16), 8, 1, verifier, secrets["wrapped"], (code,)
+        )
+        accounts.create(txn, machine, msgspec.structs.replace(kept, totp=secrets["totp"]), 9)
+        accounts.rename(txn, machine, next(names))
+        sign_in = sessions.SignedIn(os.urandom(16), kept.account, next(names), 1, 1, secrets["refresh"], 9)
+        sessions.begin(txn, machine, sign_in, 1)
+        invites.create(txn, machine, invites.Invite(os.urandom(16), "member", 1, 1, 9, next(names)), 1)
         readers.save_readers(txn, machine, [readers.Reader(next(names), next(names))])
         readers.save_keys(txn, machine, [readers.ReaderKey(next(names), next(names))])
         grants.set_label(txn, machine, grants.grant_id(secrets["grant"]), next(names))

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from appliance.errors import Refusal
 from appliance.protocol.keys import SigningKey
 from appliance.store import engine, storekey
-from appliance.store.engine import Table
+from appliance.store.engine import Store, Table
 from appliance.store.schema import open_store
-from appliance.store.storekey import Sealer, open_keys
+from appliance.store.storekey import KeyRing, Sealer, open_keys
 
 TABLE = Table("things")
 OTHER = Table("other")
@@ -100,13 +100,20 @@ def test_a_machine_key_from_an_interrupted_first_start_is_used(tmp_path: Path) -
     store.close()
 
 
-async def test_a_protected_store_starts_locked_and_opens_by_the_passphrase(tmp_path: Path) -> None:
+async def rewrap(store: Store, ring: KeyRing, secret: bytes | None) -> None:
+    wrapping = await ring.wrap(secret)
+    assert "horse" not in repr(wrapping) and repr(wrapping.value) not in repr(wrapping)
+    await store.write(wrapping.write)
+    ring.adopt(wrapping)
+
+
+async def test_a_protected_store_starts_locked_and_opens_by_its_key(tmp_path: Path) -> None:
     store = open_store(tmp_path)
     ring = open_keys(tmp_path, store)
     async with trio.open_nursery() as nursery:
         await nursery.start(store.run)
         sealed = ring.require().seal(TABLE, b"k", b"v")
-        await ring.protect("correct horse")
+        await rewrap(store, ring, b"correct horse")
         assert ring.protected and not ring.locked
 
         locked = open_keys(tmp_path, store)
@@ -118,25 +125,25 @@ async def test_a_protected_store_starts_locked_and_opens_by_the_passphrase(tmp_p
             with pytest.raises(Refusal) as caught:
                 refused()
             assert caught.value.code == "locked"
-        for change in (locked.protect("new"), locked.unprotect()):
+        for secret in (b"new", None):
             with pytest.raises(Refusal) as caught:
-                await change
+                await locked.wrap(secret)
             assert caught.value.code == "locked"
         with pytest.raises(Refusal) as caught:
-            await locked.unlock("wrong horse")
+            await locked.unlock(b"wrong horse")
         assert caught.value.code == "wrong_passphrase" and locked.locked
 
-        await locked.unlock("correct horse")
+        await locked.unlock(b"correct horse")
         assert locked.require().open(TABLE, b"k", sealed) == b"v"
-        await locked.protect("another horse")
+        await rewrap(store, locked, b"another horse")
         changed = open_keys(tmp_path, store)
         with pytest.raises(Refusal):
-            await changed.unlock("correct horse")
-        await changed.unlock("another horse")
-        await changed.unprotect()
+            await changed.unlock(b"correct horse")
+        await changed.unlock(b"another horse")
+        await rewrap(store, changed, None)
         plain = open_keys(tmp_path, store)
         assert not plain.locked and plain.require().open(TABLE, b"k", sealed) == b"v"
-        await plain.unlock("anything")  # nothing to unlock
+        await plain.unlock(b"anything")  # nothing to unlock
         nursery.cancel_scope.cancel()
     store.close()
 
