@@ -119,7 +119,7 @@ class PrivateNetwork:
         self.torrc_path.write_text("\n".join(self.torrc) + "\n")
         self._progress(25, "Starting the nodes of the private Tor network.")
         for node in nodes:
-            more = self._authority_options if node.is_authority else ()
+            more = (*network.roles(nodes), *self._authority_options) if node.is_authority else ()
             self._children.append(network.start(node, (*self.torrc, *more)))
         await self._wait_for_consensus(nodes)
         self.bridge_lines = tuple([await self._bridge_line(node) for node in nodes if node.is_bridge])

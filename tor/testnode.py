@@ -19,13 +19,13 @@ from tor import child
 
 HOST = "127.0.0.1"
 KEY_SECONDS = 120.0  # RSA keys by chance take long; an emulated machine was seen to need half a minute
-WORTH = 1  # what a node weighs; nobody measures authorities, but they weigh no more than `maxunmeasuredbw`
-USABLE_FLAGS = frozenset({"Exit", "Guard", "HSDir", "Running", "Valid"})
+WORTH = 1000  # what each relay weighs; an authority, which nobody measures, weighs one at most
+USABLE_FLAGS = frozenset({"HSDir", "Running", "Valid"})
 
 COMMON: Final = (
     "TestingTorNetwork 1",
     "AssumeReachable 1",
-    "PathsNeededToBuildCircuits 0.25",
+    "PathsNeededToBuildCircuits 0.6",  # less is there as long as a client knows but four of five nodes
     "ShutdownWaitLength 0",
     "AvoidDiskWrites 1",
 )
@@ -40,11 +40,9 @@ _AUTHORITY: Final = (
     "V3AuthVoteDelay 2",
     "V3AuthDistDelay 2",
     "V3AuthNIntervalsValid 3",
-    "TestingDirAuthVoteExit *",
-    "TestingDirAuthVoteGuard *",
     "TestingDirAuthVoteHSDir *",
     "TestingMinExitFlagThreshold 0",
-    f"ConsensusParams maxunmeasuredbw={WORTH}",
+    "ConsensusParams maxunmeasuredbw=1",
     "ContactInfo private-network@example.invalid",
 )
 
@@ -185,12 +183,21 @@ class Network:
             if node.is_authority
         ]
 
+    def roles(self, nodes: Sequence[Node]) -> list[str]:
+        """What every authority votes for: guards and exits are the authorities, and only they."""
+        chosen = ",".join(f"${node.fingerprint}" for node in nodes if node.is_authority)
+        return [
+            *(f"TestingDirAuthVoteGuard {chosen}", "TestingDirAuthVoteGuardIsStrict 1"),
+            *(f"TestingDirAuthVoteExit {chosen}", "TestingDirAuthVoteExitIsStrict 1"),
+        ]
+
     def weigh(self, nodes: Sequence[Node]) -> None:
-        """Make nodes worth the same, in the file that the authorities read.
+        """Make the relays worth the same and far more than authorities, in the file that authorities read.
 
         Left to themselves they believe what a node says it has carried. Where one alone has carried anything
         at a vote it becomes everybody's guard and everybody's rendezvous point, for up to a minute, and no
-        relay extends a circuit back to where it comes from: no onion can be reached then.
+        relay extends a circuit back to where it comes from: no onion can be reached then. So relays are
+        rendezvous points, by their weight, and authorities are guards and exits, by `roles`.
         """
         rows = [f"node_id=${node.fingerprint} bw={WORTH}" for node in nodes if not node.is_bridge]
         nodes[0].bandwidths.write_text("\n".join([str(int(time.time())), *rows, ""]))

@@ -47,12 +47,13 @@ async def test_comes_up_and_goes_down(tmp_path: Path) -> None:
         assert len(nodes_of(tmp_path)) == 5
         assert sum(line.startswith("DirAuthority ") for line in network.torrc) == 3
         assert network.torrc_path.read_text().splitlines() == list(network.torrc)
-        # No node may weigh so much that it is everybody's guard and rendezvous point at once.
+        # Who is a guard must not be the likely rendezvous point as well.
         consensus = (tmp_path / "authority0" / "cached-microdesc-consensus").read_text()
+        flags = re.findall(r"^s (.*)", consensus, re.MULTILINE)
         weights = [int(n) for n in re.findall(r"^w Bandwidth=(\d+)", consensus, re.MULTILINE)]
-        assert len(weights) == 5
-        assert max(weights) == WORTH
-        assert weights.count(WORTH) >= 2
+        assert sorted("Guard" in row.split() for row in flags) == [False] * 2 + [True] * 3
+        assert all((weight == WORTH) != ("Guard" in row) for weight, row in zip(weights, flags, strict=True))
+        assert max(weight for weight in weights if weight != WORTH) <= 1
     assert nodes_of(tmp_path) == []
     percents = [percent for percent, _ in seen]
     assert percents == sorted(percents)
