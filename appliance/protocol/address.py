@@ -21,7 +21,7 @@ class Address(NamedTuple):
 def read(text: str) -> Address:
     """The address in a text of any letter case; Refusal bad_address."""
     name, at, host = text.strip().lower().partition("@")
-    if len(text) > MAX_ADDRESS or not at:
+    if len(text) > MAX_ADDRESS or not at or not text.isascii():
         raise Refusal("bad_address")
     try:
         codec.convert(name, AccountName)

@@ -83,12 +83,20 @@ def read_entry(signed: bytes) -> Entry:
     return entry
 
 
-def check_entry(entry: Entry, name: str, onion: bytes, identity: bytes | None = None) -> None:
-    """Refusal bad_entry unless it is the entry of this name on this box, and of the identity remembered."""
+def check_entry(
+    entry: Entry, name: str, onion: bytes, identity: bytes | None = None, revision: int = 0
+) -> None:
+    """Refusal bad_entry unless it is the entry of this name on this box, and of the identity remembered.
+
+    `revision` is the one remembered of that identity: a box that shows an earlier one, which is in its log
+    as well, hides what came after it. Refusal old_entry.
+    """
     if entry.name != name or entry.onion != onion:
         raise Refusal("bad_entry")
     if identity is not None and entry.identity != identity:
         raise Refusal("bad_entry", reason="identity")
+    if entry.revision < revision:
+        raise Refusal("old_entry")
 
 
 def follows(new: Entry, old: Entry | None) -> None:

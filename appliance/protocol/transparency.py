@@ -198,15 +198,16 @@ def read_checkpoint(note: str, box: bytes) -> Head:
 
 
 def check_found(
-    found: Found, name: str, box: bytes, identity: bytes | None, older: Head | None
+    found: Found, name: str, box: bytes, identity: bytes | None, older: Head | None, revision: int = 0
 ) -> tuple[Entry, list[Bundle], Head]:
     """All a client checks of a look-up: entry, log, bundles.
 
-    `identity` and `older` are what the client remembers of the person and of the box's log. Refusal
-    bad_entry or bad_log; bundles that are not right are left out, since the other devices are not to suffer.
+    `identity`, `revision` and `older` are what the client remembers of the person's entry and of the box's
+    log. Refusal bad_entry, old_entry or bad_log; bundles that are not right are left out, since the other
+    devices are not to suffer.
     """
     entry = read_entry(found.entry)
-    check_entry(entry, name, box, identity)
+    check_entry(entry, name, box, identity, revision)
     head = read_checkpoint(found.proof.checkpoint, box)
     check_inclusion(head, found.entry, found.proof.index, found.proof.hashes)
     if older is not None:

@@ -31,6 +31,7 @@ def test_an_address_is_read_as_it_was_written_in_any_letter_case(name: str) -> N
         f"ada.@{HOST}",
         f"{'a' * 33}@{HOST}",
         f"ädä@{HOST}",
+        f"\u212a@{HOST}",
         f"ada@{HOST}@{HOST}",
         "ada@example.com",
         f"ada@b{HOST[1:]}",
