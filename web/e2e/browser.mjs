@@ -28,8 +28,9 @@ const SAFER = {
 /**
  * A fresh browser with a profile of its own; `close` ends it and removes the profile.
  * @param {"chromium" | "firefox"} kind
+ * @param {{jit?: boolean}} options `jit` lets Chromium compile scripts, as it does for most people
  */
-export async function openBrowser(kind) {
+export async function openBrowser(kind, { jit = false } = {}) {
   const profile = mkdtempSync(join(tmpdir(), "island-e2e-"));
   const browser = await (kind === "firefox"
     ? puppeteer.launch({
@@ -41,7 +42,7 @@ export async function openBrowser(kind) {
       })
     : puppeteer.launch({
         executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
-        args: [...CHROMIUM_FLAGS, "--js-flags=--jitless"],
+        args: jit ? CHROMIUM_FLAGS : [...CHROMIUM_FLAGS, "--js-flags=--jitless"],
         userDataDir: profile,
         headless: true,
       }));
