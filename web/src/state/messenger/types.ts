@@ -142,7 +142,7 @@ export interface Conversation {
   accept(): Promise<void>;
   block(): Promise<void>;
   unblock(): Promise<void>;
-  /** Keep the last messages as evidence, block, and tell the owner of this box (a note, without content). */
+  /** Block, and keep a notice of it with the reason; nothing leaves this account. */
   report(reason: string): Promise<void>;
   /** The numbers were compared: mark (or unmark) as verified. */
   verify(verified?: boolean): Promise<void>;
@@ -186,7 +186,7 @@ export interface Message {
   /** asked: could not be read and was asked for again; newer: made by a newer version. */
   readonly unreadable: "asked" | "newer" | null;
   /** kind "notice": catalogue key of what happened (messenger.notice.*). */
-  readonly notice: "key_changed" | "verified" | "device_added" | "accepted" | null;
+  readonly notice: "key_changed" | "verified" | "reported" | "accepted" | null;
   /** state "failed": the code of the refusal (words are in the catalogue under errors). */
   readonly problem: string | null;
 }

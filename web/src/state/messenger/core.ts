@@ -1,0 +1,357 @@
+/** The messages of one signed-in account: everything put together, opened step by step, and closed again. */
+import type { Session } from "../../protocol/account.ts";
+import { toHex } from "../../protocol/bytes.ts";
+import { signingPublic } from "../../protocol/keys.ts";
+import type { OwnDevice } from "../../protocol/pqxdh.ts";
+import type { Event } from "../../protocol/post.ts";
+import { Refusal } from "../api.ts";
+import type { Locker } from "../locker.ts";
+import { random } from "../random.ts";
+import { Vault } from "../vault/vault.ts";
+import { isOffline, type Wire } from "../wire.ts";
+import { Chats } from "./chats.svelte.ts";
+import { Dispatcher } from "./dispatcher.ts";
+import { Listening } from "./events.ts";
+import { Files } from "./files.ts";
+import { Inbound } from "./inbound.ts";
+import { Ledger } from "./ledger.ts";
+import { Outbound } from "./outbound.ts";
+import { People } from "./people.ts";
+import { Reading } from "./reading.ts";
+import { Receipts } from "./receipts.ts";
+import { names, type AccountRecord, type HeadRecord, type KeysRecord, type SeatRow } from "./records.ts";
+import { Resync } from "./resync.ts";
+import { Routes } from "./routes.ts";
+import { rememberSeat, takeSeat, type Seat, type Surroundings } from "./seat.ts";
+import { Signals } from "./signals.ts";
+import type { Alarm, Messenger, Phase, Progress } from "./types.ts";
+import { Upkeep } from "./upkeep.ts";
+
+/** What the core tells the pages' object. */
+export interface Stage {
+  phase: Phase;
+  alarm: Alarm | null;
+  progress: Progress | null;
+  connection: Messenger["connection"];
+  here: readonly string[];
+  changed(): void;
+}
+
+export interface Options {
+  wire: Wire;
+  locker: Locker;
+  session: Session;
+  vaultKey: Uint8Array;
+  fresh: boolean;
+  label: string;
+  /** Unix seconds. */
+  now?: () => number;
+  /** Milliseconds to wait for an answer to a knock. */
+  patience?: number;
+  pauses?: number[];
+  /** One-time prekeys to keep in stock. */
+  stock?: number;
+}
+
+const HOUR = 3600;
+const PAUSES = [500, 1_000, 2_000, 5_000, 10_000, 20_000];
+const KNOCK = 12_000;
+const CHORES = 10 * 60_000;
+const PULL_TOGETHER = 50;
+
+export class Core {
+  closed = false;
+  vault!: Vault;
+  ledger!: Ledger;
+  seat!: Seat;
+  readonly people = new People(this);
+  readonly chats = new Chats(this);
+  readonly outbound = new Outbound(this);
+  readonly dispatcher = new Dispatcher(this);
+  readonly inbound = new Inbound(this);
+  readonly reading = new Reading(this);
+  readonly receipts = new Receipts(this);
+  readonly resync = new Resync(this);
+  readonly routes = new Routes(this);
+  readonly upkeep = new Upkeep(this);
+  readonly files = new Files(this);
+  readonly signals = new Signals(this);
+  #listening: Listening | undefined;
+  #chores: ReturnType<typeof setInterval> | undefined;
+  #pulling: ReturnType<typeof setTimeout> | undefined;
+  #wakes = new Set<() => void>();
+  #identity: Uint8Array | undefined;
+
+  constructor(
+    readonly options: Options,
+    readonly stage: Stage,
+    /** Begin anew: this browser sits on another device now. */
+    readonly restart: (setBack: boolean) => void,
+  ) {
+    if (options.stock !== undefined) this.upkeep.stock = options.stock;
+  }
+
+  get wire(): Wire {
+    return this.options.wire;
+  }
+  get session(): Session {
+    return this.options.session;
+  }
+  now(): number {
+    return this.options.now?.() ?? Math.floor(Date.now() / 1000);
+  }
+  hour(): number {
+    return Math.floor(this.now() / HOUR);
+  }
+  account(): AccountRecord {
+    return this.vault.peek(names.account) as unknown as AccountRecord;
+  }
+  keys(): KeysRecord {
+    return this.vault.peek(names.keys(this.seat.id)) as unknown as KeysRecord;
+  }
+  identity(): Uint8Array {
+    this.#identity ??= signingPublic(this.account().seed);
+    return this.#identity;
+  }
+  seatRow(): SeatRow {
+    return this.account().devices.find((row) => toHex(row.device) === this.seat.id)!;
+  }
+  own(): OwnDevice {
+    return { identity: this.identity(), device: this.seat.device, agreement: this.keys().agreement };
+  }
+
+  /** Read the vault, show the conversations, take a seat, and follow what happens. */
+  async open(setBack: boolean): Promise<void> {
+    const { wire, locker, session, vaultKey } = this.options;
+    this.stage.progress = { what: "index", done: 0, total: 0 };
+    this.vault = await Vault.open(wire, vaultKey, locker, toHex(session.account));
+    this.vault.changed = (changed) => this.#changed(changed);
+    const whole = await this.vault.refresh(toHex(session.epoch));
+    await this.#account();
+    await this.chats.load();
+    this.stage.changed();
+    this.stage.progress = { what: "devices", done: 0, total: 0 };
+    const around = this.#surroundings();
+    this.seat = await takeSeat(around, setBack || !whole);
+    await this.vault.read([names.keys(this.seat.id), names.prekeys(this.seat.id), names.knock]);
+    this.ledger = new Ledger(this.vault, this.seat.id, () => this.now(), {
+      displaced: (rolledBack) => this.#displaced(rolledBack),
+      offline: (offline) => this.offline(offline),
+    });
+    if (this.options.pauses) this.ledger.pauses = this.options.pauses;
+    this.ledger.saved = () => void rememberSeat(around, this.seat);
+    await this.files.load();
+    this.stage.progress = null;
+    this.stage.phase = "ready";
+    this.stage.changed();
+    this.#listening = new Listening(
+      this,
+      (connection) => this.#connection(connection),
+      (event) => this.#heard(event),
+    );
+    this.#listening.start();
+    this.#chores = setInterval(() => void this.#tidy(), CHORES);
+    await this.steady(() => this.upkeep.settle()).catch((error: unknown) => this.#trouble(error));
+    await this.#reconcile(true);
+  }
+
+  #surroundings(): Surroundings {
+    const { wire, locker, session, label } = this.options;
+    const patience = this.options.patience ?? KNOCK;
+    return { wire, vault: this.vault, locker, session, now: () => this.now(), label, patience };
+  }
+
+  /** The account record; made here for an account that was registered just now. */
+  async #account(): Promise<void> {
+    let found: unknown;
+    try {
+      [found] = await this.vault.read([names.account]);
+    } catch (error) {
+      if ((error as { code?: string }).code === "not_opened") return this.alarm({ kind: "vault" });
+      throw error;
+    }
+    if (found) return;
+    // An empty vault is right only where the directory knows nobody of this name either.
+    const published = this.options.fresh ? null : await this.wire.get<{ entry: unknown }>("/v1/prekeys");
+    if (published?.entry) {
+      this.alarm({ kind: "vault" });
+      throw new Refusal("damaged_store", "", 0);
+    }
+    const { account, name, onion } = this.session;
+    const record: AccountRecord = {
+      v: 1,
+      account,
+      name,
+      onion,
+      seed: random(32),
+      display: "",
+      settings: { readReceipts: true, typing: true, presence: true, notifications: false },
+      devices: [],
+    };
+    await this.vault.commit([{ name: names.account, step: (now) => now ?? (record as never) }]);
+  }
+
+  /** After every new beginning: look at everything once. */
+  async #reconcile(first = false): Promise<void> {
+    this.inbound.look();
+    await this.vault.pull();
+    const known = await this.dispatcher.look();
+    if (first) await this.dispatcher.recover(known);
+  }
+
+  #heard(event: Event): void {
+    switch (event.kind) {
+      case "hello":
+      case "reset":
+        void this.steady(() => this.#reconcile()).catch((error: unknown) => this.#trouble(error));
+        break;
+      case "mail":
+        if (event.queued?.length) this.inbound.offer(event.queued);
+        else this.inbound.look();
+        break;
+      case "dispatch":
+        if (event.dispatch) this.dispatcher.heard(event.dispatch);
+        break;
+      case "vault":
+        if ((event.revision ?? Infinity) > this.vault.revision) this.#pullSoon();
+        break;
+      case "prekeys":
+        void this.upkeep.fill(event.left ?? 0).catch(() => undefined);
+        break;
+      case "routes":
+        void this.routes
+          .settle()
+          .then(() => this.upkeep.settle())
+          .catch(() => undefined);
+        break;
+      case "signal":
+        if (event.handle && event.envelope)
+          void this.signals.heard(event.handle, event.envelope).catch(() => undefined);
+        break;
+      case "here":
+        this.stage.here = event.names ?? [];
+        break;
+      case "session":
+        void this.wire.get("/v1/session").catch(() => undefined);
+    }
+  }
+
+  #pullSoon(): void {
+    this.#pulling ??= setTimeout(() => {
+      this.#pulling = undefined;
+      void this.vault.pull().catch((error: unknown) => this.#trouble(error));
+    }, PULL_TOGETHER);
+  }
+
+  /** Another device of the account wrote. */
+  #changed(changed: string[]): void {
+    if (!(this.ledger as Ledger | undefined)) return;
+    if (changed.includes(names.head(this.seat.id))) {
+      const head = this.vault.peek(names.head(this.seat.id)) as unknown as HeadRecord | undefined;
+      if (!head || toHex(head.instance) !== toHex(this.seat.instance)) return this.#displaced(false);
+    }
+    if (changed.includes(names.knock))
+      void this.ledger.run((batch) => void (batch.touch = true)).catch(() => undefined);
+    if (changed.includes(names.index)) void this.chats.load().catch(() => undefined);
+    for (const name of changed) {
+      const [kind, id] = name.split("/");
+      const chat = id ? this.chats.get(id) : undefined;
+      if (!chat || (kind !== "talk" && kind !== "person")) continue;
+      chat.refresh();
+      if (kind === "talk") void chat.history.newer().catch(() => undefined);
+    }
+    this.chats.reread(changed);
+    this.stage.changed();
+  }
+
+  #connection(connection: Messenger["connection"]): void {
+    this.stage.connection = connection;
+    this.offline(connection === "offline");
+  }
+
+  /** The box does not answer, or does again. */
+  offline(offline: boolean): void {
+    const { phase } = this.stage;
+    if (offline && phase === "ready") this.stage.phase = "offline";
+    if (!offline && phase === "offline") {
+      this.stage.phase = "ready";
+      this.wake();
+    }
+  }
+
+  alarm(alarm: Alarm): void {
+    this.stage.alarm = alarm;
+    this.stage.phase = "alarm";
+  }
+
+  #displaced(rolledBack: boolean): void {
+    if (this.closed) return;
+    void this.close(false).then(() => this.restart(rolledBack));
+  }
+
+  #trouble(error: unknown): void {
+    if (isOffline(error)) this.offline(true);
+    const code = (error as { code?: string }).code;
+    // The vault is set back behind what was read: this device may not go on.
+    if (code === "vault_old") this.#displaced(true);
+  }
+
+  async #tidy(): Promise<void> {
+    for (const chat of this.chats.all) if (chat.opened) chat.update();
+    await this.upkeep.settle().catch(() => undefined);
+  }
+
+  /** Repeat what fails because the box cannot be reached, until it works or this is closed. */
+  async steady<T>(run: () => Promise<T>): Promise<T> {
+    for (let failures = 0; ; failures++) {
+      try {
+        return await run();
+      } catch (error) {
+        if (!isOffline(error) || this.closed) throw error;
+        this.offline(true);
+        await this.pause(failures);
+      }
+    }
+  }
+
+  /** Wait before trying again; shorter when the box is heard of again. */
+  pause(failures: number): Promise<void> {
+    const pauses = this.options.pauses ?? PAUSES;
+    const milliseconds = pauses[Math.min(failures, pauses.length - 1)]!;
+    return new Promise((done) => {
+      const end = (): void => {
+        clearTimeout(timer);
+        this.#wakes.delete(end);
+        done();
+      };
+      const timer = setTimeout(end, milliseconds * (0.75 + Math.random() / 2));
+      this.#wakes.add(end);
+    });
+  }
+
+  wake(): void {
+    for (const wake of this.#wakes) wake();
+    (this.ledger as Ledger | undefined)?.wake();
+  }
+
+  /** Stop; with `leave` the seat is given up at once, so that another browser need not wait for it. */
+  async close(leave: boolean): Promise<void> {
+    if (this.closed) return;
+    const ledger = this.ledger as Ledger | undefined;
+    if (leave && ledger) await this.leave().catch(() => undefined);
+    this.closed = true;
+    clearInterval(this.#chores);
+    clearTimeout(this.#pulling);
+    this.routes.stop();
+    this.signals.stop();
+    this.#listening?.stop();
+    this.wake();
+    await ledger?.stop().catch(() => undefined);
+  }
+
+  /** Mark the seat as free; also from a page that is being closed. */
+  async leave(): Promise<void> {
+    await this.ledger.flush();
+    await this.ledger.leave();
+  }
+}

@@ -1,0 +1,170 @@
+/** Dispatches: handed to the box one after the other until it has them, and how it stands with each. */
+import { equal, fromHex, toHex } from "../../protocol/bytes.ts";
+import type { Dispatch, DispatchState, Dispatches, Leg } from "../../protocol/post.ts";
+import { Refusal } from "../api.ts";
+import { isOffline } from "../wire.ts";
+import type { Core } from "./core.ts";
+import { names, type OutgoingRecord, type SessionRecord } from "./records.ts";
+import type { Entry } from "./timeline.ts";
+
+/** Refusal codes of a leg that say: the routes are not good any more. */
+const BOUNCED = new Set(["no_mailbox", "capability", "no_account"]);
+const HOURS = 336;
+const DAY = 24 * 3600;
+/** Hours after which a dispatch the box does not know was done long ago. */
+const FORGOTTEN = 24 * 14;
+
+interface Job {
+  dispatch: Dispatch;
+  done?: (error?: unknown) => void;
+}
+
+export class Dispatcher {
+  readonly states = new Map<string, DispatchState>();
+  /** Which message left with a dispatch. */
+  readonly messages = new Map<string, { conversation: string; id: string }>();
+  #jobs: Job[] = [];
+  #running = false;
+  #bounced = new Set<string>();
+  #lookedAt = 0;
+
+  constructor(readonly core: Core) {}
+
+  /** Hand over; what was sealed is saved already. */
+  send(dispatch: Dispatch): void {
+    this.#jobs.push({ dispatch: { hours: HOURS, ...dispatch } });
+    void this.#run();
+  }
+
+  /** The same, waiting until the box has it. */
+  sendNow(dispatch: Dispatch): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const done = (error?: unknown): void => (error === undefined ? resolve() : reject(error as Error));
+      this.#jobs.push({ dispatch: { hours: HOURS, ...dispatch }, done });
+      void this.#run();
+    });
+  }
+
+  async #run(): Promise<void> {
+    if (this.#running) return;
+    this.#running = true;
+    for (let failures = 0; this.#jobs.length > 0 && !this.core.closed;) {
+      const job = this.#jobs[0]!;
+      try {
+        const state = await this.core.wire.post<DispatchState>("/v1/dispatch", job.dispatch);
+        failures = 0;
+        this.#jobs.shift();
+        this.#left(job.dispatch.id);
+        this.heard(state);
+        job.done?.();
+      } catch (error) {
+        if (isOffline(error)) {
+          this.core.offline(true);
+          await this.core.pause(failures++);
+          continue;
+        }
+        this.#jobs.shift();
+        this.#refused(job.dispatch.id, error);
+        job.done?.(error);
+      }
+    }
+    this.#running = false;
+  }
+
+  #left(id: Uint8Array): void {
+    const name = names.outgoing(this.core.seat.id);
+    this.core.ledger.later((batch) =>
+      batch.change<OutgoingRecord>(name, (now) => {
+        if (!now?.entries.some((entry) => equal(entry.dispatch, id))) return now;
+        return { v: 1, entries: now.entries.filter((entry) => !equal(entry.dispatch, id)) };
+      }),
+    );
+  }
+
+  #refused(id: Uint8Array, error: unknown): void {
+    this.#left(id);
+    const message = this.messages.get(toHex(id));
+    if (!message) return;
+    const code = error instanceof Refusal ? error.code : "fault";
+    const event = { k: "f", at: this.core.now(), id: fromHex(message.id), code } as const;
+    void this.core.ledger.run((batch) => batch.log(message.conversation, event)).catch(() => undefined);
+    this.core.chats.get(message.conversation)?.show([event]);
+  }
+
+  /** How it stands with a dispatch, from an answer or an event. */
+  heard(state: DispatchState): void {
+    const id = toHex(state.id);
+    this.states.set(id, state);
+    const message = this.messages.get(id);
+    if (message) this.core.chats.get(message.conversation)?.touch(message.id);
+    for (const leg of state.legs)
+      if (leg.state === "given_up") void this.#bounce(id, leg).catch(() => undefined);
+  }
+
+  /** Ask how it stands with all of them. */
+  async look(): Promise<Set<string>> {
+    const answer = await this.core.wire.get<Dispatches>("/v1/dispatch");
+    this.#lookedAt = this.core.now();
+    for (const state of answer.dispatches) this.heard(state);
+    return new Set(answer.dispatches.map((state) => toHex(state.id)));
+  }
+
+  /** Whether a message left so long ago that the box says nothing of it any more. */
+  isOver(entry: Entry): boolean {
+    return entry.dispatch !== null && this.#lookedAt > entry.at + DAY && !this.states.has(entry.dispatch);
+  }
+
+  /** After a start: send anew what was saved and does not seem to have left. */
+  async recover(known: Set<string>): Promise<void> {
+    const name = names.outgoing(this.core.seat.id);
+    const [record] = await this.core.vault.read([name]);
+    const entries = (record as unknown as OutgoingRecord | undefined)?.entries ?? [];
+    for (const entry of entries) {
+      const left = known.has(toHex(entry.dispatch)) || this.core.hour() - entry.hour > FORGOTTEN;
+      if (!left) await this.core.chats.resend(entry.conversation, entry.id).catch(() => undefined);
+      this.#left(entry.dispatch);
+    }
+  }
+
+  /** The other side's mailbox is gone: look them up again and send this message once more to that device. */
+  async #bounce(id: string, leg: Leg): Promise<void> {
+    const message = this.messages.get(id);
+    const key = `${id}/${toHex(leg.handle)}`;
+    if (!message || !leg.reason || !BOUNCED.has(leg.reason) || this.#bounced.has(key)) return;
+    this.#bounced.add(key);
+    const mark = this.core.ledger.head.sessions.find((one) => equal(one.handle, leg.handle));
+    if (!mark) return;
+    const peer = toHex(mark.peer);
+    await this.core.ledger.run(async (batch) => {
+      const record = await this.core.ledger.session(batch, peer);
+      if (record)
+        batch.set(names.session(this.core.seat.id, peer), { ...record, routes: [] } as SessionRecord);
+    });
+    await this.core.people.refresh(message.conversation).catch(() => undefined);
+    await this.core.chats.resend(message.conversation, fromHex(message.id), mark.peer).catch(() => undefined);
+  }
+}
+
+/** What a person wants to know of a dispatch with several legs: how far the best of them came. */
+export function summary(state: DispatchState | undefined): {
+  state: "waiting" | "relay" | "box" | "failed";
+  until: number | null;
+  relays: number;
+  reason: string | null;
+} {
+  const legs = state?.legs ?? [];
+  if (legs.some((leg) => leg.state === "box")) return { state: "box", until: null, relays: 0, reason: null };
+  const held = legs.filter((leg) => leg.state === "relay");
+  if (held.length > 0) {
+    const until = Math.max(...held.map((leg) => leg.until ?? 0));
+    return {
+      state: "relay",
+      until: until || null,
+      relays: Math.max(...held.map((leg) => leg.relays)),
+      reason: null,
+    };
+  }
+  const waiting = legs.length === 0 || legs.some((leg) => leg.state !== "given_up");
+  const reason = legs.find((leg) => leg.reason)?.reason ?? null;
+  return { state: waiting ? "waiting" : "failed", until: null, relays: 0, reason };
+}

@@ -1,0 +1,150 @@
+/** Looking people up: entries whose proofs were checked, the heads of their boxes' logs, and prekeys. */
+import { equal, toHex } from "../../protocol/bytes.ts";
+import type {
+  Bundle,
+  Device,
+  Entry,
+  FarLookUp,
+  Found,
+  OneTimePrekey,
+  Taken,
+} from "../../protocol/directory.ts";
+import { readPerson } from "../../protocol/names.ts";
+import { checkOneTime, readEntry } from "../../protocol/prekeys.ts";
+import { readDirectory, type Known, type LogHead } from "../../protocol/transparency.ts";
+import { Refusal } from "../api.ts";
+import type { Core } from "./core.ts";
+import { names, type LogsRecord, type PersonRecord } from "./records.ts";
+
+/** Seconds after which an entry is looked at again. */
+const FRESH = 6 * 3600;
+
+export interface Person extends Known {
+  name: string;
+  host: string;
+}
+
+export class People {
+  /** Bundles of the last look-up, by device (hex). */
+  #bundles = new Map<string, Bundle>();
+  #heads: Record<string, LogHead> | undefined;
+  #running = new Map<string, Promise<Person>>();
+
+  constructor(readonly core: Core) {}
+
+  /** Look an address up at its box; Refusal bad_address, no_account, unreachable, bad_entry, bad_log. */
+  find(address: string): Promise<Person> {
+    const running =
+      this.#running.get(address) ?? this.#find(address).finally(() => this.#running.delete(address));
+    this.#running.set(address, running);
+    return running;
+  }
+
+  async #find(typed: string): Promise<Person> {
+    const person = readPerson(typed);
+    if (!person) throw new Refusal("bad_address", "", 400);
+    const { name, host, onion } = person;
+    const heads = await this.#logs();
+    const older = heads[host] ?? null;
+    const query: FarLookUp = { address: `${name}@${host}` };
+    if (older) query.size = older.size;
+    const found = await this.core.wire.post<Found>("/v1/people", query);
+    let known: Known;
+    try {
+      known = readDirectory(found, { name, onion }, older);
+    } catch (error) {
+      if ((error as { code?: string }).code === "bad_log")
+        this.core.alarm({ kind: "log", address: query.address });
+      throw error;
+    }
+    if (!older || known.head.size > older.size) this.#keep(host, known.head);
+    for (const bundle of known.bundles) this.#bundles.set(toHex(bundle.device), bundle);
+    return { ...known, name, host };
+  }
+
+  /** The bundle of a device as last looked up. */
+  bundle(device: Uint8Array): Bundle | undefined {
+    return this.#bundles.get(toHex(device));
+  }
+
+  /** One one-time prekey of each device, or null where only the last-resort key serves. */
+  async take(address: string, devices: Device[]): Promise<Map<string, OneTimePrekey | null>> {
+    const ids = devices.map((device) => device.device);
+    const taken = await this.core.wire.post<Taken>("/v1/people/prekeys", { address, devices: ids });
+    const prekeys = new Map<string, OneTimePrekey | null>();
+    for (const device of devices) {
+      const one = taken.prekeys.find((each) => equal(each.device, device.device))?.prekey ?? null;
+      prekeys.set(toHex(device.device), one && isGood(one, device) ? one : null);
+    }
+    return prekeys;
+  }
+
+  /** The entry as it is remembered. */
+  entryOf(person: PersonRecord): Entry | undefined {
+    if (person.entry.length === 0) return undefined;
+    try {
+      return readEntry(person.entry);
+    } catch {
+      return undefined;
+    }
+  }
+
+  isFresh(person: PersonRecord): boolean {
+    return person.entry.length > 0 && this.core.now() - person.checked < FRESH;
+  }
+
+  /** Look a correspondent up again; notices a changed identity. Returns the entry that holds. */
+  async refresh(conversation: string): Promise<Entry> {
+    const person = this.person(conversation);
+    if (!person) throw new Refusal("no_contact", "", 404);
+    const found = await this.find(`${person.name}@${person.onion}`);
+    const same = equal(found.entry.identity, person.identity);
+    const changed = !same && !(person.change && equal(person.change.identity, found.entry.identity));
+    await this.core.ledger.run((batch) => {
+      batch.change<PersonRecord>(names.person(conversation), (now) => {
+        if (!now) return now;
+        if (same) return { ...now, entry: found.signed, checked: this.core.now(), change: null };
+        return { ...now, change: { identity: found.entry.identity, hour: this.core.hour() } };
+      });
+      if (changed) this.core.chats.notice(batch, conversation, "key_changed");
+      batch.after.push(() => this.core.chats.get(conversation)?.refresh());
+    });
+    return found.entry;
+  }
+
+  person(conversation: string): PersonRecord | undefined {
+    return this.core.vault.peek(names.person(conversation)) as unknown as PersonRecord | undefined;
+  }
+
+  /** Forget the log heads that raised an alarm: the box shows another log from now on. */
+  async forgetHeads(): Promise<void> {
+    this.#heads = {};
+    await this.core.ledger.run((batch) => batch.change<LogsRecord>(names.logs, () => ({ v: 1, heads: {} })));
+  }
+
+  async #logs(): Promise<Record<string, LogHead>> {
+    const [logs] = await this.core.vault.read([names.logs]);
+    const stored = (logs as unknown as LogsRecord | undefined)?.heads ?? {};
+    this.#heads = { ...stored, ...this.#heads };
+    return this.#heads;
+  }
+
+  #keep(host: string, head: LogHead): void {
+    this.#heads = { ...this.#heads, [host]: head };
+    this.core.ledger.later((batch) => {
+      batch.change<LogsRecord>(names.logs, (logs) => {
+        const before = logs?.heads[host];
+        return before && before.size >= head.size ? logs : { v: 1, heads: { ...logs?.heads, [host]: head } };
+      });
+    });
+  }
+}
+
+function isGood(prekey: OneTimePrekey, device: Device): boolean {
+  try {
+    checkOneTime(prekey, device);
+    return true;
+  } catch {
+    return false;
+  }
+}

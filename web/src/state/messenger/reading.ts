@@ -1,0 +1,188 @@
+/** What a received content does: to the log, to the list of conversations, to what we know of its sender. */
+import { equal, toHex } from "../../protocol/bytes.ts";
+import type { Certificate } from "../../protocol/certificate.ts";
+import type { Content } from "../../protocol/content.ts";
+import type { Core } from "./core.ts";
+import type { Effects } from "./inbound.ts";
+import type { Batch } from "./ledger.ts";
+import {
+  names,
+  newTalk,
+  type IndexRecord,
+  type LogContent,
+  type NewerContent,
+  type PersonRecord,
+  type SessionRecord,
+  type TalkRecord,
+} from "./records.ts";
+
+const MAX_REQUESTS = 100;
+/** Messages of somebody who was not accepted yet. */
+const MAX_UNANSWERED = 50;
+/** Seconds after which a message is so late that it may be one we have already. */
+const LATE = 120;
+
+/** Whose message a first one is; `enter` gives a stranger a place among the requests. */
+export interface Sender {
+  conversation: string;
+  enter(batch: Batch): void;
+}
+
+export class Reading {
+  constructor(readonly core: Core) {}
+
+  /** The conversation of a certificate's holder; undefined when nothing of them is wanted. */
+  async sender(certificate: Certificate, host: string): Promise<Sender | undefined> {
+    const { chats, people } = this.core;
+    if (equal(certificate.identity, this.core.identity())) return undefined;
+    const known = chats.byIdentity(certificate.identity);
+    if (known !== undefined) {
+      if (chats.isBlocked(known)) return undefined;
+      return { conversation: known, enter: () => this.#newDevice(known, certificate) };
+    }
+    const named = chats.byAddress(certificate.name, host);
+    if (named !== undefined && chats.get(named)?.state !== "request") {
+      // Somebody else writes under a name we know: only their directory can say that it is theirs now.
+      void people.refresh(named).catch(() => undefined);
+      return undefined;
+    }
+    if (chats.requestCount() >= MAX_REQUESTS) return undefined;
+    const conversation = toHex(certificate.identity);
+    return { conversation, enter: (batch) => this.#enter(batch, conversation, certificate, host) };
+  }
+
+  #newDevice(conversation: string, certificate: Certificate): void {
+    const person = this.core.people.person(conversation);
+    const entry = person && this.core.people.entryOf(person);
+    if (!entry || entry.devices.some((device) => equal(device.device, certificate.device))) return;
+    void this.core.people.refresh(conversation).catch(() => undefined);
+  }
+
+  #enter(batch: Batch, conversation: string, certificate: Certificate, host: string): void {
+    batch.change<TalkRecord>(names.talk(conversation), (now) => now ?? newTalk("request"));
+    batch.change<PersonRecord>(
+      names.person(conversation),
+      (now) =>
+        now ?? {
+          v: 1,
+          name: certificate.name,
+          onion: host,
+          identity: certificate.identity,
+          display: "",
+          verified: false,
+          entry: new Uint8Array(),
+          checked: 0,
+          change: null,
+        },
+    );
+    batch.change<IndexRecord>(names.index, (now) => withId(now, conversation));
+    this.core.chats.expect(conversation, certificate.identity, certificate.name, host);
+    batch.after.push(() => this.core.chats.add(conversation));
+  }
+
+  /** Take in what a device of somebody said. */
+  async take(
+    batch: Batch,
+    record: SessionRecord,
+    content: Content | NewerContent | undefined,
+    effects: Effects,
+  ): Promise<void> {
+    if (!content) return;
+    const { conversation } = record;
+    const talk = await batch.read<TalkRecord>(names.talk(conversation));
+    if (!talk || talk.state === "blocked") return;
+    switch (content.kind) {
+      case "routes":
+        return this.#session(batch, record, { routes: content.routes });
+      case "profile":
+        return this.#person(batch, conversation, { display: content.display });
+      case "hello":
+        return this.#hello(batch, conversation);
+      case "resync":
+        return void batch.after.push(() => this.core.resync.answer(conversation, record.peer.device));
+      case "receipt": {
+        if (talk.state !== "contact") return;
+        const at = this.core.now();
+        const event = {
+          k: "r",
+          at,
+          what: content.what,
+          t: content.targets,
+          dev: record.peer.device,
+        } as const;
+        batch.log(conversation, event);
+        return this.#absorb(batch, conversation);
+      }
+      default:
+        return this.#said(batch, record, talk, content, effects);
+    }
+  }
+
+  async #said(
+    batch: Batch,
+    record: SessionRecord,
+    talk: TalkRecord,
+    content: LogContent,
+    effects: Effects,
+  ): Promise<void> {
+    const { conversation, peer } = record;
+    const now = this.core.now();
+    if (talk.state === "request" && talk.fresh.length >= MAX_UNANSWERED) return;
+    const chat = this.core.chats.get(conversation);
+    if (chat && now - content.sent > LATE) await chat.history.begin();
+    const message = content.kind === "text" || content.kind === "attachment" || content.kind === "newer";
+    const double = chat?.timeline.has(toHex(content.id)) ?? false;
+    if (message && talk.state === "contact") {
+      const list = effects.receipts.get(conversation) ?? [];
+      effects.receipts.set(conversation, [...list, content.id]);
+    }
+    if (chat?.timeline.isLost(toHex(peer.device)))
+      batch.log(conversation, { k: "h", at: now, dev: peer.device });
+    if (double) return;
+    batch.log(conversation, { k: "m", at: now, by: 1, c: content, dev: peer.device });
+    if (content.kind === "attachment") this.core.files.want(content);
+    if (content.kind === "timer") batch.talk(conversation, (one) => ({ ...one, timer: content.seconds }));
+    if (content.kind === "delete")
+      batch.after.push(() => this.core.chats.scrub(conversation, [content.target]));
+    if (message) {
+      const line = this.core.chats.line(content, now, false);
+      batch.talk(conversation, (one) => ({
+        ...one,
+        fresh: now > one.readAt && !has(one.fresh, content.id) ? [...one.fresh, content.id] : one.fresh,
+        last: !one.last || one.last.at <= now ? line : one.last,
+      }));
+    }
+    this.#absorb(batch, conversation);
+  }
+
+  #hello(batch: Batch, conversation: string): void {
+    const chat = this.core.chats.get(conversation);
+    if (chat?.timeline.hasNotice("accepted") || chat?.state !== "contact") return;
+    this.core.chats.notice(batch, conversation, "accepted");
+  }
+
+  #session(batch: Batch, record: SessionRecord, change: Partial<SessionRecord>): void {
+    const next = { ...record, ...change };
+    batch.set(names.session(this.core.seat.id, toHex(record.peer.device)), next);
+  }
+
+  #person(batch: Batch, conversation: string, change: Partial<PersonRecord>): void {
+    batch.change<PersonRecord>(names.person(conversation), (now) => now && { ...now, ...change });
+    batch.after.push(() => this.core.chats.get(conversation)?.refresh());
+  }
+
+  /** Show what this batch logs once it counts. */
+  #absorb(batch: Batch, conversation: string): void {
+    batch.after.push(() => this.core.chats.get(conversation)?.absorb(batch.events.get(conversation) ?? []));
+  }
+}
+
+/** The index with one more conversation. */
+export function withId(index: IndexRecord | undefined, id: string): IndexRecord {
+  const ids = index?.ids ?? [];
+  return ids.includes(id) && index ? index : { v: 1, ids: [...ids, id] };
+}
+
+function has(ids: readonly Uint8Array[], id: Uint8Array): boolean {
+  return ids.some((one) => equal(one, id));
+}

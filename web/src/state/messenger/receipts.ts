@@ -1,0 +1,62 @@
+/** Receipts: "delivered" leaves with the change that saved the message; "read" when a person has seen it. */
+import { toHex } from "../../protocol/bytes.ts";
+import type { Receipt } from "../../protocol/content.ts";
+import { random } from "../random.ts";
+import type { Core } from "./core.ts";
+import type { Effects } from "./inbound.ts";
+import type { Batch } from "./ledger.ts";
+import { timerOf } from "./timeline.ts";
+
+/** As many as a small envelope holds. */
+const TARGETS = 32;
+
+export class Receipts {
+  constructor(readonly core: Core) {}
+
+  /** Seal the receipts of what was read in this step. */
+  async seal(batch: Batch, effects: Effects): Promise<void> {
+    for (const [conversation, ids] of effects.receipts)
+      for (const content of this.#contents("delivered", ids)) {
+        const dispatch = await this.core.outbound.sealKnown(batch, conversation, content);
+        if (dispatch) effects.dispatches.push(dispatch);
+      }
+  }
+
+  /** A person has seen everything up to now. */
+  async markRead(conversation: string): Promise<void> {
+    const chat = this.core.chats.get(conversation);
+    if (!chat || chat.fresh.length === 0) return;
+    const ids = chat.fresh;
+    const dispatches = await this.core.ledger.run(async (batch) => {
+      const now = this.core.now();
+      const seen = new Set(ids.map(toHex));
+      batch.talk(conversation, (talk) => ({
+        ...talk,
+        readAt: Math.max(talk.readAt, now),
+        fresh: talk.fresh.filter((id) => !seen.has(toHex(id))),
+      }));
+      const timed = ids.filter((id) => timerOf(chat.timeline.entries.get(toHex(id)) ?? NONE) > 0);
+      if (timed.length > 0) batch.log(conversation, { k: "s", at: now, t: timed });
+      batch.after.push(() => chat.absorb(batch.events.get(conversation) ?? []));
+      if (chat.state !== "contact" || !this.core.account().settings.readReceipts) return [];
+      const made = [];
+      for (const content of this.#contents("read", ids)) {
+        const dispatch = await this.core.outbound.sealKnown(batch, conversation, content);
+        if (dispatch) made.push(dispatch);
+      }
+      return made;
+    });
+    for (const dispatch of dispatches) this.core.dispatcher.send(dispatch);
+  }
+
+  #contents(what: "delivered" | "read", ids: readonly Uint8Array[]): Receipt[] {
+    const contents: Receipt[] = [];
+    for (let at = 0; at < ids.length; at += TARGETS) {
+      const targets = ids.slice(at, at + TARGETS);
+      contents.push({ v: 1, id: random(16), kind: "receipt", sent: this.core.now(), what, targets });
+    }
+    return contents;
+  }
+}
+
+const NONE = { content: null } as never;

@@ -1,0 +1,219 @@
+/** What lies in the vault: the records' names and shapes. Ids in names are hex; keys are snake-free and short. */
+import type { Bundle } from "../../protocol/directory.ts";
+import type { Attachment, Content } from "../../protocol/content.ts";
+import type { Peer } from "../../protocol/peer.ts";
+import type { LastingSecret, OneTimeSecret } from "../../protocol/prekeys.ts";
+import type { Route } from "../../protocol/route.ts";
+import type { LogHead } from "../../protocol/transparency.ts";
+
+export const names = {
+  account: "account",
+  index: "index",
+  logs: "logs",
+  knock: "knock",
+  head: (device: string): string => `head/${device}`,
+  keys: (device: string): string => `keys/${device}`,
+  prekeys: (device: string): string => `prekeys/${device}`,
+  wants: (device: string): string => `wants/${device}`,
+  outgoing: (device: string): string => `outgoing/${device}`,
+  session: (device: string, peer: string): string => `session/${device}/${peer}`,
+  talk: (conversation: string): string => `talk/${conversation}`,
+  person: (conversation: string): string => `person/${conversation}`,
+  segment: (device: string, conversation: string, number: number): string =>
+    `log/${device}/${conversation}/${number}`,
+};
+
+/** The account: its identity and its devices. */
+export interface AccountRecord {
+  v: 1;
+  account: Uint8Array;
+  name: string;
+  onion: string;
+  seed: Uint8Array;
+  display: string;
+  settings: { readReceipts: boolean; typing: boolean; presence: boolean; notifications: boolean };
+  devices: SeatRow[];
+}
+
+export interface SeatRow {
+  device: Uint8Array;
+  label: string;
+  signing: Uint8Array;
+  agreement: Uint8Array;
+  added: number;
+}
+
+/** Which conversations there are. */
+export interface IndexRecord {
+  v: 1;
+  ids: string[];
+}
+
+/** The heads of directory logs, by onion address. */
+export interface LogsRecord {
+  v: 1;
+  heads: Record<string, LogHead>;
+}
+
+/** Who sits on a device, and how far it is. Written with every change of the device. */
+export interface HeadRecord {
+  v: 1;
+  generation: number;
+  /** Of the browser that sits there. */
+  instance: Uint8Array;
+  /** Of the last write, to know one's own again when its answer was lost. */
+  write: Uint8Array;
+  epoch: Uint8Array;
+  alive: number;
+  left: boolean;
+  /** Queue numbers up to this one were processed, but those in `held`. */
+  done: number;
+  held: number[];
+  /** The correspondents' devices: handle, device, version of the session record. */
+  sessions: SessionMark[];
+}
+
+export interface SessionMark {
+  handle: Uint8Array;
+  peer: Uint8Array;
+  version: number;
+}
+
+/** A device's own secrets. */
+export interface KeysRecord {
+  v: 1;
+  signing: Uint8Array;
+  agreement: Uint8Array;
+  lasting: LastingSecret[];
+  /** Digest of the bundle that was published last. */
+  shown: Uint8Array;
+  replays: { mark: Uint8Array; hour: number }[];
+}
+
+export interface PrekeysRecord {
+  v: 1;
+  /** Id of the next one to be made. */
+  next: number;
+  secrets: OneTimeSecret[];
+}
+
+/** What we have with one device of somebody. */
+export interface SessionRecord {
+  v: 1;
+  peer: Peer;
+  conversation: string;
+  handle: Uint8Array;
+  /** Where that device wants its mail; empty: its request mailbox, from the bundle. */
+  routes: Route[];
+  /** Digest of the routes, name and acceptance it was told of. */
+  told: Uint8Array;
+  /** Seconds of the last re-establishment. */
+  resynced: number;
+}
+
+/** Messages saved but not known to have left. */
+export interface OutgoingRecord {
+  v: 1;
+  entries: { id: Uint8Array; conversation: string; dispatch: Uint8Array; hour: number }[];
+}
+
+/** Attachments whose chunks are not all here yet. */
+export interface WantsRecord {
+  v: 1;
+  contents: Attachment[];
+}
+
+export interface TalkRecord {
+  v: 1;
+  state: "request" | "contact" | "blocked";
+  /** What it was before it was blocked. */
+  before: "request" | "contact";
+  timer: number;
+  muted: boolean;
+  draft: string;
+  /** Ids of messages not read yet. */
+  fresh: Uint8Array[];
+  /** Second up to which everything was read. */
+  readAt: number;
+  last: LastLine | null;
+  segments: Record<string, number>;
+}
+
+/** Enough of the last message to show it in the list. */
+export interface LastLine {
+  id: Uint8Array;
+  at: number;
+  mine: boolean;
+  kind: string;
+  text: string;
+}
+
+export interface PersonRecord {
+  v: 1;
+  name: string;
+  onion: string;
+  identity: Uint8Array;
+  display: string;
+  verified: boolean;
+  /** Signed entry as last seen; empty when only a message told of them. */
+  entry: Uint8Array;
+  checked: number;
+  /** Another identity stands under this name since `hour`. */
+  change: { identity: Uint8Array; hour: number } | null;
+}
+
+export interface SegmentRecord {
+  v: 1;
+  events: LogEvent[];
+}
+
+/** Made by a newer version: only its id is known. */
+export interface NewerContent {
+  v: number;
+  id: Uint8Array;
+  kind: "newer";
+  sent: number;
+}
+
+/** What it said was taken out. */
+export interface GoneContent {
+  v: number;
+  id: Uint8Array;
+  kind: "gone";
+  sent: number;
+}
+
+export type LogContent = Content | NewerContent | GoneContent;
+
+/**
+ * Something that happened in a conversation, `at` by this device's clock. m: a content of mine (by 0) or theirs
+ * (by 1), `d` the dispatch it left with; r: a receipt of device `dev`; s: I read these, their timers run;
+ * n: a notice; l: a message of `dev` could not be read; h: `dev` is in step again; f: sending failed; x: removed.
+ */
+export type LogEvent =
+  | { k: "m"; at: number; by: 0 | 1; c: LogContent; d?: Uint8Array; dev?: Uint8Array }
+  | { k: "r"; at: number; what: "delivered" | "read"; t: Uint8Array[]; dev: Uint8Array }
+  | { k: "s"; at: number; t: Uint8Array[] }
+  | { k: "n"; at: number; id: Uint8Array; what: string }
+  | { k: "l"; at: number; id: Uint8Array; dev: Uint8Array }
+  | { k: "h"; at: number; dev: Uint8Array }
+  | { k: "f"; at: number; id: Uint8Array; code: string }
+  | { k: "x"; at: number; t: Uint8Array[] };
+
+export type { Bundle, Content, Peer, Route };
+
+/** A conversation that begins. */
+export function newTalk(state: "request" | "contact"): TalkRecord {
+  return {
+    v: 1,
+    state,
+    before: state,
+    timer: 0,
+    muted: false,
+    draft: "",
+    fresh: [],
+    readAt: 0,
+    last: null,
+    segments: {},
+  };
+}

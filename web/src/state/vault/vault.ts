@@ -1,0 +1,281 @@
+/**
+ * The vault: sealed records on the box, read by name, changed by compare-and-swap in batches. What was read
+ * stays in memory; the browser's locker holds sealed copies. A change is a function of the present value, so
+ * that a conflict is solved by reading again and running it again. "Owned" records are written by one device
+ * only: a conflict there means that somebody else has taken its seat, or that our own write was done and its
+ * answer was lost.
+ */
+import type { Value } from "../../protocol/cbor.ts";
+import { toHex } from "../../protocol/bytes.ts";
+import { openRecord, openVault, recordId, sealRecord, type VaultKeys } from "../../protocol/record.ts";
+import {
+  MAX_CHANGES,
+  type Changed,
+  type Put,
+  type Records,
+  type Remove,
+  type SealedRecord,
+} from "../../protocol/vault.ts";
+import { Refusal } from "../api.ts";
+import type { CachedRecord, Locker } from "../locker.ts";
+import { random } from "../random.ts";
+import type { Wire } from "../wire.ts";
+
+/** The seat was taken by another browser: whatever is in memory of it is stale. */
+export class Displaced extends Error {}
+
+/** What a record becomes: a value, `undefined` to remove it, or itself unchanged to leave it alone. */
+export type Step = (now: Value | undefined) => Value | undefined;
+
+export interface Edit {
+  name: string;
+  step: Step;
+  owned?: boolean;
+}
+
+interface Known {
+  version: number;
+  value: Value | undefined;
+}
+
+/** Octets of sealed data in one request; the box takes 3 MiB. */
+const MAX_OCTETS = 2_500_000;
+const READ_AT_ONCE = 128;
+const TRIES = 12;
+const REVISION = "vault-revision";
+
+export class Vault {
+  /** Called with names of records that another device changed. */
+  changed: (names: string[]) => void = () => {};
+  #known = new Map<string, Known>();
+  #names = new Map<string, string>();
+  #revision = 0;
+  /** Records in the locker are good as of `#revision`. */
+  #cached = false;
+
+  private constructor(
+    readonly wire: Wire,
+    readonly keys: VaultKeys,
+    readonly locker: Locker,
+    readonly account: string,
+  ) {}
+
+  static async open(wire: Wire, vaultKey: Uint8Array, locker: Locker, account: string): Promise<Vault> {
+    return new Vault(wire, await openVault(vaultKey), locker, account);
+  }
+
+  /** Bring the locker's sealed copies up to date, if there are any; false when the vault is older than they are. */
+  async refresh(epoch: string): Promise<boolean> {
+    const kept = await this.locker.get<{ account: string; epoch: string; revision: number }>(REVISION);
+    if (!kept || kept.account !== this.account || kept.epoch !== epoch) {
+      await this.locker.forgetRecords();
+      await this.#noteRevision(epoch, 0);
+      return true;
+    }
+    this.#epoch = epoch;
+    try {
+      await this.#follow(kept.revision, (records) => this.#cache(records));
+      this.#cached = true;
+      return true;
+    } catch (error) {
+      if (!(error instanceof Refusal) || error.code !== "vault_old") throw error;
+      await this.locker.forgetRecords();
+      await this.#noteRevision(epoch, 0);
+      const now = await this.wire.post<Records>("/v1/vault/read", { ids: [] });
+      return now.revision >= kept.revision;
+    }
+  }
+
+  #epoch = "";
+
+  get revision(): number {
+    return this.#revision;
+  }
+
+  /** The values of these records, undefined for those that are not there. */
+  async read(names: readonly string[]): Promise<(Value | undefined)[]> {
+    const missing = [...new Set(names)].filter((name) => !this.#known.has(name));
+    await this.#load(missing);
+    return names.map((name) => this.#known.get(name)?.value);
+  }
+
+  /** A value that was read before, without asking. */
+  peek(name: string): Value | undefined {
+    return this.#known.get(name)?.value;
+  }
+
+  has(name: string): boolean {
+    return this.#known.has(name);
+  }
+
+  /** Version of a record that was read before; 0 when it never was there. */
+  version(name: string): number {
+    return this.#known.get(name)?.version ?? 0;
+  }
+
+  /** Drop a record from memory (an old stretch of history). */
+  drop(name: string): void {
+    this.#known.delete(name);
+  }
+
+  /**
+   * Change records, all or none. `written(value)` tells whether an owned record that is in the way is our own
+   * write of this very batch. Rejects Displaced, or Refusal (offline: it may or may not have happened; the
+   * same edits again are safe).
+   */
+  async commit(edits: Edit[], written: () => boolean = () => false): Promise<void> {
+    await this.read(edits.map((edit) => edit.name));
+    for (let turn = 1; ; turn++) {
+      const { put, remove, after } = await this.#prepare(edits);
+      if (put.length + remove.length === 0) return;
+      try {
+        const answer = await this.wire.post<Changed>("/v1/vault", { put, remove });
+        await this.#committed(after, put, answer);
+        return;
+      } catch (error) {
+        if (!(error instanceof Refusal) || error.code !== "vault_conflict" || turn >= TRIES) throw error;
+        const before = new Map(edits.map((edit) => [edit.name, this.version(edit.name)]));
+        await this.#load(edits.map((edit) => edit.name));
+        const owned = edits.filter((edit) => edit.owned && this.version(edit.name) !== before.get(edit.name));
+        if (owned.length > 0) {
+          if (written()) return;
+          throw new Displaced();
+        }
+      }
+    }
+  }
+
+  /** Read what other devices changed since; tells `changed`. */
+  async pull(): Promise<void> {
+    const names: string[] = [];
+    await this.#follow(this.#revision, async (records) => {
+      const mine = records.filter((record) => {
+        const name = this.#names.get(toHex(record.id));
+        return name !== undefined && this.#known.has(name) && record.version > this.version(name);
+      });
+      await this.#cache(records);
+      for (const record of mine) names.push(await this.#take(record));
+    });
+    if (names.length > 0) this.changed(names);
+  }
+
+  async #prepare(edits: Edit[]): Promise<{ put: Put[]; remove: Remove[]; after: Map<string, Known> }> {
+    const put: Put[] = [];
+    const remove: Remove[] = [];
+    const after = new Map<string, Known>();
+    for (const edit of edits) {
+      const known = after.get(edit.name) ?? this.#known.get(edit.name) ?? { version: 0, value: undefined };
+      const value = edit.step(known.value);
+      if (value === known.value) continue;
+      const base = this.#known.get(edit.name)?.version ?? 0;
+      after.set(edit.name, { version: base + 1, value });
+    }
+    for (const [name, { version, value }] of after) {
+      const id = this.#id(name);
+      if (value === undefined) {
+        if (this.#known.get(name)?.value !== undefined) remove.push({ id, base: version - 1 });
+        else after.delete(name);
+      } else
+        put.push({ id, base: version - 1, data: await sealRecord(this.keys, id, version, value, random) });
+    }
+    return { put, remove, after };
+  }
+
+  async #committed(after: Map<string, Known>, put: Put[], answer: Changed): Promise<void> {
+    for (const [name, known] of after) this.#known.set(name, known);
+    // A revision that is not the next one hides changes of others: those are still to be pulled.
+    if (answer.revision === this.#revision + 1) await this.#noteRevision(this.#epoch, answer.revision);
+    const gone = [...after]
+      .filter(([, known]) => known.value === undefined)
+      .map(([name]) => toHex(this.#id(name)));
+    const kept = put.map((one) => ({ id: toHex(one.id), version: one.base + 1, data: one.data }));
+    void this.locker.putRecords(kept, gone);
+  }
+
+  async #load(names: readonly string[]): Promise<void> {
+    let missing = [...names];
+    if (this.#cached) missing = await this.#loadCached(missing);
+    for (let at = 0; at < missing.length; at += READ_AT_ONCE)
+      await this.#loadSome(missing.slice(at, at + READ_AT_ONCE));
+  }
+
+  async #loadCached(names: string[]): Promise<string[]> {
+    const fresh = names.filter((name) => !this.#known.has(name));
+    const records = await this.locker.records(fresh.map((name) => toHex(this.#id(name))));
+    const left = names.filter((name) => this.#known.has(name));
+    for (const [at, name] of fresh.entries()) {
+      const record = records[at];
+      const value = record && (await this.#open(name, record.version, record.data).catch(() => undefined));
+      if (record && value !== undefined) this.#known.set(name, { version: record.version, value });
+      else left.push(name);
+    }
+    return left;
+  }
+
+  async #loadSome(names: string[]): Promise<void> {
+    const wanted = new Map(names.map((name) => [toHex(this.#id(name)), name]));
+    while (wanted.size > 0) {
+      const ids = [...wanted.values()].map((name) => this.#id(name));
+      const answer = await this.wire.post<Records>("/v1/vault/read", { ids });
+      if (this.#revision === 0) await this.#noteRevision(this.#epoch, answer.revision);
+      await this.#cache(answer.records);
+      for (const record of answer.records) {
+        if (wanted.delete(toHex(record.id))) await this.#take(record);
+      }
+      if (answer.more && answer.records.length > 0) continue;
+      for (const name of wanted.values()) this.#known.set(name, { version: 0, value: undefined });
+      return;
+    }
+  }
+
+  async #follow(after: number, take: (records: SealedRecord[]) => Promise<void>): Promise<void> {
+    for (let at = after; ;) {
+      const answer = await this.wire.get<Records>(`/v1/vault?after=${at}`);
+      await take(answer.records);
+      at = answer.more ? (answer.records.at(-1)?.revision ?? answer.revision) : answer.revision;
+      await this.#noteRevision(this.#epoch, at);
+      if (!answer.more || answer.records.length === 0) return;
+    }
+  }
+
+  async #take(record: SealedRecord): Promise<string> {
+    const name = this.#names.get(toHex(record.id))!;
+    const value = record.data === null ? undefined : await this.#open(name, record.version, record.data);
+    this.#known.set(name, { version: record.version, value });
+    return name;
+  }
+
+  #open(name: string, version: number, data: Uint8Array): Promise<Value> {
+    return openRecord(this.keys, this.#id(name), version, data);
+  }
+
+  async #cache(records: SealedRecord[]): Promise<void> {
+    const kept: CachedRecord[] = [];
+    const gone: string[] = [];
+    for (const { id, version, data } of records)
+      if (data === null) gone.push(toHex(id));
+      else kept.push({ id: toHex(id), version, data });
+    await this.locker.putRecords(kept, gone);
+  }
+
+  async #noteRevision(epoch: string, revision: number): Promise<void> {
+    this.#epoch = epoch;
+    this.#revision = revision;
+    if (revision > 0) await this.locker.put(REVISION, { account: this.account, epoch, revision });
+    else await this.locker.remove(REVISION);
+  }
+
+  #ids = new Map<string, Uint8Array>();
+
+  #id(name: string): Uint8Array {
+    let id = this.#ids.get(name);
+    if (!id) {
+      id = recordId(this.keys, name);
+      this.#ids.set(name, id);
+      this.#names.set(toHex(id), name);
+    }
+    return id;
+  }
+}
+
+export { MAX_CHANGES, MAX_OCTETS };
