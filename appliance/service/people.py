@@ -80,8 +80,10 @@ class People:
             if solution is None:
                 return taken
             question = TakePrekeys(who.name, missing, solution)
-            more = await self._ask(caller, who.box, path, Taken, question)
-            return _joined(taken, more)
+            try:
+                return _joined(taken, await self._ask(caller, who.box, path, Taken, question))
+            except Refusal:
+                return taken  # what was given is gone there: it must not be lost here as well
 
     async def consistency(self, caller: Caller, wanted: FarConsistency) -> Consistency:
         """The proof that an older tree of somebody's box is a prefix of a later one."""
@@ -113,7 +115,7 @@ class People:
 
     async def _solve(self, challenge: WorkChallenge) -> WorkSolution | None:
         """A solution, or None when the puzzle is too hard for somebody else's sake or takes too long."""
-        bearable = challenge.memory_kib <= WORK_KIB and challenge.passes <= WORK_PASSES
+        bearable = 8 <= challenge.memory_kib <= WORK_KIB and 1 <= challenge.passes <= WORK_PASSES
         if not bearable or challenge.bits > WORK_BITS or len(challenge.challenge) < work.MIN_CHALLENGE:
             return None
         ended = trio.current_time() + WORK_SECONDS
