@@ -165,6 +165,7 @@ def _assemble(
     vault.on_changed = post.on_vault_changed
     directory.on_low = post.on_low
     directory.removing.append(forgetting.mark)
+    directory.on_device_removed.append(home.sign_in.end_device)
     outbox.on_due = delivery.look
     places.on_leaving = collector.look
     contacts.on_accept = collector.send_receipts

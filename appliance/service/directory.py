@@ -6,7 +6,7 @@ the box is locked. The log's checkpoint is signed with the box's identity, which
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import trio
@@ -49,7 +49,7 @@ LEAVES_OCTETS: Final = 512 * 1024
 """An answer with leaves ends with the one that passes this."""
 
 OnLow = Callable[[bytes, bytes, int], None]
-OnRemoved = Callable[[bytes, bytes], None]
+OnRemoved = Callable[[bytes, bytes, bytes], Awaitable[None]]
 Removing = Callable[[Transaction, bytes, bytes], None]
 
 
@@ -65,6 +65,7 @@ class Directory:
         self._verifying = trio.CapacityLimiter(1)
         self.on_low: OnLow = lambda account, device, left: None
         self.on_device_removed: list[OnRemoved] = []
+        """Called after the commit with account, device, and the sign-in that removed it."""
         self.removing: list[Removing] = []
         """Called inside the transaction that lets a device go: they may touch nothing else."""
         self.configure(config)
@@ -208,7 +209,7 @@ class Directory:
 
         for one in await self._store.write(job):
             for listener in self.on_device_removed:
-                listener(caller.account, one)
+                await listener(caller.account, one, caller.session)
         return await self.published(caller)
 
     async def published(self, caller: Caller) -> Published:

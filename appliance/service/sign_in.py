@@ -254,6 +254,18 @@ class SignIn:
         await self._store.write(job, freeing=True)
         self.ended(caller.account, [session])
 
+    async def end_device(self, account: bytes, device: bytes, but: bytes) -> None:
+        """End the sign-ins that speak for a device which was removed, except the one that removed it."""
+
+        def job(txn: Transaction) -> list[bytes]:
+            rows = sessions.list_account(txn, self._machine, account)
+            gone = [row.session for row in rows if row.device == device and row.session != but]
+            for session in gone:
+                sessions.end(txn, self._machine, session)
+            return gone
+
+        self.ended(account, await self._store.write(job, freeing=True))
+
     def ended(self, account: bytes, gone: list[bytes]) -> None:
         """These sign-ins are not in the store any more: end their tokens and streams."""
         for session in gone:

@@ -22,6 +22,7 @@ from appliance.protocol.keys import SigningKey
 from appliance.protocol.messages import WorkSolution
 from appliance.protocol.prekeys import check_one_time, sign_bundle
 from appliance.protocol.transparency import Head, check_consistency, check_found, read_checkpoint
+from appliance.service.account_hooks import Hooks
 from appliance.service.directory import Directory
 from appliance.store import directory as rows
 from appliance.store import log_tree
@@ -192,14 +193,34 @@ async def test_publishing_again_after_a_lost_answer_does_no_harm(house: House) -
 async def test_who_listens_hears_of_a_device_that_went_in_its_transaction_and_after(house: House) -> None:
     directory, ada = open_directory(house), person(house)
     inside: list[tuple[bytes, bytes]] = []
-    after: list[tuple[bytes, bytes]] = []
+    after: list[tuple[bytes, bytes, bytes]] = []
+
+    async def hear(account: bytes, device: bytes, session: bytes) -> None:
+        after.append((account, device, session))
+
     directory.removing.append(lambda txn, account, device: inside.append((account, device)))
-    directory.on_device_removed.append(lambda account, device: after.append((account, device)))
+    directory.on_device_removed.append(hear)
     ada.devices.append(Gadget())
     await directory.publish(ada.caller(None), Publish(ada.entry()))
     gone = ada.devices.pop()
     await directory.publish(ada.caller(0), Publish(ada.entry()))
-    assert inside == after == [(ada.account, gone.id)]
+    assert inside == [(ada.account, gone.id)]
+    assert after == [(ada.account, gone.id, ada.caller().session)]
+
+
+async def test_a_deleted_account_leaves_the_directory_but_not_the_log(house: House) -> None:
+    directory, ada = open_directory(house), person(house)
+    hooks = Hooks()
+    directory.join(hooks)
+    signed = (await directory.publish(ada.caller(), ada.publication())).entry
+    told = house.store.read(lambda txn: [each(txn, ada.account, "ada") for each in hooks.export])
+    assert told == [{"directory_entry": signed}]
+    await house.store.write(lambda txn: [each(txn, ada.account, "ada") for each in hooks.forget])
+    with refused("no_account"):
+        await directory.look_up(LookUp("ada"))
+    with refused("no_account"):
+        await take(directory, ada)
+    assert (await directory.leaves(0)).entries == [signed]
 
 
 # Handing out

@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from appliance.protocol.vault import Change, Put, Read, Remove
+from appliance.service.account_hooks import Hooks
 from appliance.service.caller import Caller
 from appliance.service.vault import TOMB_HOURS, Vault
 from appliance.store import vault as rows
@@ -88,7 +89,13 @@ async def test_a_deleted_account_leaves_nothing_behind(house: House) -> None:
     vault = open_vault(house, sweep_batch=10)
     await fill(vault, 25)
     await fill(vault, 1, BOB)
-    await house.store.write(lambda txn: rows.forget(txn, ADA.account))
+    hooks = Hooks()
+    vault.join(hooks)
+    told = house.store.read(lambda txn: [each(txn, ADA.account, "ada") for each in hooks.export])
+    assert told == [{"vault_records": 25, "vault_octets": 25 * (6 + rows.RECORD_COST)}]
+    used = house.store.read(lambda txn: [each(txn, ADA.account) for each in hooks.octets])
+    assert used == [25 * (6 + rows.RECORD_COST)]
+    await house.store.write(lambda txn: [each(txn, ADA.account, "ada") for each in hooks.forget])
     with refused("busy"):
         await vault.changes(ADA, 0)
     while await vault.sweep():
