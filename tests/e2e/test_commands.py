@@ -67,7 +67,7 @@ async def test_two_people_type(people: tuple[Person, Person], tmp_path: Path) ->
     (tmp_path / "map.bin").write_bytes(content)
     sent = await ada.ask("send", "bob", "--file", str(tmp_path / "map.bin"), "--delivered", "--timeout", "90")
     assert sent["state"] == "delivered"
-    file = (await bob.ask("inbox"))[0]
+    (file,) = [item for item in await bob.ask("inbox") if item["kind"] == "file"]
     saved = await bob.ask("inbox", "save", file["id"], "--to", str(tmp_path / "got.bin"))
     assert (Path(saved["path"]).read_bytes(), file["name"]) == (content, "map.bin")
     again = await bob.type("inbox", "save", file["id"], "--to", str(tmp_path / "got.bin"))
