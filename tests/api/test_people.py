@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from appliance.client.desk import Desk
 from appliance.client.entrance import loopback, onion
 from appliance.client.http import Http
 from appliance.errors import Refusal
@@ -29,7 +30,7 @@ from appliance.protocol.onion import public_key
 from appliance.protocol.prekeys import check_one_time
 from appliance.protocol.transparency import check_consistency, check_found, read_checkpoint
 from appliance.protocol.vault import Change, Changed, Put, Read, Records
-from tests.boxes import Net, Running, running
+from tests.boxes import PASSPHRASE, Net, Running, running
 from tests.persons import Gadget, Person
 from tests.services import refused
 
@@ -86,7 +87,7 @@ async def test_one_box_looks_up_a_member_of_another(tmp_path):
         with refused("no_account"):
             await ada.ask(Found, "/v1/people", FarLookUp(f"nobody@{other.ready.onion}"))
     async with running(net, tmp_path / "ada") as one:
-        await one.desk.sign_in("correct horse battery")
+        await one.desk.sign_in(PASSPHRASE)
         again = Visitor(one.desk.http, ada.person)
         with refused("unreachable"):
             await again.ask(Found, "/v1/people", FarLookUp(address))
@@ -123,6 +124,31 @@ async def test_a_stranger_reads_the_directory_and_nothing_else(tmp_path):
             for path in ("/v1/vault", "/v1/prekeys"):
                 with refused("sign_in"):
                     await stranger.ask(dict, path)
+
+
+async def test_a_device_that_is_removed_is_signed_out_and_its_prekeys_are_gone(tmp_path):
+    net = Net()
+    async with running(net, tmp_path / "box") as box:
+        ada = await settle_in(box)
+        phone = Gadget()
+        ada.person.devices.append(phone)
+        await ada.ask(Published, "/v1/prekeys", Publish(ada.person.entry()))
+        async with Desk(loopback(box.ready.url.removeprefix("http://").rstrip("/"))) as desk:
+            await desk.sign_in(PASSPHRASE, ada.person.name)
+            lost = Visitor(desk.http, ada.person)
+            await desk.http.call("POST", "/v1/session/device", dict, BindDevice(phone.id), media=CBOR)
+            await lost.ask(Published, "/v1/prekeys", Publish(None, ada.person.bundle(1), phone.prekeys(4)))
+            ada.person.devices.pop()
+            await ada.ask(Published, "/v1/prekeys", Publish(ada.person.entry()))
+            with refused("session_ended"):
+                await lost.ask(Records, "/v1/vault")
+        found = await ada.ask(Found, "/v1/directory", LookUp(ada.person.name))
+        identity = ada.person.identity.public
+        _, bundles, _ = check_found(found, ada.person.name, ada.person.box, identity, None, 3)
+        assert [one.device for one in bundles] == [ada.person.devices[0].id]
+        taken = await ada.ask(Taken, "/v1/directory/prekeys", TakePrekeys(ada.person.name, [phone.id]))
+        assert taken.prekeys[0].prekey is None
+        assert (await ada.ask(Published, "/v1/prekeys")).one_time == 10
 
 
 async def test_two_devices_share_a_vault_over_http(tmp_path):
