@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, NoReturn
 from appliance.api import cookies
 from appliance.api.call import Answer, Call
 from appliance.errors import Refusal
-from appliance.protocol.codec import from_text
 from appliance.service.caller import Caller
 from appliance.service.guesses import Place
 
@@ -60,7 +59,7 @@ async def sign_out(box: Box, call: Call) -> Answer:
 
 async def end_session(box: Box, call: Call) -> None:
     """End one sign-in of the account."""
-    await box.sign_in.end(call.member, from_text(call.path["id"]))
+    await box.sign_in.end(call.member, call.octets("id"))
 
 
 async def delete(box: Box, call: Call) -> Answer:

@@ -56,6 +56,13 @@ class Call:
             raise Refusal("sign_in")
         return self.caller
 
+    def octets(self, name: str, size: int = 16) -> bytes:
+        """The octets of an id in the path (base64url); `Refusal("malformed")` for another length."""
+        octets = codec.from_text(self.path[name])
+        if len(octets) != size:
+            raise Refusal("malformed", field=name)
+        return octets
+
     def number(self, name: str, default: int) -> int:
         """A whole number ≥ 0 from the query; `Refusal("malformed")` for anything else."""
         text = self.query.get(name)

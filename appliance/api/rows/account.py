@@ -9,7 +9,6 @@ from appliance.api.account_handlers import admin_of, place_of
 from appliance.api.cookies import REFRESH_PATH
 from appliance.api.row import Row, admin, anyone, member
 from appliance.protocol import account
-from appliance.protocol.codec import from_text
 
 DOOR: Final = (
     anyone("GET", "/v1/door", None, account.Door,
@@ -71,15 +70,15 @@ OTHERS: Final = (
     admin("POST", "/v1/invites", account.NewInvite, account.Invite,
           lambda box, call: box.invites.create(admin_of(call), call.body), "Make an invite."),
     admin("DELETE", "/v1/invites/{id}", None, None,
-          lambda box, call: box.invites.revoke(admin_of(call), from_text(call.path["id"])),
+          lambda box, call: box.invites.revoke(admin_of(call), call.octets("id")),
           "Take an invite back."),
     admin("GET", "/v1/members", None, account.Members,
           lambda box, call: box.members.page(), "Every account of the box."),
     admin("PATCH", "/v1/members/{account}", account.ChangeMember, account.Member,
-          lambda box, call: box.members.change(admin_of(call), from_text(call.path["account"]), call.body),
+          lambda box, call: box.members.change(admin_of(call), call.octets("account"), call.body),
           "Change a role, or suspend."),
     admin("DELETE", "/v1/members/{account}", None, None,
-          lambda box, call: box.members.remove(admin_of(call), from_text(call.path["account"])),
+          lambda box, call: box.members.remove(admin_of(call), call.octets("account")),
           "Delete a member's account."),
 )  # fmt: skip
 
