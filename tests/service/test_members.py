@@ -18,10 +18,12 @@ async def test_the_list_tells_names_roles_and_sums(tmp_path: Path) -> None:
     async with home(tmp_path) as h:
         ann, _ = await h.claim()
         bob, _ = await h.join()
-        h.people.hooks.octets += [
-            lambda txn, account: 100,
-            lambda txn, account: 20 * (account == bob.account),
-        ]
+        h.people.hooks.octets.extend(
+            [
+                lambda txn, account: 100,
+                lambda txn, account: 20 * (account == bob.account),
+            ]
+        )
         h.clock.pass_hours(2)
         await h.people.sign_in.sign_in(bob.sign_in(), HOME)
         found = await rows(h)
