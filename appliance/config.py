@@ -96,10 +96,12 @@ class Config:
     # Directory and vaults
     vault_octets: int = setting(64 * MIB, "Space of one account's vault.", unit="bytes")
     prekeys_free: int = setting(
-        20, "One-time prekeys of a device that strangers may take in an hour without work."
+        20, "One-time prekeys of a device that strangers may take in an hour without work.", least=0
     )
-    prekeys_day: int = setting(200, "One-time prekeys of a device handed out in a day.")
-    prekeys_low: int = setting(20, "A device is told to make new prekeys when fewer are left.", most=100)
+    prekeys_day: int = setting(200, "One-time prekeys of a device handed out in a day.", least=0)
+    prekeys_low: int = setting(
+        20, "A device is told to make new prekeys when fewer are left.", least=0, most=100
+    )
     # Limits on strangers
     body_octets: int = setting(4 * MIB, "Largest request body.", unit="bytes")
     head_seconds: int = setting(20, "A request's head must arrive within this.", unit="seconds")
