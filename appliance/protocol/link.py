@@ -17,6 +17,7 @@ from appliance.protocol.messages import Bytes32, Message
 PREFIX: Final = "#/link/"
 _ID: Final = 16
 _NONCE: Final = 24
+_TAG: Final = 16
 _FRAGMENT: Final = re.compile(r"#/link/([A-Za-z0-9_-]{64})")
 
 
@@ -50,7 +51,7 @@ def seal(id: bytes, secret: bytes, packet: LinkPacket, fresh: bytes) -> bytes:
 
 def open_packet(id: bytes, secret: bytes, packet: bytes) -> LinkPacket:
     """What the packet with this id holds; Refusal not_opened."""
-    if not _NONCE < len(packet) <= MAX_LINK_OCTETS:
+    if not _NONCE + _TAG <= len(packet) <= MAX_LINK_OCTETS:
         raise Refusal("not_opened")
     key, bound = hkdf(secret, b"", domain("link"), 32), domain("link") + id
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from appliance.protocol import certificate, first, peer, pqxdh, prekeys
+from appliance.protocol import certificate, first, peer, pqxdh, prekeys, replays
 from appliance.protocol.directory import Bundle, Device, OneTimePrekey
 from appliance.protocol.keys import SigningKey
 from appliance.protocol.peer import Peer
@@ -35,6 +35,7 @@ class Someone:
         self.own = pqxdh.OwnDevice(self.identity.public, self.fresh(16), self.fresh(32))
         self.lasting = prekeys.lasting(1, 1, HOUR, self.fresh(96))
         self.one_time: dict[int, prekeys.OneTimeSecret] = {}
+        self.marks: list[replays.Mark] = []
         self.party = pqxdh.party_of(self.own)
         self.device = Device(
             device=self.own.device,
@@ -88,6 +89,8 @@ class Someone:
         if outer is None:
             return None
         found = peer.accept(self.own, outer, [self.lasting], self.one_time, known, hour, self.fresh(32))
+        if found.mark:
+            self.marks = replays.remember(self.marks, found.mark, hour)
         self.one_time.pop(found.one_time_id, None)
         return found.peer, found.payload
 
