@@ -118,32 +118,38 @@ export class Outbound {
     const address = `${person.name}@${person.onion}`;
     const missing = async (): Promise<Device[]> => {
       const without: Device[] = [];
-      for (const device of devices()) if (renew || !(await this.#hasSession(device))) without.push(device);
+      for (const device of devices()) if (renew || !(await this.#reaches(device))) without.push(device);
       return without;
     };
     if (!entry || (await missing()).some((device) => !people.bundle(device.device)) || renew)
       entry = await people.refresh(conversation);
     else if (!people.isFresh(person)) void people.refresh(conversation).catch(() => undefined);
     if (people.person(conversation)?.change) throw new Refusal("key_changed", "", 409);
-    const fresh = (await missing()).filter((device) => people.bundle(device.device));
+    const lacking = (await missing()).filter((device) => people.bundle(device.device));
+    const fresh: Device[] = [];
+    for (const device of lacking) if (renew || !(await this.#session(device))) fresh.push(device);
     const prekeys =
       fresh.length > 0 ? await people.take(address, fresh) : new Map<string, OneTimePrekey | null>();
     const identity = person.identity;
-    const targets = devices().map((device): Target => {
+    return devices().map((device): Target => {
       const target: Target = { device, identity };
-      if (fresh.includes(device)) {
-        target.bundle = people.bundle(device.device)!;
-        target.oneTime = prekeys.get(toHex(device.device)) ?? null;
-      }
+      if (lacking.includes(device)) target.bundle = people.bundle(device.device)!;
+      if (fresh.includes(device)) target.oneTime = prekeys.get(toHex(device.device)) ?? null;
       return target;
     });
-    return targets;
   }
 
-  async #hasSession(device: Device): Promise<boolean> {
+  /** The session record with a device, if it can be used. */
+  async #session(device: Device): Promise<SessionRecord | undefined> {
     const [value] = await this.core.vault.read([names.session(this.core.seat.id, toHex(device.device))]);
     const record = value as unknown as SessionRecord | undefined;
-    return record !== undefined && hasSession(record.peer) && equal(record.peer.agreement, device.agreement);
+    const good = record && hasSession(record.peer) && equal(record.peer.agreement, device.agreement);
+    return good ? record : undefined;
+  }
+
+  /** Whether nothing need be looked up to write to this device. */
+  async #reaches(device: Device): Promise<boolean> {
+    return ((await this.#session(device))?.routes.length ?? 0) > 0;
   }
 
   /** Seal a content for these devices; their new states are in the batch. Refusal unreachable when none is there. */
@@ -181,11 +187,12 @@ export class Outbound {
         told: new Uint8Array(),
         resynced: 0,
       };
+    if (bundle && record.routes.length === 0) record = { ...record, routes: bundle.routes };
     if (bundle && (fresh || !hasSession(record.peer))) {
       const own = this.core.own();
       const peer = begin(record.peer, own, bundle, target.oneTime ?? null, this.core.hour(), random);
-      const routes = record.routes.length > 0 ? record.routes : bundle.routes;
-      record = { ...record, peer, routes };
+      record = { ...record, peer };
+      batch.after.push(() => this.core.routes.look());
     }
     return hasSession(record.peer) ? record : undefined;
   }

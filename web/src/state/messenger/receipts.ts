@@ -22,6 +22,19 @@ export class Receipts {
       }
   }
 
+  /** Somebody was accepted: tell what arrived before that. */
+  async delivered(conversation: string, ids: readonly Uint8Array[]): Promise<void> {
+    const dispatches = await this.core.ledger.run(async (batch) => {
+      const made = [];
+      for (const content of this.#contents("delivered", ids)) {
+        const dispatch = await this.core.outbound.sealKnown(batch, conversation, content);
+        if (dispatch) made.push(dispatch);
+      }
+      return made;
+    });
+    for (const dispatch of dispatches) this.core.dispatcher.send(dispatch);
+  }
+
   /** A person has seen everything up to now. */
   async markRead(conversation: string): Promise<void> {
     const chat = this.core.chats.get(conversation);

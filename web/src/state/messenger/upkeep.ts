@@ -30,6 +30,8 @@ export class Upkeep {
   #stocking: Promise<void> | undefined;
   /** Work in a slice; tests ask for fewer. */
   stock = STOCK;
+  /** Whether what others find was right at least once since the start. */
+  settled = false;
 
   constructor(readonly core: Core) {}
 
@@ -39,6 +41,7 @@ export class Upkeep {
     await this.#rotate();
     await this.core.routes.settle();
     await this.#bundle();
+    this.settled = true;
     if (published.one_time < Math.min(LOW, this.stock))
       void this.fill(published.one_time).catch(() => undefined);
   }

@@ -1,0 +1,330 @@
+/** The box's member API in memory, as far as the messages need it. It checks what the real one checks. */
+import { ed25519 } from "@noble/curves/ed25519.js";
+import { equal, toHex } from "../../../src/protocol/bytes.ts";
+import type { Value } from "../../../src/protocol/cbor.ts";
+import type { OneTimePrekey } from "../../../src/protocol/directory.ts";
+import { address } from "../../../src/protocol/onion.ts";
+import { readBundle, readEntry } from "../../../src/protocol/prekeys.ts";
+import type { FakeSocket, Line } from "./line.ts";
+import { post, type Place, type Waiting } from "./post.ts";
+import { Tree } from "./tree.ts";
+
+export class Refused extends Error {
+  constructor(
+    readonly code: string,
+    readonly status = 400,
+    readonly details: Record<string, unknown> = {},
+  ) {
+    super(code);
+  }
+}
+
+type Body = Record<string, unknown>;
+
+export interface Sealed {
+  id: Uint8Array;
+  version: number;
+  revision: number;
+  data: Uint8Array | null;
+}
+
+export interface Account {
+  account: Uint8Array;
+  name: string;
+  authentication: Uint8Array;
+  wrapped: Uint8Array;
+  kdf: Value;
+  codes: { authentication: Uint8Array; wrapped: Uint8Array }[];
+  totp: string | null;
+  vault: Map<string, Sealed>;
+  revision: number;
+  entry: Uint8Array | null;
+  bundles: Map<string, Uint8Array>;
+  prekeys: Map<string, OneTimePrekey[]>;
+  kept: Map<string, Uint8Array>;
+  dispatches: Map<string, Value>;
+}
+
+export interface Session {
+  id: Uint8Array;
+  account: Account;
+  label: string;
+  device: string | null;
+  byCode: boolean;
+  ended: boolean;
+}
+
+let counter = 0;
+export const unique = (octets: number): Uint8Array => {
+  const bytes = new Uint8Array(octets);
+  new DataView(bytes.buffer).setUint32(octets - 4, ++counter);
+  return bytes;
+};
+
+export class FakeBox {
+  readonly seed = crypto.getRandomValues(new Uint8Array(32));
+  readonly onion = ed25519.getPublicKey(this.seed);
+  readonly host = address(this.onion);
+  readonly tree = new Tree(this.seed, this.host);
+  readonly accounts = new Map<string, Account>();
+  readonly sessions: Session[] = [];
+  readonly places = new Map<string, Place>();
+  readonly queues = new Map<string, Waiting[]>();
+  readonly links = new Map<string, { packet: Uint8Array; account: Account }>();
+  sockets: FakeSocket[] = [];
+  epoch = unique(16);
+  /** Dispatches wait at relays instead of arriving. */
+  away = false;
+  number = 0;
+  seconds = 1_800_000_000;
+
+  get now(): number {
+    return this.seconds;
+  }
+
+  listen(socket: FakeSocket): void {
+    this.sockets.push(socket);
+    socket.send({ number: 1, kind: "hello" });
+  }
+
+  hangUp(session: Session | undefined): void {
+    for (const socket of this.sockets) if (socket.session === session) socket.close(1006);
+    this.sockets = this.sockets.filter((socket) => socket.open);
+  }
+
+  /** Tell an event to the live devices of an account, or one of them. */
+  tell(account: Account, event: object, only?: string, but?: Session): void {
+    for (const socket of this.sockets) {
+      const { session } = socket;
+      if (session.account !== account || session.ended || session === but) continue;
+      if (only === undefined || session.device === only) socket.send({ number: ++this.number, ...event });
+    }
+  }
+
+  async answer(line: Line, request: string, path: string, body: Body): Promise<unknown> {
+    await Promise.resolve();
+    const open = this.#door(line, request, body);
+    if (open !== undefined) return open;
+    const session = line.session;
+    if (!session || session.ended) throw new Refused("sign_in", 401);
+    const query = new URLSearchParams(path.split("?")[1]);
+    const answer =
+      this.#member(line, session, request, body, query) ?? post(this, session, request, body, query);
+    if (answer === undefined) throw new Refused("not_found", 404);
+    return answer;
+  }
+
+  #door(line: Line, request: string, body: Body): unknown {
+    switch (request) {
+      case "GET /v1/door":
+        return {
+          claimed: true,
+          registration: "open",
+          title: "",
+          work: null,
+          kdf_memory_kib: 8,
+          kdf_passes: 1,
+        };
+      case "POST /v1/accounts": {
+        const known = this.accounts.get(body.name as string);
+        if (known && !equal(known.account, body.account as never)) throw new Refused("name_taken", 409);
+        const account = known ?? this.#newAccount(body);
+        this.accounts.set(account.name, account);
+        return this.signIn(line, account, account.wrapped, body.label as string);
+      }
+      case "POST /v1/session/parameters": {
+        const account = this.accounts.get(body.name as string);
+        return account?.kdf ?? { salt: new Uint8Array(16), memory_kib: 8, passes: 1 };
+      }
+      case "POST /v1/session": {
+        const account = this.accounts.get(body.name as string);
+        if (!account || !equal(account.authentication, body.authentication as never))
+          throw new Refused("wrong_sign_in", 403);
+        if (account.totp && body.totp !== account.totp) throw new Refused("second_factor", 401);
+        return this.signIn(line, account, account.wrapped, body.label as string);
+      }
+      case "POST /v1/session/code": {
+        const account = this.accounts.get(body.name as string);
+        const code = account?.codes.find((one) => equal(one.authentication, body.authentication as never));
+        if (!account || !code) throw new Refused("wrong_sign_in", 403);
+        account.codes = account.codes.filter((one) => one !== code);
+        return this.signIn(line, account, code.wrapped, body.label as string, true);
+      }
+      case "POST /v1/session/refresh":
+        if (!line.session || line.session.ended) throw new Refused("session_ended", 401);
+        line.stale = false;
+        return this.shown(line.session, line.session.account.wrapped);
+      case "POST /v1/links/take": {
+        const link = this.links.get(toHex(body.id as never));
+        if (!link) throw new Refused("no_link", 404);
+        this.links.delete(toHex(body.id as never));
+        return {
+          packet: link.packet,
+          session: this.signIn(line, link.account, link.account.wrapped, body.label as string),
+        };
+      }
+    }
+    return undefined;
+  }
+
+  #newAccount(body: Body): Account {
+    return {
+      account: body.account as never,
+      name: body.name as string,
+      authentication: body.authentication as never,
+      wrapped: body.wrapped as never,
+      kdf: body.kdf as never,
+      codes: [],
+      totp: null,
+      vault: new Map(),
+      revision: 0,
+      entry: null,
+      bundles: new Map(),
+      prekeys: new Map(),
+      kept: new Map(),
+      dispatches: new Map(),
+    };
+  }
+
+  signIn(line: Line, account: Account, wrapped: Uint8Array, label: string, byCode = false): unknown {
+    line.session = { id: unique(16), account, label, device: null, byCode, ended: false };
+    this.sessions.push(line.session);
+    return this.shown(line.session, wrapped);
+  }
+
+  shown(session: Session, wrapped: Uint8Array): unknown {
+    const { account } = session;
+    return {
+      account: account.account,
+      name: account.name,
+      role: "member",
+      onion: this.host,
+      session: session.id,
+      wrapped,
+      epoch: this.epoch,
+      totp: account.totp !== null,
+      codes_left: account.codes.length,
+      by_code: session.byCode,
+    };
+  }
+
+  #member(line: Line, session: Session, request: string, body: Body, query: URLSearchParams): unknown {
+    const { account } = session;
+    switch (request) {
+      case "GET /v1/session":
+        return this.shown(session, account.wrapped);
+      case "DELETE /v1/session":
+        session.ended = true;
+        line.session = undefined;
+        return {};
+      case "POST /v1/session/device":
+        session.device = toHex(body.device as never);
+        return {};
+      case "POST /v1/account/codes":
+        account.codes = body.codes as never;
+        return {};
+      case "POST /v1/account/passphrase":
+        if (!session.byCode && !equal(account.authentication, body.old as never))
+          throw new Refused("wrong_sign_in", 403);
+        Object.assign(account, { kdf: body.kdf, authentication: body.authentication, wrapped: body.wrapped });
+        return {};
+      case "POST /v1/links":
+        this.links.set(toHex(body.id as never), { packet: body.packet as never, account });
+        return {};
+      case "GET /v1/vault":
+        return this.#changes(account, Number(query.get("after")));
+      case "POST /v1/vault/read": {
+        const ids = (body.ids as unknown as Uint8Array[]).map(toHex);
+        const records = ids.flatMap((id) => account.vault.get(id) ?? []);
+        return { revision: account.revision, records, more: false, octets: 0, octets_limit: 0 };
+      }
+      case "POST /v1/vault":
+        return this.#change(session, body as never);
+      case "POST /v1/people":
+        return this.#lookUp(body as never);
+      case "POST /v1/people/prekeys": {
+        const whose = this.#named(body.address as string);
+        const prekeys = (body.devices as unknown as Uint8Array[]).map((device) => ({
+          device,
+          prekey: whose.prekeys.get(toHex(device))?.shift() ?? null,
+        }));
+        return { prekeys, work: null };
+      }
+      case "POST /v1/prekeys":
+        return this.#publish(session, body as never);
+      case "GET /v1/prekeys":
+        return this.#published(session);
+    }
+    return undefined;
+  }
+
+  #changes(account: Account, after: number): unknown {
+    if (after > account.revision) throw new Refused("vault_old", 410);
+    const records = [...account.vault.values()].filter((record) => record.revision > after);
+    records.sort((a, b) => a.revision - b.revision);
+    return { revision: account.revision, records, more: false, octets: 0, octets_limit: 0 };
+  }
+
+  #change(session: Session, change: { put?: Sealed[]; remove?: Sealed[] }): unknown {
+    const { account } = session;
+    const all = [...(change.put ?? []), ...(change.remove ?? [])] as (Sealed & { base: number })[];
+    const stale = all.filter((one) => (account.vault.get(toHex(one.id))?.version ?? 0) !== one.base);
+    if (stale.length > 0) throw new Refused("vault_conflict", 409, { ids: stale.map((one) => one.id) });
+    account.revision += 1;
+    for (const { id, base, data } of all)
+      account.vault.set(toHex(id), { id, version: base + 1, revision: account.revision, data: data ?? null });
+    this.tell(account, { kind: "vault", revision: account.revision }, undefined, session);
+    return { revision: account.revision };
+  }
+
+  #named(typed: string): Account {
+    const [name, host] = typed.split("@");
+    const account = host === this.host ? this.accounts.get(name!) : undefined;
+    if (!account) throw new Refused("no_account", 404);
+    return account;
+  }
+
+  #lookUp({ address: typed, size }: { address: string; size?: number }): unknown {
+    const account = this.#named(typed);
+    if (!account.entry) throw new Refused("no_account", 404);
+    const proof = this.tree.prove(account.entry, size ?? 0);
+    return { entry: account.entry, proof, bundles: [...account.bundles.values()] };
+  }
+
+  #publish(session: Session, { entry, bundle, one_time }: Record<string, never>): unknown {
+    const { account } = session;
+    if (entry) {
+      const before = account.entry ? readEntry(account.entry).revision : 0;
+      if (readEntry(entry).revision !== before + 1) throw new Refused("old_entry", 409);
+      account.entry = entry;
+      this.tree.leaves.push(entry);
+    }
+    if (bundle) {
+      if (!account.entry) throw new Refused("bad_entry");
+      readBundle(bundle, readEntry(account.entry));
+      account.bundles.set(session.device!, bundle);
+    }
+    if (one_time) {
+      const stock = account.prekeys.get(session.device!) ?? [];
+      account.prekeys.set(session.device!, [...stock, ...(one_time as OneTimePrekey[])]);
+    }
+    return this.#published(session);
+  }
+
+  #published({ account, device }: Session): unknown {
+    const entry = account.entry;
+    const one_time = account.prekeys.get(device ?? "")?.length ?? 0;
+    return { one_time, entry, proof: entry && this.tree.prove(entry, 0) };
+  }
+
+  /** A copy of a vault, to be put back later as a thief of time would. */
+  copyVault(name: string): () => void {
+    const account = this.accounts.get(name)!;
+    const records = new Map([...account.vault].map(([id, record]) => [id, { ...record }]));
+    const { revision } = account;
+    return () => {
+      account.vault = new Map(records);
+      account.revision = revision;
+    };
+  }
+}

@@ -1,0 +1,78 @@
+/** One browser's line to the fake box: its cookie, its event socket, and every way in which lines fail. */
+import { decode, encode } from "../../../src/protocol/cbor.ts";
+import type { Transport } from "../../../src/state/wire.ts";
+import { Refused, type FakeBox, type Session } from "./box.ts";
+
+export class FakeSocket {
+  binaryType = "";
+  onmessage: ((message: { data: ArrayBuffer }) => void) | null = null;
+  onclose: ((event: { code: number }) => void) | null = null;
+  onerror: (() => void) | null = null;
+  open = true;
+
+  constructor(readonly session: Session) {}
+
+  send(event: object): void {
+    const data = encode(event).buffer;
+    setTimeout(() => this.open && this.onmessage?.({ data }));
+  }
+
+  close(code = 1000): void {
+    if (!this.open) return;
+    this.open = false;
+    setTimeout(() => this.onclose?.({ code }));
+  }
+}
+
+export class Line implements Transport {
+  /** The sign-in this browser's cookie stands for. */
+  session: Session | undefined;
+  /** Access cookies that ended are renewed by the refresh cookie. */
+  stale = false;
+  /** Nothing gets through. */
+  down = false;
+  /** Requests whose answer is lost after they were done. */
+  lose: (request: string) => boolean = () => false;
+  /** Requests that never reach the box. */
+  drop: (request: string) => boolean = () => false;
+  readonly asked: string[] = [];
+  readonly bodies: unknown[] = [];
+
+  constructor(readonly box: FakeBox) {}
+
+  fetch = async (path: string, init: RequestInit): Promise<Response> => {
+    const request = `${init.method} ${path.split("?")[0]}`;
+    this.asked.push(request);
+    await Promise.resolve();
+    if (this.down || this.drop(request)) throw new TypeError("network");
+    const body = init.body ? decode(new Uint8Array(init.body as ArrayBuffer)) : {};
+    this.bodies.push(body);
+    let status = 200;
+    let answer: unknown;
+    try {
+      if (this.stale && this.session && request !== "POST /v1/session/refresh")
+        throw new Refused("session_ended", 401);
+      answer = await this.box.answer(this, request, path, body as never);
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      status = error.status;
+      answer = { error: { code: error.code, message: error.code, details: error.details } };
+    }
+    if (this.down || this.lose(request)) throw new TypeError("network");
+    const octets = encode(answer ?? {});
+    return { status, arrayBuffer: () => Promise.resolve(octets.slice().buffer) } as Response;
+  };
+
+  socket = (): WebSocket => {
+    const socket = new FakeSocket(this.session!);
+    if (this.down) setTimeout(() => socket.close(1006));
+    else this.box.listen(socket);
+    return socket as unknown as WebSocket;
+  };
+
+  /** The line is cut: requests fail and the socket falls. */
+  cut(): void {
+    this.down = true;
+    this.box.hangUp(this.session);
+  }
+}
