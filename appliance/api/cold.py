@@ -83,7 +83,7 @@ class Cold:
             raise Refusal("method")
         if request.method not in SAFE_METHODS:
             raise Refusal("method" if not path else "not_found")
-        page = self._site.page(visit, path, self._gate.has_opened(), request.scope["headers"])
+        page = self._site.page(self._gate.shown(visit), path, request.scope["headers"])
         return _response(page.status, page.headers, page.body)
 
     async def _on_error(self, error: Exception) -> Response:

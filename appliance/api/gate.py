@@ -13,6 +13,7 @@ from appliance.service.caller import OPERATOR, Caller
 
 if TYPE_CHECKING:
     from appliance.api.row import Row
+    from appliance.api.static import Shown
     from appliance.service.box import Box
 
 SAFE_METHODS = frozenset({"GET", "HEAD"})
@@ -62,6 +63,14 @@ class Gate:
     def has_opened(self) -> bool:
         """Whether strangers are served."""
         return self._box.nameplate.claimed or self._box.config.relay_only
+
+    def shown(self, visit: Visit) -> Shown:
+        """What the site shows at this entrance: members use the client on the onion, too."""
+        if visit.kind != "onion":
+            return "client"
+        if self._box.config.relay_only:
+            return "visitor"
+        return "client" if self._box.nameplate.claimed else "closed"
 
     def caller(self, visit: Visit, token: str) -> Caller | None:
         """Who asks: by the access token, or the operator by the control socket's file mode."""

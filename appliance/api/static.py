@@ -8,15 +8,16 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
-from appliance.api.call import Headers, Visit
+from appliance.api.call import Headers
 from appliance.api.gate import RawHeaders, header
 from appliance.errors import Refusal
 
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
-    "connect-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "media-src 'self' blob:; worker-src 'self'; connect-src 'self'; font-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 _PAGE_HEADERS: Final[Headers] = [
     (b"content-security-policy", POLICY.encode()),
@@ -26,7 +27,9 @@ _PAGE_HEADERS: Final[Headers] = [
     (b"cross-origin-resource-policy", b"same-origin"),
     (
         b"permissions-policy",
-        b"accelerometer=(), camera=(), geolocation=(), gyroscope=(), microphone=(), payment=(), usb=()",
+        # The camera reads QR codes, the microphone records voice messages; the browser still asks.
+        b"accelerometer=(), camera=(self), geolocation=(), gyroscope=(), microphone=(self), "
+        b"payment=(), usb=()",
     ),
 ]
 _TYPES: Final = {
@@ -43,6 +46,9 @@ _TYPES: Final = {
     ".map": "application/json",
 }
 _HASHED = re.compile(r"^assets/.+-[\w-]{8,}\.\w+$")
+
+Shown = Literal["client", "visitor", "closed"]
+"""The client, or one sentence: of a relay, or of a box that nobody has claimed."""
 
 CLOSED_WORDS: Final = "Nothing is here yet."
 VISITOR_WORDS: Final = "A private island. It keeps sealed envelopes for its people."
@@ -88,12 +94,12 @@ class Site:
             if path.is_file() and path.suffix in _TYPES:
                 self._files[path.relative_to(folder).as_posix()] = _load(path, folder)
 
-    def page(self, visit: Visit, path: str, opened: bool, headers: RawHeaders) -> Page:
-        """The client on the owner's own machine, one neutral page on the onion."""
-        if visit.kind == "onion":
+    def page(self, shown: Shown, path: str, headers: RawHeaders) -> Page:
+        """The client where people live, one neutral page elsewhere; Refusal not_found."""
+        if shown != "client":
             if path:
                 raise Refusal("not_found")
-            return _words(VISITOR_WORDS if opened else CLOSED_WORDS)
+            return _words(VISITOR_WORDS if shown == "visitor" else CLOSED_WORDS)
         if path.startswith("v1/"):
             raise Refusal("not_found")
         if not self._files and not path:
