@@ -298,6 +298,10 @@ def check_signals(vectors: Vectors) -> None:
         here, there = case["from"], "b" if case["from"] == "a" else "a"
         sign, data = signals.Sign(case["kind"], case["sent"]), octets(case["envelope"])
         assert signals.seal(peers[here], sign, octets(case["nonce"])) == data
+        if all(each.signals_in != peers[here].sessions[0].signals_out for each in peers[there].sessions):
+            # A session the other side does not know (yet).
+            assert signals.open_envelope(peers[there], data, case["sent"]) is None
+            continue
         for off in (-60, 0, 60):
             assert signals.open_envelope(peers[there], data, case["sent"] + off) == sign
         for off in (-61, 61):
