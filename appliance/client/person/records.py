@@ -1,0 +1,253 @@
+"""What lies in the vault: the records' names and shapes, the same as in `web/src/state/messenger/records.ts`.
+
+Ids in names are hex. A record that only one device writes carries the device's id in its name.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from appliance.protocol.card import Route
+from appliance.protocol.messages import Bytes16, Message
+from appliance.protocol.peer import Peer
+from appliance.protocol.prekeys import LastingSecret, OneTimeSecret
+
+ACCOUNT = "account"
+INDEX = "index"
+LOGS = "logs"
+KNOCK = "knock"
+
+
+def head(device: bytes) -> str:
+    """Who sits on a device, and how far it is."""
+    return f"head/{device.hex()}"
+
+
+def keys(device: bytes) -> str:
+    """A device's own secrets."""
+    return f"keys/{device.hex()}"
+
+
+def prekeys(device: bytes) -> str:
+    """The secrets of a device's one-time prekeys."""
+    return f"prekeys/{device.hex()}"
+
+
+def wants(device: bytes) -> str:
+    """Attachments whose chunks are not all here yet."""
+    return f"wants/{device.hex()}"
+
+
+def outgoing(device: bytes) -> str:
+    """Messages saved but not known to have left."""
+    return f"outgoing/{device.hex()}"
+
+
+def session(device: bytes, peer: bytes) -> str:
+    """What a device has with one device of somebody."""
+    return f"session/{device.hex()}/{peer.hex()}"
+
+
+def talk(conversation: str) -> str:
+    """How it stands with a conversation."""
+    return f"talk/{conversation}"
+
+
+def person(conversation: str) -> str:
+    """Who the other side is."""
+    return f"person/{conversation}"
+
+
+def segment(device: bytes, conversation: str, number: int) -> str:
+    """A stretch of a conversation's log as one device wrote it; numbers from 1."""
+    return f"log/{device.hex()}/{conversation}/{number}"
+
+
+class Record(Message, omit_defaults=False, forbid_unknown_fields=False):
+    """Base of what is stored: every field is written; fields of newer clients are not refused."""
+
+    v: int
+
+
+class SeatRow(Message, omit_defaults=False):
+    """One device of the account, as the account remembers it."""
+
+    device: Bytes16
+    label: str
+    signing: bytes
+    agreement: bytes
+    added: int
+
+
+class Preferences(Message, omit_defaults=False, rename="camel"):
+    """What the person lets others see."""
+
+    read_receipts: bool = True
+    typing: bool = True
+    presence: bool = True
+    notifications: bool = False
+
+
+class Account(Record):
+    """The account: its identity seed and its devices."""
+
+    account: Bytes16
+    name: str
+    onion: str
+    seed: bytes
+    display: str
+    settings: Preferences
+    devices: list[SeatRow]
+
+
+class Index(Record):
+    """Which conversations there are: identities in hex."""
+
+    ids: list[str]
+
+
+class Logs(Record):
+    """The heads of directory logs, by onion address."""
+
+    heads: dict[str, Any]
+
+
+class SessionMark(Message, omit_defaults=False):
+    """A correspondent's device: handle, device id, version of its session record."""
+
+    handle: bytes
+    peer: bytes
+    version: int
+
+
+class Head(Record):
+    """Who sits on a device, and how far it is; written with every change of the device.
+
+    `instance` is of the client that sits there, `write` of its last write. Queue numbers up to `done` were
+    processed, but those in `held`.
+    """
+
+    generation: int
+    instance: bytes
+    write: bytes
+    epoch: bytes
+    alive: int
+    left: bool
+    done: int
+    held: list[int]
+    sessions: list[SessionMark]
+
+
+class ReplayMark(Message, omit_defaults=False):
+    """A first message that came without a one-time prekey."""
+
+    mark: bytes
+    hour: int
+
+
+class Keys(Record):
+    """A device's own secrets; `shown` is the digest of the bundle published last."""
+
+    signing: bytes
+    agreement: bytes
+    lasting: list[LastingSecret]
+    shown: bytes
+    replays: list[ReplayMark]
+
+
+class Prekeys(Record):
+    """One-time prekeys; `next` is the id of the next one to be made."""
+
+    next: int
+    secrets: list[OneTimeSecret]
+
+
+class Session(Record):
+    """What we have with one device of somebody.
+
+    `routes`: where it wants its mail; `told`: digest of what it was told of us; `resynced`: second of the
+    last re-establishment.
+    """
+
+    peer: Peer
+    conversation: str
+    handle: bytes
+    routes: list[Route]
+    told: bytes
+    resynced: int
+
+
+class OutgoingEntry(Message, omit_defaults=False):
+    """A message that may not have left: its id, the dispatch it was to leave with, the hour."""
+
+    id: bytes
+    conversation: str
+    dispatch: bytes
+    hour: int
+
+
+class Outgoing(Record):
+    """Messages saved but not known to have left."""
+
+    entries: list[OutgoingEntry]
+
+
+class Wants(Record):
+    """Attachments whose chunks are not all here yet: their contents, as plain maps."""
+
+    contents: list[dict[str, Any]]
+
+
+class LastLine(Message, omit_defaults=False):
+    """Enough of the last message to show it in a list."""
+
+    id: bytes
+    at: int
+    mine: bool
+    kind: str
+    text: str
+
+
+class Talk(Record, rename="camel"):
+    """How it stands with a conversation; `segments` counts each device's stretches of its log."""
+
+    state: Literal["request", "contact", "blocked"]
+    before: Literal["request", "contact"]
+    timer: int
+    muted: bool
+    draft: str
+    fresh: list[bytes]
+    read_at: int
+    last: LastLine | None
+    segments: dict[str, int]
+
+
+class KeyChange(Message, omit_defaults=False):
+    """Another identity stands under this name since `hour`."""
+
+    identity: bytes
+    hour: int
+
+
+class Person(Record):
+    """Who the other side is; `entry` is the signed entry last seen, empty when none was."""
+
+    name: str
+    onion: str
+    identity: bytes
+    display: str
+    verified: bool
+    entry: bytes
+    checked: int
+    change: KeyChange | None
+
+
+class Segment(Record):
+    """A stretch of a log: events as `records.ts` (LogEvent) describes them."""
+
+    events: list[dict[str, Any]]
+
+
+def new_talk(state: Literal["request", "contact"]) -> Talk:
+    """A conversation that begins."""
+    return Talk(1, state, state, 0, False, "", [], 0, None, {})
