@@ -120,5 +120,5 @@ async def test_the_owner_signs_in_on_loopback(box: Actor) -> None:
         with pytest.raises(Refusal) as caught:
             await desk.identity()
         assert caught.value.code == "sign_in"
-        await desk.sign_in(PASSPHRASE)
+        await desk.sign_in(PASSPHRASE, "relay")
         assert (await desk.identity()).address == box.onion
