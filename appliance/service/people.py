@@ -38,6 +38,8 @@ SECONDS: Final = 60.0
 PASSED_ON: Final = {"no_account", "busy", "too_many", "unreachable", "tor_off", "bad_answer"}
 WAITING: Final = 8
 """Questions of one account that may be under way at a time."""
+ALL_WAITING: Final = 256
+"""The same of all accounts together."""
 WORK_KIB: Final = 64 * 1024
 WORK_BITS: Final = 12
 WORK_PASSES: Final = 2
@@ -129,7 +131,7 @@ class People:
 
 
 class _Turn:
-    """One question among those of an account that are under way; Refusal too_many."""
+    """One question among those that are under way; Refusal too_many (of this account) or busy."""
 
     def __init__(self, asking: dict[bytes, int], account: bytes) -> None:
         self._asking = asking
@@ -138,6 +140,8 @@ class _Turn:
     def __enter__(self) -> None:
         if self._asking.get(self._account, 0) >= WAITING:
             raise Refusal("too_many")
+        if sum(self._asking.values()) >= ALL_WAITING:
+            raise Refusal("busy")
         self._asking[self._account] = self._asking.get(self._account, 0) + 1
 
     def __exit__(self, *_: object) -> None:

@@ -179,6 +179,25 @@ async def test_a_box_that_says_nothing_is_given_up_and_does_not_hold_up_others(
         assert refusals == ["unreachable"]
 
 
+async def test_questions_of_all_members_together_are_bounded(
+    house: House, autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "ALL_WAITING", 5)
+    async with meeting(house, lambda *_: None) as (people, rogue, ada):
+        refusals: list[str] = []
+
+        async def ask(name: str) -> None:
+            try:
+                await people.look_up(Person(name, ada.box).caller(), FarLookUp(f"bob@{rogue.host}"))
+            except Refusal as found:
+                refusals.append(found.code)
+
+        async with trio.open_nursery() as nursery:
+            for number in range(8):
+                nursery.start_soon(ask, f"p{number}")
+        assert sorted(refusals) == ["busy"] * 3 + ["unreachable"] * 5
+
+
 async def test_a_client_sees_what_a_lying_box_did(house: House) -> None:
     box, thief = SigningKey(os.urandom(32)), SigningKey(os.urandom(32))
     bob = Person("bob", box.public, devices=[Gadget(), Gadget()])

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -219,28 +218,6 @@ def test_a_forgotten_vault_goes_in_steps_and_its_account_waits(store: Store) -> 
     assert brief(since(store, 0, account=BOB)) == [(1, 1, 1, b"bob")]
     store.write_now(lambda txn: vault.forget(txn, b"Z" * 16))
     assert store.read(lambda txn: txn.count(VAULT_DOOMED)) == 0
-
-
-def test_a_random_history_keeps_the_tables_in_agreement(store: Store) -> None:
-    model: dict[int, tuple[int, bytes | None]] = {}
-    for step in range(400):
-        puts, removes = [], []
-        for number in set(os.urandom(3)):
-            number %= 32
-            if any(one.id == rid(number) for one in (*puts, *removes)):
-                continue
-            version, data = model.get(number, (0, None))
-            if data is not None and step % 3 == 0:
-                removes.append(Remove(rid(number), version))
-                model[number] = (version + 1, None)
-            else:
-                fresh = os.urandom(step % 50)
-                puts.append(put(number, version, fresh))
-                model[number] = (version + 1, fresh)
-        change(store, *puts, remove=tuple(removes))
-    found = {one[0]: (one[1], one[3]) for one in brief(since(store, 0))}
-    assert found == model
-    check(store, ADA)
 
 
 def check(store: Store, account: bytes) -> None:
