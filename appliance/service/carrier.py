@@ -309,7 +309,8 @@ class Carrier:
                     done = True
                 elif not progress.pending:
                     until = progress.expires_hour * 3600 if progress.direct < progress.total else 0
-                    done = not until or until >= progress.horizon or now >= progress.horizon
+                    # A relay keeps an envelope through its expiry hour.
+                    done = not until or until + 3600 >= progress.horizon or now >= progress.horizon
                     if not done:
                         legs.schedule(txn, leg, progress, max(until, now + 60))
                 else:

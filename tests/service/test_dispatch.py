@@ -175,6 +175,7 @@ async def test_relays_hold_it_while_the_box_is_off(tmp_path: Path, clock: Time, 
         assert routes[0].onion == b.onion
         assert len(routes) == 4
         far.off.add(onion.address(b.onion))
+        clock.now += 1234  # hours of relays do not begin with ours
         message = dispatch(routes, envelopes=[envelope(), envelope()], hours=50)
         await a.post.dispatch.send(ADA, message)
         await carry(a)
