@@ -66,8 +66,11 @@ async function bundle(name) {
     build: {
       write: false,
       target: ["chrome123", "firefox128", "safari17.5"],
-      lib: { entry: fileURLToPath(new URL(name, import.meta.url)), formats: ["es"] },
-      minify: true,
+      rollupOptions: {
+        input: fileURLToPath(new URL(name, import.meta.url)),
+        preserveEntrySignatures: "strict",
+      },
+      modulePreload: false,
     },
   });
   const [first] = Array.isArray(made) ? made : [made];

@@ -1,7 +1,7 @@
 /** What the protocol takes in a browser, measured there by `pace.mjs`: milliseconds of work by what is done. */
 import { encode } from "../src/protocol/cbor.ts";
 import { makeCertificate } from "../src/protocol/certificate.ts";
-import { readContent, sizeOf, writeContent } from "../src/protocol/content.ts";
+import { readContent, writeContent } from "../src/protocol/content.ts";
 import type { Bundle, Entry, Found } from "../src/protocol/directory.ts";
 import { envelopeId } from "../src/protocol/envelope.ts";
 import { accept, openFirst } from "../src/protocol/first.ts";
@@ -16,7 +16,8 @@ import { leafHash, readDirectory } from "../src/protocol/transparency.ts";
 import { ed25519 } from "@noble/curves/ed25519.js";
 
 const HOUR = 498_000;
-const MESSAGES = 20;
+const ROUNDS = 5;
+const TIMES = 10;
 const PREKEYS = 100;
 const NOTHING = utf8("");
 
@@ -69,11 +70,24 @@ function answer(box: Uint8Array, signed: Uint8Array, signing: Uint8Array, bundle
 
 async function measure(): Promise<Record<string, number>> {
   const told: Record<string, number> = {};
-  const timed = async <T>(what: string, times: number, make: () => T | Promise<T>): Promise<T> => {
+  const tell = (what: string, milliseconds: number) => {
+    told[what] = Math.round(milliseconds * 100) / 100;
+  };
+  const timed = async <T>(what: string, make: () => T | Promise<T>): Promise<T> => {
     const start = performance.now();
     const made = await make();
-    told[what] = Math.round(((performance.now() - start) / times) * 100) / 100;
+    tell(what, performance.now() - start);
     return made;
+  };
+  /** The best of some rounds, each of them of many: others use the machine too, and clocks of browsers are coarse. */
+  const often = async (what: string, make: () => void | Promise<void>) => {
+    let best = Infinity;
+    for (let round = 0; round < ROUNDS; round++) {
+      const start = performance.now();
+      for (let at = 0; at < TIMES; at++) await make();
+      best = Math.min(best, (performance.now() - start) / TIMES);
+    }
+    tell(what, best);
   };
   const box = random(32);
   const ada = person("ada", box);
@@ -82,85 +96,73 @@ async function measure(): Promise<Record<string, number>> {
   const once = prekeys.makeOneTime(bob.own.device, bob.signing, 7, random);
   const text = (words: string) => writeContent({ v: 1, id: random(16), kind: "text", sent: 1, text: words });
 
-  let mine = await timed("look-up checked", 1, () => {
+  let mine = peers.makePeer(bob.own.identity, bob.shown);
+  await often("look-up checked", () => {
     const known = readDirectory(found, { name: "bob", onion: signingPublic(box) }, null);
     prekeys.checkOneTime(once.prekey, bob.shown);
-    return peers.makePeer(known.entry.identity, known.entry.devices[0]!);
+    mine = peers.makePeer(known.entry.identity, known.entry.devices[0]!);
   });
-  const first = await timed("first message sealed", 1, () => {
+  let first: { peer: peers.Peer; envelope: Uint8Array } = { peer: mine, envelope: NOTHING };
+  await often("first message sealed", () => {
     const begun = peers.begin(mine, ada.own, bob.bundle, once.prekey, HOUR, random);
-    return peers.seal(begun, ada.certificate, text("hello"), "usual", random);
+    first = peers.seal(begun, ada.certificate, text("hello"), "usual", random);
   });
   mine = first.peer;
   const secrets = { lasting: [bob.lasting], one_time: () => once.secret };
-  let theirs = await timed("first message read", 1, () => {
+  let theirs = mine;
+  await often("first message read", () => {
     const initial = openFirst(bob.own, first.envelope, HOUR)!;
-    return accept(bob.own, initial, secrets, null, HOUR, random).peer;
+    theirs = accept(bob.own, initial, secrets, null, HOUR, random).peer;
   });
   const back = peers.seal(theirs, bob.certificate, text("yes"), "usual", random);
   theirs = back.peer;
   mine = peers.open(mine, back.envelope, HOUR, random)!.peer;
 
   const words = "a line of the usual length, as people write it to one another";
-  const keys = await openVault(random(32));
-  const id = recordId(keys, "peer");
-  const envelopes: Uint8Array[] = [];
-  await timed("message sealed and its state stored", MESSAGES, async () => {
-    for (let at = 0; at < MESSAGES; at++) {
-      const sealed = peers.seal(mine, NOTHING, text(words), "usual", random);
-      mine = sealed.peer;
-      await sealRecord(keys, id, at, mine as never, random);
-      envelopeId(sealed.envelope);
-      envelopes.push(sealed.envelope);
-    }
-  });
-  await timed("message read", MESSAGES, () => {
-    for (const envelope of envelopes) {
-      const opened = peers.open(theirs, envelope, HOUR, random)!;
-      theirs = opened.peer;
-      sizeOf(readContent(opened.payload));
-    }
-  });
-  await timed("question and answer, both ends", MESSAGES, () => {
-    for (let at = 0; at < MESSAGES; at++) {
-      const asked = peers.seal(mine, NOTHING, text(words), "usual", random);
-      theirs = peers.open(theirs, asked.envelope, HOUR, random)!.peer;
-      const answered = peers.seal(theirs, NOTHING, text(words), "usual", random);
-      mine = peers.open(asked.peer, answered.envelope, HOUR, random)!.peer;
-      theirs = answered.peer;
-    }
-  });
-  await timed("receipt sealed", MESSAGES, () => {
-    for (let at = 0; at < MESSAGES; at++) mine = peers.seal(mine, NOTHING, text(""), "small", random).peer;
-  });
-  const lost = Array.from({ length: 100 }, () => {
+  const say = () => {
     const sealed = peers.seal(mine, NOTHING, text(words), "usual", random);
     mine = sealed.peer;
     return sealed.envelope;
+  };
+  const hear = (envelope: Uint8Array) => {
+    const opened = peers.open(theirs, envelope, HOUR, random)!;
+    theirs = opened.peer;
+    readContent(opened.payload);
+  };
+  const keys = await openVault(random(32));
+  const id = recordId(keys, "peer");
+  const said: Uint8Array[] = [];
+  await often("message sealed", () => void said.push(say()));
+  await often("its state stored", async () => void (await sealRecord(keys, id, 1, mine as never, random)));
+  await often("its id", () => void envelopeId(said[0]!));
+  await often("message read", () => hear(said.shift()!));
+  await often("question and answer, both ends", () => {
+    hear(say());
+    const answered = peers.seal(theirs, NOTHING, text(words), "usual", random);
+    theirs = answered.peer;
+    mine = peers.open(mine, answered.envelope, HOUR, random)!.peer;
   });
-  theirs = await timed(
-    "message read after 99 lost",
-    1,
-    () => peers.open(theirs, lost[99]!, HOUR, random)!.peer,
-  );
-  await timed("envelope of a stranger tried in vain", MESSAGES, () => {
-    for (let at = 0; at < MESSAGES; at++) {
-      const noise = concat(Uint8Array.of(1), random(4031));
-      if (peers.open(theirs, noise, HOUR, random) ?? openFirst(bob.own, noise, HOUR))
-        throw new Error("opened");
-    }
+  await often("receipt sealed", () => {
+    mine = peers.seal(mine, NOTHING, text(""), "small", random).peer;
+  });
+  for (let lost = 0; lost < 99; lost++) say();
+  const late = say();
+  await timed("message read after 149 lost", () => hear(late));
+  const noise = concat(Uint8Array.of(1), random(4031));
+  await often("envelope of a stranger tried in vain", () => {
+    if (peers.open(theirs, noise, HOUR, random) ?? openFirst(bob.own, noise, HOUR)) throw new Error("opened");
   });
   let longest = 0;
   let last = performance.now();
-  await timed(`${PREKEYS} prekeys`, 1, () =>
+  await timed(`${PREKEYS} prekeys`, () =>
     prekeys.makeOneTimes(ada.own.device, ada.signing, 1, PREKEYS, random, async () => {
       longest = Math.max(longest, performance.now() - last);
       await pause();
       last = performance.now();
     }),
   );
-  told["longest slice of them"] = Math.round(longest * 100) / 100;
-  await timed("passphrase stretched", 1, () =>
+  tell("longest slice of them", longest);
+  await timed("passphrase stretched", () =>
     stretch("amber kelp seven", { salt: random(16), ...DEFAULT_KDF }),
   );
   told["octets of the stored peer"] = encode(theirs).length;

@@ -100,10 +100,14 @@ class Writer {
 
   #head(major: number, count: number | bigint): void {
     const width = widthOf(count);
-    const small = width === 0 ? Number(count) : 24 + Math.log2(width);
-    this.#byte((major << 5) | small);
-    for (let left = BigInt(width) * 8n - 8n; left >= 0n; left -= 8n)
-      this.#byte(Number((BigInt(count) >> left) & 255n));
+    if (width === 0) return this.#byte((major << 5) | Number(count));
+    this.#byte((major << 5) | (24 + Math.log2(width)));
+    if (width === 8) this.#word(Number(BigInt(count) >> 32n), 4);
+    this.#word(width === 8 ? Number(BigInt(count) & 0xffff_ffffn) : Number(count), Math.min(width, 4));
+  }
+
+  #word(value: number, width: number): void {
+    for (let shift = 8 * width - 8; shift >= 0; shift -= 8) this.#byte((value >>> shift) & 255);
   }
 
   #byte(byte: number): void {

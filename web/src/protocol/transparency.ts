@@ -10,6 +10,8 @@ import { hash, verifyPlain } from "./keys.ts";
 import { address } from "./onion.ts";
 import { readBundle, readEntry, type Wanted } from "./prekeys.ts";
 import { Refusal, refusing } from "./refusal.ts";
+import { bytes, integer, list, map, nullable, optional, text } from "./shape.ts";
+import { MAX_SIGNED } from "./signed.ts";
 
 /** A tree as a checkpoint names it: whose, how many leaves, their root hash. Kept for each box. */
 export interface LogHead {
@@ -25,6 +27,8 @@ const HASH_SIZE = 32;
 const KEY_HASH_SIZE = 4;
 const MAX_NOTE = 4096;
 const MAX_PROOF = 128;
+/** Bundles in one answer: one for each device. */
+const MAX_SHOWN = 16;
 const SIZE = /^(0|[1-9][0-9]{0,15})$/;
 
 /** The hash of a leaf. */
@@ -95,6 +99,18 @@ export function readCheckpoint(note: string, onion: Uint8Array): LogHead {
   });
 }
 
+const HASHES = list(bytes(HASH_SIZE), MAX_PROOF);
+const FOUND = map({
+  entry: bytes(0, MAX_SIGNED),
+  proof: map({
+    index: integer(0),
+    hashes: HASHES,
+    checkpoint: text(MAX_NOTE),
+    consistency: optional(nullable(HASHES)),
+  }),
+  bundles: list(bytes(0, MAX_SIGNED), MAX_SHOWN),
+});
+
 /** What a look-up found, once all of it is checked. */
 export interface Known {
   readonly entry: Entry;
@@ -104,24 +120,24 @@ export interface Known {
   readonly head: LogHead;
 }
 
-/** Everything a client checks of a look-up. `older` is the last head kept of that box's log. Refusal bad_entry, bad_log. */
+/** Everything a client checks of a look-up. `older` is the last head kept of that box's log. Refusal bad_answer, bad_entry, bad_log. */
 export function readDirectory(
   found: Found,
   want: Required<Omit<Wanted, "identity">> & Wanted,
   older: LogHead | null,
 ): Known {
-  const { proof } = found;
-  const entry = readEntry(found.entry, want);
+  const { entry: data, proof, bundles: shown } = refusing("bad_answer", () => FOUND({ ...found } as never));
+  const entry = readEntry(data, want);
   const head = readCheckpoint(proof.checkpoint, want.onion);
-  checkInclusion(found.entry, proof.index, head, proof.hashes);
+  checkInclusion(data, proof.index, head, proof.hashes);
   if (older) checkConsistency(older, head, proof.consistency ?? []);
   const bundles: Bundle[] = [];
-  for (const data of found.bundles.slice(0, entry.devices.length)) {
-    const bundle = bundleIn(data, entry);
+  for (const one of shown.slice(0, entry.devices.length)) {
+    const bundle = bundleIn(one, entry);
     const another = (one: Bundle) => bundle && equal(one.device, bundle.device);
     if (bundle && !bundles.some(another)) bundles.push(bundle);
   }
-  return { entry, signed: found.entry, bundles, head };
+  return { entry, signed: data, bundles, head };
 }
 
 function bundleIn(data: Uint8Array, entry: Entry): Bundle | undefined {
@@ -179,10 +195,10 @@ function areHashes(hashes: readonly Uint8Array[]): boolean {
 }
 
 /** The box's own signature among a note's signature lines. */
-function signatureOf(text: string, origin: string, onion: Uint8Array): Uint8Array {
-  if (!text.endsWith("\n")) throw new Refusal("bad_log");
+function signatureOf(signatures: string, origin: string, onion: Uint8Array): Uint8Array {
+  if (!signatures.endsWith("\n")) throw new Refusal("bad_log");
   const name = hash(utf8(`${origin}\n`), SIGNATURE_KIND, onion).subarray(0, KEY_HASH_SIZE);
-  for (const line of text.slice(0, -1).split("\n")) {
+  for (const line of signatures.slice(0, -1).split("\n")) {
     const [mark, who, ...rest] = line.split(" ");
     const words = rest.join(" ");
     if (mark !== "\u2014" || !who || !words) throw new Refusal("bad_log");
@@ -194,8 +210,8 @@ function signatureOf(text: string, origin: string, onion: Uint8Array): Uint8Arra
 }
 
 /** Bytes of padded base64 in its one spelling. */
-function fromBase64(text: string, size: number): Uint8Array {
-  const data = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  if (data.length !== size || btoa(String.fromCharCode(...data)) !== text) throw new Refusal("bad_log");
+function fromBase64(spelled: string, size: number): Uint8Array {
+  const data = Uint8Array.from(atob(spelled), (letter) => letter.charCodeAt(0));
+  if (data.length !== size || btoa(String.fromCharCode(...data)) !== spelled) throw new Refusal("bad_log");
   return concat(data);
 }

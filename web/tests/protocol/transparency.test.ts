@@ -1,11 +1,10 @@
-import { createHash, createPrivateKey, sign as signPlain } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { decode } from "../../src/protocol/cbor.ts";
 import type { Entry, Found } from "../../src/protocol/directory.ts";
 import { signingPublic } from "../../src/protocol/keys.ts";
-import { address } from "../../src/protocol/onion.ts";
 import * as log from "../../src/protocol/transparency.ts";
 import { hex, refusalOf, seed, vectors } from "../vectors.ts";
+import { signNote } from "./made/directory.ts";
 
 interface Log {
   leaves: string[];
@@ -27,24 +26,6 @@ const file = vectors<Log>("transparency");
 const leaves = file.leaves.map(hex);
 const heads = file.roots.map((root, size) => ({ origin: "log", size, root: hex(root) }));
 const box = signingPublic(hex(file.checkpoint.box_seed));
-
-/** A note signed by Node's own Ed25519. */
-function signNote(body: string, name: string): string {
-  const prefix = Buffer.from("302e020100300506032b657004220420", "hex");
-  const key = createPrivateKey({
-    key: Buffer.concat([prefix, hex(file.checkpoint.box_seed)]),
-    format: "der",
-    type: "pkcs8",
-  });
-  const id = createHash("sha256")
-    .update(`${name}\n`)
-    .update(Buffer.from([1]))
-    .update(box)
-    .digest()
-    .subarray(0, 4);
-  const signature = Buffer.concat([id, signPlain(null, Buffer.from(body), key)]).toString("base64");
-  return `${body}\n\u2014 ${name} ${signature}\n`;
-}
 
 /** Proofs that are wrong in one place, or too short or long by one. */
 function wrongs(hashes: Uint8Array[]): Uint8Array[][] {
@@ -120,9 +101,7 @@ describe("a whole look-up", () => {
 
   /** A note by the box of the vectors, written without the code under test. */
   function noteOf(leaves: Uint8Array[]): string {
-    const name = `${address(box)}/directory`;
-    const root = Buffer.from(log.rootOf(leaves)).toString("base64");
-    return signNote(`${name}\n${leaves.length}\n${root}\n`, name);
+    return signNote(hex(file.checkpoint.box_seed), box, leaves.length, log.rootOf(leaves));
   }
 
   function found(bundles: string[] = [people.signed_bundle]): Found {
@@ -157,6 +136,19 @@ describe("a whole look-up", () => {
     expect(refusalOf(() => log.readDirectory(proven, want, forked))).toBe("bad_log");
     const longer = log.readCheckpoint(noteOf([...entries, seed("four")]), box);
     expect(refusalOf(() => log.readDirectory(proven, want, longer))).toBe("bad_log");
+  });
+
+  test("what is no answer at all", () => {
+    const { proof, ...rest } = found();
+    const strange = [
+      null,
+      {},
+      rest,
+      { ...rest, proof: { ...proof, hashes: ["x"] } },
+      { ...found(), entry: "x" },
+    ];
+    for (const one of strange)
+      expect(refusalOf(() => log.readDirectory(one as Found, want, null))).toBe("bad_answer");
   });
 
   test("another person's entry is refused", () => {
