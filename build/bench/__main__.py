@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import artifacts
+import people
 import report
 import scenes
 
 MANY: Final = 1_000_000
 MANY_QUICK: Final = 100_000
-SCENES: Final = ("artifacts", "work", "sweep", "growth")
+SCENES: Final = ("artifacts", "work", "sweep", "people", "growth")
 
 
 def main() -> None:
@@ -49,6 +50,9 @@ def _play(name: str, folder: Path, options: Any, played: dict[str, Any]) -> list
     if name == "sweep":
         sweep = played[name] = scenes.sweep(folder, scenes.EXPIRED, _tell)
         return report.of_sweep(sweep)
+    if name == "people":
+        found = played[name] = people.people(folder, _tell)
+        return report.of_people(found)
     many = MANY_QUICK if options.quick else MANY
     growth = played[name] = scenes.growth(folder, many, options.rounds, options.seconds, _tell)
     return report.of_growth(growth)

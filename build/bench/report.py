@@ -12,6 +12,7 @@ import artifacts
 import yardstick
 from box import island
 from deposits import Round
+from people import ACCOUNTS, RECORDS, TAKERS, People
 from rich.console import Console
 from rich.table import Table
 from scenes import Growth, Sweep, Work
@@ -80,6 +81,19 @@ def of_sweep(sweep: Sweep) -> list[Figure]:
         f"p50 {sweep.p50_ms:.1f}, worst {sweep.worst_ms:.0f}, p99 before {sweep.before_p99_ms:.1f} ms"
     )
     return [Figure("deposit p99 in a sweep", sweep.p99_ms, "ms", 60, "at most", detail)]
+
+
+def of_people(people: People) -> list[Figure]:
+    """Look-ups, prekeys and a large vault."""
+    alone, together, taking = people.look_up, people.look_ups_together, people.taking
+    waits = f"p50 {taking.p50_ms:.1f}, p99 {taking.p99_ms:.1f} ms"
+    return [
+        Figure("look-up, p50", alone.p50_ms, "ms", detail=f"{ACCOUNTS:,} accounts, one asker, with proof"),
+        Figure("look-up, p99", alone.p99_ms, "ms"),
+        Figure("look-ups, 16 askers", together.rate, "/s", detail=f"p99 {together.p99_ms:.1f} ms"),
+        Figure(f"prekeys handed out, {TAKERS} takers", taking.rate, "/s", detail=waits),
+        Figure(f"vault of {RECORDS:,} records, read", people.opening_seconds, "s"),
+    ]
 
 
 def of_artifacts(folder: Path) -> list[Figure]:
