@@ -1,5 +1,5 @@
 /**
- * Serves the built client with a fake box, under the headers of the real one.
+ * Serves the client built with `vite build --mode fake`, with a fake box, under the headers of the real one.
  * node dev/serve.mjs [PORT] [new|out|locked|empty|relay-only|slow …]
  */
 import { readFile } from "node:fs/promises";
@@ -20,6 +20,7 @@ const TYPES = /** @type {Record<string, string>} */ ({
 const HEADERS = {
   "content-security-policy":
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; " +
+    "media-src 'self' blob:; " +
     "font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
   "x-content-type-options": "nosniff",
   "referrer-policy": "no-referrer",
@@ -34,7 +35,7 @@ createServer((request, response) => {
   const path = new URL(request.url ?? "/", "http://box").pathname;
   void (path.startsWith("/v1/") ? serveApi(box, request, response) : serveFile(path, response));
 }).listen(Number(port), "127.0.0.1", () => {
-  console.log(`http://127.0.0.1:${port}/#claim=${box.token}`);
+  console.log(`http://127.0.0.1:${port}/`);
 });
 
 /** @param {string} path @param {import("node:http").ServerResponse} response */

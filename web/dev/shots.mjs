@@ -1,40 +1,79 @@
-/** Screenshots of every page over a fake box: node dev/shots.mjs BASE OUT [phone|desktop] [light|dark] [PLACE …] */
+/**
+ * Screenshots over the fake box and engine: node dev/shots.mjs BASE OUT [phone|desktop] [light|dark] [NAME …]
+ * BASE is a development server (`npx vite --port 5199`). SPEAK=de shows German.
+ */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { openBrowser, SIZES } from "../e2e/browser.mjs";
+import { barriers, tooWide } from "../e2e/checks.mjs";
 
-const [base = "http://127.0.0.1:8718", out = "shots", size = "desktop", theme = "light", ...wanted] =
+const [base = "http://127.0.0.1:5199", out = "shots", size = "desktop", theme = "light", ...wanted] =
   process.argv.slice(2);
-const PLACES = [
-  "home",
-  "send",
-  "inbox",
-  "inbox/in-1",
-  "inbox/in-2",
-  "outbox",
-  "people",
-  "people/add",
-  "relay",
-  "health",
-  "settings",
+
+/** Name of the picture, address, and a row in the list to be opened first.
+ * @type {[string, string, string?][]} */
+const VIEWS = [
+  ["messages", "/#/messages"],
+  ["messages-empty", "/?empty#/messages"],
+  ["messages-opening", "/?opening#/messages"],
+  ["talk", "/#/messages", "Marta"],
+  ["talk-rtl", "/#/messages", "نورا"],
+  ["talk-key", "/#/messages", "Jonas"],
+  ["talk-request", "/#/messages", "ferry-office"],
+  ["people", "/#/people"],
+  ["person", "/#/people", "Marta"],
+  ["person-me", "/#/people/me"],
+  ["person-add", "/#/people/add"],
+  ["members", "/#/people/members"],
+  ["invites", "/#/people/invites"],
+  ["account", "/#/account"],
+  ["account-profile", "/#/account/profile"],
+  ["account-devices", "/#/account/devices"],
+  ["account-security", "/#/account/security"],
+  ["account-privacy", "/#/account/privacy"],
+  ["account-data", "/#/account/data"],
+  ["box", "/#/home"],
+  ["relay", "/#/relay"],
+  ["health", "/#/health"],
+  ["settings", "/#/settings"],
+  ["sign-in", "/?door#/"],
+  ["unlock", "/?locked#/"],
+  ["claim", "/?new#claim=first-light"],
+  ["invite", "/?door#/invite/abc"],
+  ["link", "/?door#/link/abc"],
+  ["moved", "/?moved#/messages"],
+  ["alarm", "/?alarm#/messages"],
 ];
 mkdirSync(out, { recursive: true });
 const { browser, close } = await openBrowser("chromium");
 try {
-  const page = await browser.newPage();
-  page.on("console", (message) => console.log(message.type(), message.text()));
-  page.on("pageerror", (error) => console.log(String(error)));
-  await page.setViewport(size === "phone" ? SIZES.phone : SIZES.desktop);
-  await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: theme }]);
-  for (const place of wanted.length > 0 ? wanted : PLACES) {
-    await page.goto(place.startsWith("claim") ? `${base}/#${place}` : `${base}/#/${place}`);
-    await page.waitForFunction("document.querySelector('h1') && !document.querySelector('.skeleton')");
-    await new Promise((done) => setTimeout(done, 250));
-    await page.screenshot({
-      path: join(out, `${place.replaceAll(/[/=]/g, "-")}-${size}-${theme}.png`),
-      fullPage: process.env["FULL"] === "1",
-    });
-    if (place.startsWith("claim")) await page.reload();
+  for (const [name, path, row] of VIEWS.filter(([name]) => wanted.length === 0 || wanted.includes(name))) {
+    const page = await browser.newPage();
+    page.on("console", (message) => message.type() === "error" && console.log(name, message.text()));
+    page.on("pageerror", (error) => console.log(name, String(error)));
+    await page.setViewport(size === "phone" ? SIZES.phone : SIZES.desktop);
+    await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: theme }]);
+    const language = process.env["SPEAK"];
+    if (language)
+      await page.evaluateOnNewDocument((to) => localStorage.setItem("island.language", to), language);
+    await page.goto(`${base}${path}`);
+    await page.waitForSelector("h1, h2");
+    if (row) {
+      await page.waitForFunction(
+        (text) => [...document.querySelectorAll("main li a")].some((one) => one.textContent?.includes(text)),
+        {},
+        row,
+      );
+      await page.evaluate((text) => {
+        const all = [...document.querySelectorAll("main li a")];
+        /** @type {HTMLElement | undefined} */ (all.find((one) => one.textContent?.includes(text)))?.click();
+      }, row);
+    }
+    await new Promise((done) => setTimeout(done, 700));
+    for (const problem of [...(await barriers(page)), ...(await tooWide(page))])
+      console.log(name, size, theme, problem);
+    await page.screenshot({ path: join(out, `${name}-${size}-${theme}.png`) });
+    await page.close();
   }
 } finally {
   await close();

@@ -1,8 +1,15 @@
 /** Starts the client: language first, then the page. */
-import { mount } from "svelte";
-import { speak } from "./locales/index.ts";
+import { mount, unmount } from "svelte";
+import { language } from "./state/language.ts";
 import App from "./ui/App.svelte";
 
-await speak(navigator.languages);
 const target = document.getElementById("app");
-if (target) mount(App, { target });
+let page: object | undefined;
+
+async function draw(): Promise<void> {
+  if (page) await unmount(page);
+  if (target) page = mount(App, { target });
+}
+
+await language.start(() => void draw());
+await draw();

@@ -83,3 +83,58 @@ export function plural(
   const form = forms[new Intl.PluralRules(locale).select(value)] ?? forms.other;
   return form.replace("#", count(value));
 }
+
+/** The time of day: "14:05". */
+export function time(seconds: number): string {
+  return new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit" }).format(seconds * 1000);
+}
+
+/** When something was, as short as a list needs it: "14:05", "Tuesday", "3 Nov". */
+export function brief(seconds: number, now: number): string {
+  const days = daysBetween(seconds, now);
+  if (days <= 0) return time(seconds);
+  const shape: Intl.DateTimeFormatOptions =
+    days < 7
+      ? { weekday: "short" }
+      : days < 300
+        ? { day: "numeric", month: "short" }
+        : { day: "numeric", month: "short", year: "numeric" };
+  return new Intl.DateTimeFormat(locale, shape).format(seconds * 1000);
+}
+
+/** A day as a heading: the weekday with it, the year only when it is another. */
+export function dayHeading(seconds: number, now: number): string {
+  const other = new Date(seconds * 1000).getFullYear() !== new Date(now * 1000).getFullYear();
+  return new Intl.DateTimeFormat(locale, {
+    weekday: "long",
+    day: "numeric",
+    month: "long",
+    ...(other ? { year: "numeric" } : {}),
+  }).format(seconds * 1000);
+}
+
+/** How many midnights lie between two moments, by the clock of this machine. */
+export function daysBetween(earlier: number, later: number): number {
+  const midnight = (seconds: number): number => new Date(seconds * 1000).setHours(0, 0, 0, 0);
+  return Math.round((midnight(later) - midnight(earlier)) / (DAY * 1000));
+}
+
+/** A length as on a clock: "1:05". */
+export function minutes(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds));
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+}
+
+/** A length in its largest whole unit: "5 minutes", "1 week". */
+export function length(seconds: number): string {
+  const [size, unit] = (
+    [
+      [7 * DAY, "week"],
+      [DAY, "day"],
+      [HOUR, "hour"],
+      [MINUTE, "minute"],
+      [1, "second"],
+    ] as const
+  ).find(([one]) => seconds % one === 0)!;
+  return new Intl.NumberFormat(locale, { style: "unit", unit, unitDisplay: "long" }).format(seconds / size);
+}

@@ -5,6 +5,8 @@ import { en } from "./en.ts";
 export type Catalogue = typeof en;
 
 interface Language {
+  /** What its speakers call it. */
+  readonly name: string;
   /** The regional form of dates and numbers; the catalogue's own, so that they fit its sentences. */
   readonly region: string;
   readonly direction: "ltr" | "rtl";
@@ -13,7 +15,13 @@ interface Language {
 
 /** To add a language: one file like en.ts, one line here. Others than English load on demand. */
 export const LANGUAGES: Readonly<Record<string, Language>> = {
-  en: { region: "en-GB", direction: "ltr", load: () => Promise.resolve(en) },
+  en: { name: "English", region: "en-GB", direction: "ltr", load: () => Promise.resolve(en) },
+  de: {
+    name: "Deutsch",
+    region: "de-DE",
+    direction: "ltr",
+    load: async () => (await import("./de.ts")).de,
+  },
 };
 
 /** The text of the page. A live binding: set once by `speak`, before the page is mounted. */

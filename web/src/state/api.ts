@@ -23,6 +23,19 @@ export interface Options {
 
 let heard: (refusal: Refusal) => void = () => {};
 let offlineMessage = "";
+let known: Readonly<Record<string, string>> = {};
+
+let renew: () => Promise<unknown> = () => Promise.reject(new Error("no sign-in"));
+
+/** How to renew a sign-in that went stale; the request is then repeated once. */
+export function renewBy(way: () => Promise<unknown>): void {
+  renew = way;
+}
+
+/** Say refusals in the language of the page: sentences by code, in place of the box's own. */
+export function translate(words: Readonly<Record<string, string>>): void {
+  known = words;
+}
 
 /** Be told of every refusal (a session that ended, a box that went away); `offline` is the sentence for no answer. */
 export function listen(listener: (refusal: Refusal) => void, offline: string): void {
@@ -32,19 +45,21 @@ export function listen(listener: (refusal: Refusal) => void, offline: string): v
 
 /** Ask the box; resolves with the decoded answer, rejects with a `Refusal`. */
 export async function ask<T>(method: Method, path: string, options: Options = {}): Promise<T> {
+  try {
+    return await once<T>(method, path, options);
+  } catch (error) {
+    if (!(error instanceof Refusal) || error.code !== "session_ended") throw error;
+    await renew();
+    return once<T>(method, path, options);
+  }
+}
+
+async function once<T>(method: Method, path: string, options: Options): Promise<T> {
   const response = await send(method, path, options);
   const text = await response.text();
   const answer: unknown = text === "" ? {} : parse(text);
   if (response.ok && answer !== undefined) return answer as T;
   throw refused(response.status, answer);
-}
-
-/** Ask the box for content that is text; rejects with a `Refusal`. */
-export async function askText(path: string): Promise<string> {
-  const response = await send("GET", path, {});
-  const text = await response.text();
-  if (response.ok) return text;
-  throw refused(response.status, parse(text));
 }
 
 function refused(status: number, answer: unknown): Refusal {
@@ -93,7 +108,8 @@ function read(status: number, answer: unknown): Refusal {
 
 /** The sentence of whatever was thrown. */
 export function sentence(error: unknown): string {
-  return error instanceof Refusal ? error.message : offlineMessage;
+  if (!(error instanceof Refusal)) return offlineMessage;
+  return known[error.code] ?? (error.message || offlineMessage);
 }
 
 /** Whether an error only says that its request was taken back. */

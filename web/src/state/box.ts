@@ -2,10 +2,6 @@
 import * as desk from "./desk.ts";
 import { Resource } from "./resource.svelte.ts";
 
-export const identity = new Resource(desk.identity);
-export const contacts = new Resource(async () => (await desk.contacts()).contacts);
-export const outbox = new Resource(async () => (await desk.outbox()).items);
-export const inbox = new Resource(async () => (await desk.inbox()).items);
 export const relayLoad = new Resource(desk.relayLoad);
 export const usedRelays = new Resource(async () => (await desk.usedRelays()).relays);
 export const readers = new Resource(async () => (await desk.readers()).readers);
@@ -15,6 +11,6 @@ export const settings = new Resource(desk.settings);
 
 /** Forget everything that was shown. */
 export function forget(): void {
-  for (const resource of [identity, contacts, outbox, inbox, relayLoad, usedRelays]) resource.clear();
+  for (const resource of [relayLoad, usedRelays]) resource.clear();
   for (const resource of [readers, readerKeys, health, settings]) resource.clear();
 }

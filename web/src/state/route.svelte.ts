@@ -1,17 +1,26 @@
 /** Where one is: the place and, behind it, what is open there; kept in the address after `#`. */
 
-export const PLACES = ["home", "send", "inbox", "outbox", "people", "relay", "health", "settings"] as const;
+/** The places of the rail, and the pages of the place "box". */
+export const PLACES = ["messages", "people", "box", "account"] as const;
+export const BOX_PAGES = ["home", "relay", "health", "settings"] as const;
 export type Place = (typeof PLACES)[number];
+export type BoxPage = (typeof BOX_PAGES)[number];
 
-/** A box that only relays shows these. */
-export const RELAY_PLACES: readonly Place[] = ["home", "relay", "health", "settings"];
+/** A secret that came in the address and is taken out of it at once. */
+export interface Key {
+  readonly kind: "claim" | "invite" | "link";
+  readonly secret: string;
+}
 
 class Route {
-  place = $state<Place>("home");
-  /** What is open in the place (an item, a contact); "" for none. */
+  place = $state<Place>("messages");
+  /** The page shown when the place is "box". */
+  page = $state<BoxPage>("home");
+  /** What is open in the place (a conversation, a person, a section); "" for none. */
   open = $state("");
-  /** The one-time token of `#claim=…`, taken out of the address at once. */
-  claim = $state("");
+  /** What stands behind that: a message to be shown, for example. */
+  rest = $state("");
+  key = $state.raw<Key | undefined>();
 
   /** Read the address and follow its changes. */
   start(): void {
@@ -23,17 +32,32 @@ class Route {
     window.removeEventListener("hashchange", this.#read);
   }
 
+  /** The key was used or refused: forget it. */
+  spend(): void {
+    this.key = undefined;
+  }
+
   readonly #read = (): void => {
     const hash = decoded(location.hash.slice(1));
-    if (hash.startsWith("claim=")) {
-      this.claim = hash.slice("claim=".length);
-      history.replaceState(null, "", location.pathname);
+    const key = keyIn(hash);
+    if (key) {
+      this.key = key;
+      history.replaceState(null, "", location.pathname + location.search);
       return;
     }
-    const [place = "", ...open] = hash.replace(/^\//, "").split("/");
-    this.place = PLACES.find((known) => known === place) ?? "home";
-    this.open = open.join("/");
+    const [first = "", open = "", ...rest] = hash.replace(/^\//, "").split("/");
+    const page = BOX_PAGES.find((known) => known === first);
+    this.place = page ? "box" : (PLACES.find((known) => known === first) ?? "messages");
+    this.page = page ?? "home";
+    this.open = open;
+    this.rest = rest.join("/");
   };
+}
+
+function keyIn(hash: string): Key | undefined {
+  const [, kind, secret] = /^(?:\/)?(claim|invite|link)[=/](.+)$/s.exec(hash) ?? [];
+  if (!secret) return undefined;
+  return { kind: kind as Key["kind"], secret };
 }
 
 function decoded(text: string): string {
@@ -44,14 +68,15 @@ function decoded(text: string): string {
   }
 }
 
-/** The link to a place, or to something in it. */
-export function link(place: Place, open = ""): string {
-  return open ? `#/${place}/${encodeURIComponent(open)}` : `#/${place}`;
+/** The link to a place or a page of the box, or to something in it. */
+export function link(place: Place | BoxPage, open = "", rest = ""): string {
+  const first = place === "box" ? "home" : place;
+  return `#/${[first, open, rest].filter(Boolean).map(encodeURIComponent).join("/")}`;
 }
 
 /** Go there. */
-export function go(place: Place, open = ""): void {
-  location.hash = link(place, open);
+export function go(place: Place | BoxPage, open = "", rest = ""): void {
+  location.hash = link(place, open, rest);
 }
 
 export const route = new Route();

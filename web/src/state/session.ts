@@ -1,36 +1,30 @@
-/** Coming and going: claim, sign in, sign out, and what follows from a session that ended. */
-import { listen } from "./api.ts";
+/** What the page follows while it is open, and what it forgets when one signs out. */
+import { listen, renewBy, translate } from "./api.ts";
 import { forget } from "./box.ts";
-import * as desk from "./desk.ts";
 import { forgetDrafts } from "./drafts.svelte.ts";
+import { account } from "./engine.ts";
 import { live } from "./live.svelte.ts";
 
-const SESSION_OVER = new Set(["sign_in", "locked", "not_claimed"]);
+const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
 
-/** Follow the box from now on; `offline` is the sentence for a box that does not answer. */
-export function begin(offline: string): () => void {
-  listen((refusal) => {
-    if (SESSION_OVER.has(refusal.code) && live.state?.signed_in) live.refresh();
-  }, offline);
-  live.start();
+/** Whether this page comes from the machine one sits at: only there the box itself can be looked after. */
+export function atHome(): boolean {
+  return LOOPBACK.test(location.hostname);
+}
+
+/** Follow the box from now on; `offline` is the sentence for no answer, `words` those of refusals by their code. */
+export function begin(offline: string, words: Readonly<Record<string, string>>, home: boolean): () => void {
+  translate(words);
+  listen(() => {}, offline);
+  // Any request of the account renews its sign-in.
+  renewBy(() => account.sessions());
+  if (home) live.start();
   return () => live.stop();
 }
 
-/** Become the owner of this box. */
-export async function claim(claim: Parameters<typeof desk.claim>[0]): Promise<void> {
-  await desk.claim(claim);
-  live.refresh();
-}
-
-/** Sign in, and unlock a box that is locked. */
-export async function signIn(passphrase: string): Promise<void> {
-  await desk.signIn(passphrase);
-  live.refresh();
-}
-
-/** Sign out and leave nothing of the owner in this browser. */
+/** Sign out and leave nothing of oneself in this browser. */
 export async function signOut(): Promise<void> {
-  await desk.signOut();
+  await account.signOut();
   forgetDrafts();
   forget();
   live.refresh();

@@ -1,9 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { go, link, route } from "../../src/state/route.svelte.ts";
 
-beforeEach(() => {
-  route.claim = "";
-});
+beforeEach(() => route.spend());
 afterEach(() => route.stop());
 
 function at(hash: string): void {
@@ -13,30 +11,38 @@ function at(hash: string): void {
 }
 
 test.each([
-  ["", "home", ""],
-  ["#/inbox", "inbox", ""],
-  ["#/inbox/abc-_", "inbox", "abc-_"],
-  ["#/people/x%2Fy", "people", "x/y"],
-  ["#/nowhere", "home", ""],
-])("%j leads to %s %j", (hash, place, open) => {
+  ["", "messages", "", ""],
+  ["#/messages/abc-_", "messages", "abc-_", ""],
+  ["#/messages/abc/def", "messages", "abc", "def"],
+  ["#/people/add", "people", "add", ""],
+  ["#/account", "account", "", ""],
+  ["#/relay", "box", "", ""],
+  ["#/nowhere", "messages", "", ""],
+])("%j leads to %s %j %j", (hash, place, open, rest) => {
   at(hash);
-  expect([route.place, route.open]).toEqual([place, open]);
+  expect([route.place, route.open, route.rest]).toEqual([place, open, rest]);
 });
 
 test("links lead where they say", () => {
-  at(link("send", "a/b"));
-  expect([route.place, route.open]).toEqual(["send", "a/b"]);
-  go("relay");
-  expect(location.hash).toBe("#/relay");
+  at(link("messages", "a", "b"));
+  expect([route.place, route.open, route.rest]).toEqual(["messages", "a", "b"]);
+  at(link("health"));
+  expect([route.place, route.page]).toEqual(["box", "health"]);
+  go("box");
+  expect(location.hash).toBe("#/home");
 });
 
-test("the one-time token is taken out of the address", () => {
-  at("#claim=first-light");
-  expect(route.claim).toBe("first-light");
-  expect(location.href).not.toContain("first-light");
+test.each([
+  ["#claim=first-light", "claim", "first-light"],
+  ["#/invite/RK7D-2M9Q", "invite", "RK7D-2M9Q"],
+  ["#/link/Qm9hdHM_-", "link", "Qm9hdHM_-"],
+])("the secret of %s is taken out of the address", (hash, kind, secret) => {
+  at(hash);
+  expect(route.key).toEqual({ kind, secret });
+  expect(location.href).not.toContain(secret);
 });
 
-test("an address that cannot be decoded leads home", () => {
-  at("#/inbox/%E0%A4%A");
-  expect(route.place).toBe("home");
+test("an address that cannot be decoded leads to the first place", () => {
+  at("#/people/%E0%A4%A");
+  expect(route.place).toBe("messages");
 });

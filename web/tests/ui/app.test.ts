@@ -1,33 +1,34 @@
-/** The whole page over a fake box: what the owner reads and does. */
+/** The whole page over a fake box and engine: what one reads and does at the door and at one's own box. */
 import { cleanup, fireEvent, render, screen, waitFor, within } from "@testing-library/svelte";
-import { afterEach, expect, test } from "vitest";
-import { fakeCard } from "../../dev/onions.mjs";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { account, messenger } from "../../dev/engine.ts";
 import { forget } from "../../src/state/box.ts";
 import { live } from "../../src/state/live.svelte.ts";
 import { route } from "../../src/state/route.svelte.ts";
-import { flushRemovals, toasts } from "../../src/state/toasts.svelte.ts";
+import { toasts } from "../../src/state/toasts.svelte.ts";
+import { welcome } from "../../src/ui/door/welcome.svelte.ts";
 import App from "../../src/ui/App.svelte";
 import { wire, type Wired } from "../box.ts";
 
+beforeEach(() => {
+  account.reset(new URLSearchParams());
+  messenger.reset();
+});
 afterEach(() => {
   cleanup();
   live.state = undefined;
-  route.claim = "";
+  route.spend();
+  welcome.codes = false;
   for (const toast of toasts.list) toasts.close(toast.id);
   forget();
 });
 
-function open(hash: string, options: Parameters<typeof wire>[0] = {}): Wired {
+function open(hash: string, wishes = "", options: Parameters<typeof wire>[0] = {}): Wired {
   const wired = wire(options);
+  account.reset(new URLSearchParams(wishes));
   location.hash = hash;
   render(App);
   return wired;
-}
-
-async function go(place: string): Promise<void> {
-  location.hash = `#/${place}`;
-  window.dispatchEvent(new Event("hashchange"));
-  await screen.findByRole("heading", { level: 1 });
 }
 
 async function type(label: RegExp, text: string): Promise<void> {
@@ -39,138 +40,122 @@ async function press(name: RegExp): Promise<void> {
   await fireEvent.click(control!);
 }
 
-test("before the first answer it says what it waits for", async () => {
-  const wired = wire();
-  wired.away = true;
-  render(App);
-  expect(screen.getByText("Reaching your box…")).toBeTruthy();
-  expect(await screen.findByText(/does not answer/)).toBeTruthy();
-});
-
 test("without the one-time link nobody becomes the owner", async () => {
-  open("", { claimed: false, signedIn: false });
+  open("", "new", { claimed: false, signedIn: false });
   expect(await screen.findByText("This box has no owner yet")).toBeTruthy();
 });
 
-test("claim: both passphrases alike, long enough, with a name", async () => {
-  const { box, asked } = open("#claim=first-light", { claimed: false, signedIn: false });
+test("claim: a good name, both passphrases alike and long enough, then codes to keep", async () => {
+  open("#claim=first-light", "new", { claimed: false, signedIn: false });
+  await type(/^Name/, "Ada Lovelace!");
   await type(/^Passphrase$/, "short");
   await type(/^Passphrase again/, "other");
   await press(/Make it mine/);
-  expect(await screen.findByText("Give yourself a name.")).toBeTruthy();
+  expect(await screen.findByText(/Use 1 to 32 small letters/)).toBeTruthy();
   expect(screen.getByText("Make it at least 8 characters long.")).toBeTruthy();
   expect(screen.getByText("The two passphrases are not the same.")).toBeTruthy();
-  expect(asked).not.toContain("POST /v1/claim");
-  await type(/^Your name/, "Ada");
+  expect(account.standing).toBe("out");
+  await type(/^Name/, "ada");
   await type(/^Passphrase$/, "amber kelp seven lantern");
   await type(/^Passphrase again/, "amber kelp seven lantern");
   await press(/Make it mine/);
-  expect(await screen.findByText("Hello, Ada")).toBeTruthy();
-  expect(box.claimed).toBe(true);
+  expect(await screen.findByText("Your backup codes")).toBeTruthy();
+  expect((await screen.findByRole("list", { name: "Backup codes" })).children.length).toBe(8);
+  const on = screen.getByRole<HTMLButtonElement>("button", { name: "Go on" });
+  expect(on.disabled).toBe(true);
+  await fireEvent.click(screen.getByRole("switch", { name: /I have kept them/ }));
+  await fireEvent.click(on);
+  expect(await screen.findByRole("heading", { level: 1, name: "Messages" })).toBeTruthy();
 });
 
-test("a used link says so in the box's own sentence", async () => {
-  open("#claim=yesterday", { claimed: false, signedIn: false });
-  await type(/^Your name/, "Ada");
+test("a used link says so", async () => {
+  open("#claim=yesterday", "new", { claimed: false, signedIn: false });
+  await type(/^Name/, "ada");
   await type(/^Passphrase$/, "amber kelp seven lantern");
   await type(/^Passphrase again/, "amber kelp seven lantern");
   await press(/Make it mine/);
   expect(await screen.findByText("This link is not valid any more.")).toBeTruthy();
 });
 
-test("a locked box says what it does until it is unlocked", async () => {
-  const { box } = open("", { signedIn: false, locked: true });
-  expect(await screen.findByText("Your box is locked")).toBeTruthy();
+test("sign in: what is wrong is said, the second factor is asked for", async () => {
+  open("", "door&totp", { signedIn: false });
+  await type(/^Name/, "Ada@somewhere.onion");
   await type(/^Passphrase/, "wrong");
-  await press(/Unlock/);
-  expect(await screen.findByText("The passphrase is wrong.")).toBeTruthy();
-  await type(/^Passphrase/, box.passphrase);
-  await press(/Unlock/);
-  expect(await screen.findByText("Hello, Ada")).toBeTruthy();
+  await press(/^Sign in$/);
+  expect(await screen.findByText("The name, the passphrase or the code is wrong.")).toBeTruthy();
+  await type(/^Passphrase/, account.passphrase);
+  await press(/^Sign in$/);
+  await type(/Six digits/, "12345");
+  await press(/Go on/);
+  expect(await screen.findByText("These are six digits.")).toBeTruthy();
+  await type(/Six digits/, "123 456");
+  await press(/Go on/);
+  expect(await screen.findByRole("heading", { level: 1, name: "Messages" })).toBeTruthy();
 });
 
-test("a box that only relays shows only its own places", async () => {
-  open("", { relayOnly: true });
-  await screen.findByText("Hello, Ada");
-  const [rail] = screen.getAllByRole("navigation");
-  const links = within(rail!)
-    .getAllByRole("link")
-    .map((one) => one.textContent?.trim());
-  expect(links).toEqual(["Home", "Relay", "Health", "Settings"]);
+test("a backup code lets one in, and a new passphrase is asked for", async () => {
+  open("", "door");
+  await press(/Sign in with a backup code/);
+  await type(/^Name/, "ada");
+  await type(/^Backup code/, account.code);
+  await press(/^Sign in$/);
+  expect(await screen.findByText("Choose a new passphrase now")).toBeTruthy();
+});
+
+test("an invite that is none is told, a good one leads to an account", async () => {
+  open("#/invite/bad", "door");
+  expect(await screen.findByText("This invite cannot be used")).toBeTruthy();
+  await press(/^Sign in$/);
+  await press(/I have an invite/);
+  await type(/^Invite/, "http://x.onion/#/invite/RK7D");
+  await press(/Go on/);
+  expect(await screen.findByText("You are invited")).toBeTruthy();
+});
+
+test("a link from another device lets this one in", async () => {
+  open("#/link/Qm9hdHM", "door");
+  await press(/Add this device/);
+  expect(await screen.findByRole("heading", { level: 1, name: "Messages" })).toBeTruthy();
+  expect(route.key).toBeUndefined();
+});
+
+test("a browser without the key of the archive asks for the passphrase only", async () => {
+  open("", "locked");
+  expect(await screen.findByText("Enter your passphrase")).toBeTruthy();
+  await type(/^Passphrase/, account.passphrase);
+  await press(/Unlock/);
+  expect(await screen.findByRole("heading", { level: 1, name: "Messages" })).toBeTruthy();
+});
+
+test("a locked box says what it does until it is unlocked", async () => {
+  open("", "door", { signedIn: false, locked: true });
+  expect(await screen.findByText("Your box is locked")).toBeTruthy();
+});
+
+test("a member sees no box, its owner does", async () => {
+  open("", "member");
+  await screen.findByRole("heading", { level: 1, name: "Messages" });
+  const words = (): string[] =>
+    within(screen.getAllByRole("navigation")[0]!)
+      .getAllByRole("link")
+      .map((one) => one.textContent!.replace(/\W+|\d|unread messages/g, ""));
+  expect(words()).not.toContain("Box");
+  account.role = "owner";
+  await waitFor(() => expect(words()).toContain("Box"));
+});
+
+test("a box that only relays shows only itself", async () => {
+  open("", "", { relayOnly: true });
+  expect(await screen.findByRole("heading", { level: 1, name: "Your box" })).toBeTruthy();
+  expect(within(screen.getAllByRole("navigation")[0]!).getAllByRole("link").length).toBe(1);
 });
 
 test("Tor's way is told in words", async () => {
-  const { box } = open("");
+  const { box } = open("#/home");
   box.tor = { ...box.tor, phase: "bootstrapping", percent: 45, words: "Asking for the directory of relays." };
   box.changed();
   expect(await screen.findByText("Asking for the directory of relays.")).toBeTruthy();
   expect(screen.getByText(/Connected to the network: 45%/)).toBeTruthy();
-});
-
-test("a note: nothing is lost when sending fails, everything is gone when it was sent", async () => {
-  const wired = open("#/send");
-  const [person] = await screen.findAllByRole("radio", { name: /Marta/ });
-  await fireEvent.click(person!);
-  await type(/Your note/, "The boat leaves at seven.");
-  wired.away = true;
-  await press(/Send note/);
-  expect((await screen.findAllByText(/does not answer/)).length).toBeGreaterThan(0);
-  expect(localStorage.getItem("island.draft.send.note")).toBe("The boat leaves at seven.");
-  wired.away = false;
-  await press(/Send note/);
-  expect(await screen.findByText("On its way to Marta.")).toBeTruthy();
-  expect(localStorage.getItem("island.draft.send.note")).toBeNull();
-  expect(wired.box.data.outbox[0]).toMatchObject({ kind: "note", contact_name: "Marta" });
-});
-
-test("a card is shown before it is added", async () => {
-  const { box } = open("#/people/add", { empty: true });
-  await type(/Their address card/, "ISLAND:AAAA");
-  expect(await screen.findByText(/missing or mistyped/)).toBeTruthy();
-  await type(/Their address card/, fakeCard(5, "Marta"));
-  expect(await screen.findByText("The card is signed by its owner.")).toBeTruthy();
-  await type(/Name you use/, "Marta from the harbour");
-  await press(/Add contact/);
-  await waitFor(() => expect(box.data.contacts.map((one) => one.name)).toEqual(["Marta from the harbour"]));
-});
-
-test("one's own card cannot be added", async () => {
-  open("#/people/add", { empty: true });
-  await type(/Their address card/, fakeCard(1, "Ada"));
-  expect(await screen.findByText("This is your own card.")).toBeTruthy();
-  expect(screen.getByRole<HTMLButtonElement>("button", { name: /Add contact/ }).disabled).toBe(true);
-});
-
-test("an opened item is seen; a deleted one can come back", async () => {
-  const { box, asked } = open("#/inbox/in-1");
-  expect((await screen.findAllByText(/Bring the warm coat/)).length).toBeGreaterThan(0);
-  await waitFor(() => expect(asked).toContain("POST /v1/inbox/in-1/seen"));
-  await press(/^Delete$/);
-  await waitFor(() => expect(screen.queryAllByText(/The boat leaves/)).toEqual([]));
-  await press(/^Undo$/);
-  expect((await screen.findAllByText(/The boat leaves/)).length).toBeGreaterThan(0);
-  expect(asked).not.toContain("DELETE /v1/inbox/in-1");
-  await go("inbox/in-1");
-  await press(/^Delete$/);
-  flushRemovals();
-  await waitFor(() => expect(box.data.inbox.some((item) => item.id === "in-1")).toBe(false));
-});
-
-test("somebody unknown is let in from what they sent", async () => {
-  const { box } = open("#/inbox/in-2");
-  expect(await screen.findByText(/is not among your contacts/)).toBeTruthy();
-  await press(/Add to my contacts/);
-  expect(await screen.findByText("Ferry office is now a contact.")).toBeTruthy();
-  expect(box.data.contacts.find((one) => one.name === "Ferry office")?.request).toBe(false);
-});
-
-test("stopping a delivery asks once", async () => {
-  const { box } = open("#/outbox");
-  const before = box.data.outbox.length;
-  await press(/^Cancel: /);
-  expect(await screen.findByText("Stop sending this?")).toBeTruthy();
-  await press(/^Stop sending$/);
-  await waitFor(() => expect(box.data.outbox.length).toBe(before - 1));
 });
 
 test("an invitation is shown once and then forgotten", async () => {
@@ -226,20 +211,21 @@ test("a reader's private key is shown once", async () => {
 });
 
 test("sign-out leaves nothing of the owner in the browser", async () => {
-  localStorage.setItem("island.draft.send.note", "secret");
-  open("#/settings");
+  localStorage.setItem("island.draft.people.address", "secret");
+  open("#/account");
   await press(/Sign out/);
   expect(await screen.findByText("Welcome back")).toBeTruthy();
-  expect(localStorage.getItem("island.draft.send.note")).toBeNull();
+  expect(localStorage.getItem("island.draft.people.address")).toBeNull();
 });
 
-test("a session that ended leads to the sign-in, and back to where one was", async () => {
-  const { box } = open("#/health");
-  await screen.findByRole("heading", { level: 1, name: "Health" });
-  box.signedIn = false;
-  box.changed();
-  expect(await screen.findByText("Welcome back")).toBeTruthy();
-  await type(/^Passphrase/, box.passphrase);
-  await press(/Sign in/);
-  expect(await screen.findByRole("heading", { level: 1, name: "Health" })).toBeTruthy();
+test("another language is spoken at once", async () => {
+  const { language } = await import("../../src/state/language.ts");
+  let drawn = 0;
+  await language.start(() => (drawn += 1));
+  open("#/account/profile");
+  await fireEvent.click(await screen.findByRole("radio", { name: "Deutsch" }));
+  await waitFor(() => expect(drawn).toBe(1));
+  expect(document.documentElement.lang).toBe("de");
+  await language.choose("en");
+  expect(document.documentElement.lang).toBe("en");
 });

@@ -190,6 +190,13 @@ export class AccountDesk implements Seen.Account {
     });
   }
 
+  protect(passphrase: string, protect: boolean): Promise<void> {
+    return this.#working(async (tell) => {
+      const authentication = await this.#prove(passphrase, tell);
+      await this.wire.post("/v1/protection", { authentication, protect });
+    });
+  }
+
   exportData(passphrase: string, withMessages: boolean): Promise<Blob> {
     return this.#working(async (tell) => {
       const authentication = await this.#prove(passphrase, tell);

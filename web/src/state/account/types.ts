@@ -129,6 +129,8 @@ export interface Account {
   beginTotp(passphrase: string): Promise<{ secret: string; uri: string }>;
   confirmTotp(code: string): Promise<void>;
   removeTotp(passphrase: string): Promise<void>;
+  /** Owner, on the box itself: whether the box asks for this passphrase after every start. */
+  protect(passphrase: string, protect: boolean): Promise<void>;
   /** What the box keeps about the account, and (if asked) everything in the vault in clear: a JSON file. */
   exportData(passphrase: string, withMessages: boolean): Promise<Blob>;
   /** Deletes the account, its vault and its mailboxes for good. */

@@ -18,8 +18,7 @@ export interface Island {
 
 /** Draw the island of `address`; text that is no address gets one all the same. */
 export function islandOf(address: string): Island {
-  const bytes =
-    fromBase32(address.replace(/\.onion$/, "")) ?? new TextEncoder().encode(address.padEnd(16, "."));
+  const bytes = bytesOf(address);
   const byte = (index: number): number => bytes[index % bytes.length]!;
   const within = (index: number, low: number, high: number): number =>
     low + (byte(index) / 255) * (high - low);
@@ -40,6 +39,13 @@ export function islandOf(address: string): Island {
     near: hill(within(12, 6, 34), within(13, 12, 20), within(14, 7, 14)),
     wave: `M${round(within(15, 2, 10))} 34.5q3-2.4 6 0t6 0 6 0`,
   };
+}
+
+/** The bytes of an identity key in hex, of an onion address, or of any other text. */
+function bytesOf(key: string): Uint8Array {
+  if (/^(?:[0-9a-f]{2}){16,}$/.test(key))
+    return Uint8Array.from(key.match(/../g)!, (pair) => parseInt(pair, 16));
+  return fromBase32(key.replace(/\.onion$/, "")) ?? new TextEncoder().encode(key.padEnd(16, "."));
 }
 
 function hill(centre: number, top: number, reach: number): string {
