@@ -53,6 +53,8 @@ OFF_SECONDS: Final = 60
 """Pause while Tor is not connected."""
 FULL_SECONDS: Final = 120
 """Longest pause while there is no room: who is full empties soon after they come back."""
+REST_SECONDS: Final = 10.0
+"""Pause of a lane whose progress could not be written down."""
 MOST_HOURS: Final = 720
 _FULL: Final = {"mailbox_full", "grant_full", "relay_full", "disk_full", "busy", "too_many"}
 
@@ -140,6 +142,9 @@ class Carrier:
     async def _keep(self, lane: Lane, round: Round) -> None:
         try:
             await self.go(round)
+        except Refusal:
+            # The disk is full, or the box stops or is being locked: the legs stay due.
+            await trio.sleep(REST_SECONDS)
         finally:
             self._active.discard(lane)
             self._wake.set()

@@ -1,0 +1,209 @@
+"""Whole boxes: what a member of one dispatches reaches a device of another, whatever is off meanwhile."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from appliance.client.http import Http
+from appliance.protocol import codec
+from appliance.protocol.account import BindDevice
+from appliance.protocol.card import Route
+from appliance.protocol.post import (
+    AllRoutes,
+    Dispatches,
+    DispatchState,
+    Event,
+    Events,
+    Leg,
+    Queue,
+    Settle,
+    Ticket,
+    WantMailboxes,
+)
+from tests.acts import lodge, until_held
+from tests.api.event_wires import EventWire
+from tests.boxes import PASSPHRASE, Net, Running, running, until
+from tests.posts import dispatch
+from tests.services import envelope
+
+HANDLE = b"handle-1"
+
+
+@dataclass
+class Phone:
+    """A device of a box's owner, on loopback."""
+
+    box: Running
+    http: Http
+    device: bytes = field(default_factory=lambda: os.urandom(16))
+
+    @classmethod
+    async def of(cls, box: Running, device: bytes | None = None) -> Phone:
+        if device is not None:  # the box was started again
+            await box.desk.sign_in(PASSPHRASE)
+        phone = cls(box, box.desk.http, device or os.urandom(16))
+        await phone.post("/v1/session/device", dict[str, Any], BindDevice(phone.device))
+        return phone
+
+    async def post(self, path: str, kind: Any, body: Any = None) -> Any:
+        return await self.http.call("POST", path, kind, body, media=codec.CBOR)
+
+    async def get(self, path: str, kind: Any) -> Any:
+        return await self.http.call("GET", path, kind, media=codec.CBOR)
+
+    async def routes(self) -> list[Route]:
+        found = await self.post("/v1/mailboxes/mine", AllRoutes, WantMailboxes([HANDLE]))
+        return found.mailboxes[0].routes
+
+    async def send(self, routes: list[Route], *envelopes: bytes) -> bytes:
+        message = dispatch(routes, envelopes=list(envelopes))
+        await self.post("/v1/dispatch", DispatchState, message)
+        return message.id
+
+    async def leg(self, id: bytes) -> Leg:
+        rows = (await self.get("/v1/dispatch", Dispatches)).dispatches
+        return next(row for row in rows if row.id == id).legs[0]
+
+    async def until_leg(self, id: bytes, *states: str) -> Leg:
+        async def there() -> Leg | None:
+            leg = await self.leg(id)
+            return leg if leg.state in states else None
+
+        return await until(there)
+
+    async def until_waiting(self, *envelopes: bytes) -> None:
+        """Wait until exactly these are in the queue, and settle them."""
+
+        async def there() -> tuple[list[int]] | None:
+            found = (await self.get("/v1/queue?after=0&limit=64", Queue)).envelopes
+            same = sorted(one.envelope for one in found) == sorted(envelopes)
+            return ([one.number for one in found],) if same else None
+
+        (numbers,) = await until(there)
+        await self.post("/v1/queue/settle", dict[str, Any], Settle(numbers))
+
+    async def socket(self) -> EventWire:
+        ticket = (await self.post("/v1/events/ticket", Ticket)).ticket
+        wire = await EventWire.connect(self, ticket)  # type: ignore[arg-type]
+        await wire.event("hello")
+        return wire
+
+    async def dial(self, kind: str) -> trio.SocketStream:
+        """What the event socket's test end asks of a house."""
+        port = self.box.ready.url.rstrip("/").rpartition(":")[2]
+        return await trio.open_tcp_stream("127.0.0.1", int(port))
+
+
+async def test_a_device_that_is_here_hears_at_once_from_another_box(tmp_path: Path) -> None:
+    net = Net()
+    async with running(net, tmp_path / "a") as a, running(net, tmp_path / "b") as b:
+        ann, bob = await Phone.of(a), await Phone.of(b)
+        routes = await bob.routes()
+        there, back = await bob.socket(), await ann.socket()
+        async with there.stream, back.stream:
+            sent = [envelope(4032), envelope()]
+            message = dispatch(routes, envelopes=sent)
+            await back.say("dispatch", message, 1)
+            word, body, number = await back.answer()
+            assert (word, number) == ("dispatched", 1)
+            assert codec.convert(body, DispatchState).legs[0].state == "waiting"
+            event = await there.event("mail")
+            assert [one.envelope for one in event.queued or []] == sent
+            changed = await back.event("dispatch")
+            assert changed.dispatch is not None
+            assert [leg.state for leg in changed.dispatch.legs] == ["box"]
+            await there.say("settle", Settle([one.number for one in event.queued or []]), 2)
+            assert await there.answer() == ["settled", {}, 2]
+        await bob.until_waiting()
+        for box in (a, b):
+            assert (await box.desk.health()).faults == 0
+
+
+async def test_a_box_that_is_off_has_it_when_it_is_back(tmp_path: Path) -> None:
+    net = Net()
+    async with running(net, tmp_path / "a") as a:
+        ann = await Phone.of(a)
+        async with running(net, tmp_path / "b") as b:
+            bob = await Phone.of(b)
+            routes = await bob.routes()
+        sent = envelope()
+        id = await ann.send(routes, sent)
+        leg = await ann.until_leg(id, "waiting")
+        assert (await until(lambda: _reason(ann, id))) == "unreachable"
+        assert leg.state == "waiting"
+        async with running(net, tmp_path / "b") as b:
+            bob = await Phone.of(b, bob.device)
+            await bob.until_waiting(sent)
+            await ann.until_leg(id, "box")
+
+
+async def test_a_relay_holds_it_while_the_box_is_off(tmp_path: Path) -> None:
+    net = Net()
+    async with (
+        running(net, tmp_path / "r", relay_policy="open") as relay,
+        running(net, tmp_path / "a") as a,
+    ):
+        ann = await Phone.of(a)
+        async with running(net, tmp_path / "b") as b:
+            await lodge(b, relay)
+            bob = await Phone.of(b)
+            await bob.routes()
+            routes = await until(lambda: _both(bob))
+        sent = [envelope(16320), envelope()]
+        id = await ann.send(routes, *sent)
+        leg = await ann.until_leg(id, "relay")
+        assert leg.relays == 1
+        await until_held(relay.desk, 2)
+        async with running(net, tmp_path / "b") as b:
+            bob = await Phone.of(b, bob.device)
+            await bob.until_waiting(*sent)
+            await until_held(relay.desk, 0)
+
+
+async def test_what_is_under_way_outlives_the_senders_box(tmp_path: Path) -> None:
+    net = Net()
+    async with running(net, tmp_path / "b") as b:
+        bob = await Phone.of(b)
+        routes = await bob.routes()
+        address = b.ready.onion
+        async with running(net, tmp_path / "a") as a:
+            socket = net.sockets.pop(address)
+            ann = await Phone.of(a)
+            sent = envelope()
+            id = await ann.send(routes, sent)
+        net.sockets[address] = socket
+        async with running(net, tmp_path / "a") as a:
+            ann = await Phone.of(a, ann.device)
+            await bob.until_waiting(sent)
+            await ann.until_leg(id, "box")
+
+
+async def test_two_members_of_one_box_need_no_network(tmp_path: Path) -> None:
+    net = Net()
+    async with running(net, tmp_path / "a") as a:
+        phone = await Phone.of(a)
+        first = await phone.get("/v1/events?stream=&after=0", Events)
+        sent = envelope()
+        id = await phone.send(await phone.routes(), sent)
+        assert (await phone.leg(id)).state == "box"
+        stream = codec.to_text(first.stream)
+        found = await phone.get(f"/v1/events?stream={stream}&after={first.events[-1].number}", Events)
+        kinds: list[Event] = [event for event in found.events if event.kind == "mail"]
+        assert [one.envelope for event in kinds for one in event.queued or []] == [sent]
+        await phone.http.call("DELETE", f"/v1/dispatch/{codec.to_text(id)}", dict[str, Any])
+        assert not (await phone.get("/v1/dispatch", Dispatches)).dispatches
+        assert not net.dialled
+
+
+async def _reason(phone: Phone, id: bytes) -> str | None:
+    return (await phone.leg(id)).reason
+
+
+async def _both(phone: Phone) -> list[Route] | None:
+    found = await phone.routes()
+    return found if len(found) == 2 else None
