@@ -30,8 +30,7 @@ from appliance.store.storekey import KeyRing
 from appliance.store.transaction import Transaction
 
 _CLAIM: Final = "\0claim"
-_INVITE: Final = "\0invite"
-"""Names under which guesses at links are counted; no account can have them."""
+"""The name under which guesses at the link are counted; no account can have it."""
 
 
 class Door:
@@ -81,7 +80,7 @@ class Door:
 
     def check(self, body: wire.InviteCheck, place: Place) -> wire.InviteState:
         """What an invite gives; Refusal invite or registration."""
-        with self._guesses.one(place, _INVITE) as verdict:
+        with self._guesses.one(place) as verdict:
             found = self._find_invite(body.code)
             verdict.right = True
         return wire.InviteState(found.role, found.expires)
@@ -131,7 +130,7 @@ class Door:
     async def _admit(self, body: wire.Register, place: Place) -> wire.Role:
         """The role that the invite or the work gives; Refusal registration, invite, name_taken or work."""
         if body.invite:
-            with self._guesses.one(place, _INVITE) as verdict:
+            with self._guesses.one(place) as verdict:
                 role = self._find_invite(body.invite).role
                 verdict.right = True
             return role

@@ -35,8 +35,8 @@ class Invites:
 
     async def create(self, caller: Caller, body: wire.NewInvite) -> wire.Invite:
         """A new invite with its code, its link and, if wanted, a reader's key; Refusal role."""
-        if body.role == "admin" and caller.role != "owner":
-            raise Refusal("role")
+        if caller.role != "owner" and (body.role == "admin" or body.reader):
+            raise Refusal("role")  # readers are the owners' affair: the first closes the onion to all others
         now = int(self._clock())
         code = secrets.token_urlsafe(16)
         id = invites.id_of(code)

@@ -139,7 +139,7 @@ class SignIn:
             accounts.save(txn, self._machine, account)
             return self.start(txn, account, body.label, by_code=True), code.wrapped
 
-        with self._guesses.one(place, body.name) as verdict:
+        with self._guesses.one(place) as verdict:
             started, wrapped = await self._store.write(job)
             verdict.right = True
         issued = self.issue(started)

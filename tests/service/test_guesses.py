@@ -9,7 +9,7 @@ import trio
 
 from appliance.errors import Refusal
 from appliance.service import guesses as module
-from appliance.service.guesses import FREE, IN_ALL, LONGEST_PAUSE, Guesses, Place
+from appliance.service.guesses import FREE, IN_ALL, IN_ALL_SECONDS, LONGEST_PAUSE, Guesses, Place
 from tests.services import refused
 
 HOME, FAR = Place(), Place(home=False, circuit=7)
@@ -84,7 +84,7 @@ async def test_all_wrong_guesses_together_are_bounded(autojump_clock: object) ->
     with refused("too_many"):
         guess(guesses, fresh, "somebody")
     guess(guesses, HOME, "somebody")
-    await trio.sleep(2.5)
+    await trio.sleep(2.5 * IN_ALL_SECONDS)
     for _ in range(2):
         guess(guesses, fresh, "somebody")
     with refused("too_many"):

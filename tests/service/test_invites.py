@@ -60,13 +60,14 @@ async def test_an_invite_without_its_key_is_no_invite(tmp_path: Path) -> None:
         assert h.people.invites.page().invites == []
 
 
-async def test_only_owners_invite_admins(tmp_path: Path) -> None:
+async def test_only_owners_invite_admins_and_give_keys(tmp_path: Path) -> None:
     async with home(tmp_path) as h:
         await h.claim()
         _, issued = await h.join("bob", "admin")
         admin = h.caller(issued)
-        with refused("role"):
-            await h.people.invites.create(admin, NewInvite(role="admin"))
+        for body in (NewInvite(role="admin"), NewInvite(reader=True)):
+            with refused("role"):
+                await h.people.invites.create(admin, body)
         made = await h.people.invites.create(OPERATOR, NewInvite(role="admin"))
         with refused("role"):
             await h.people.invites.revoke(admin, made.id)

@@ -235,6 +235,20 @@ async def test_one_backup_code_used_twice_at_once_opens_once(tmp_path: Path) -> 
         assert outcomes.count("in") == 1 and set(outcomes) == {"in", "wrong_sign_in"}
 
 
+async def test_guesses_at_backup_codes_are_slowed_but_keep_nobody_else_out(tmp_path: Path) -> None:
+    async with home(tmp_path) as h:
+        ann, first = await h.claim()
+        await h.people.accounts.replace_codes(h.caller(first), ann.new_codes(), HOME)
+        for _ in range(FREE):
+            with refused("wrong_sign_in"):
+                await h.people.sign_in.by_code(ann.by_code(os.urandom(32)), FAR)
+        with refused("too_many"):
+            await h.people.sign_in.by_code(ann.by_code(ann.codes[0]), FAR)
+        elsewhere = Place(home=False, circuit=2)
+        await h.people.sign_in.sign_in(ann.sign_in(), elsewhere)
+        await h.people.sign_in.by_code(ann.by_code(ann.codes[0]), elsewhere)
+
+
 # Tokens
 
 
