@@ -89,7 +89,7 @@ class Vault:
             return vault.sweep_doomed(txn, batch) + vault.sweep_tombs(txn, accounts, before, batch)
 
         # Where nothing is to do, as nearly always, nothing is written.
-        if self._store.read(is_idle):
+        if await self._store.read_cold(is_idle):
             return 0
         return await self._store.write(job, freeing=True)
 

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
+
+import trio
 
 from appliance.client.desk import Desk
 from appliance.client.entrance import loopback, onion
 from appliance.client.http import Http
 from appliance.errors import Refusal
+from appliance.protocol import codec
 from appliance.protocol.account import BindDevice, Session
 from appliance.protocol.codec import CBOR
 from appliance.protocol.directory import (
@@ -26,12 +33,14 @@ from appliance.protocol.directory import (
     Taken,
     TakePrekeys,
 )
+from appliance.protocol.keys import SigningKey
 from appliance.protocol.onion import public_key
-from appliance.protocol.prekeys import check_one_time
+from appliance.protocol.prekeys import check_one_time, sign_bundle
 from appliance.protocol.transparency import check_consistency, check_found, read_checkpoint
 from appliance.protocol.vault import Change, Changed, Put, Read, Records
 from tests.boxes import PASSPHRASE, Net, Running, running
 from tests.persons import Gadget, Person
+from tests.rogues import Ledger, Rogue
 from tests.services import refused
 
 
@@ -93,6 +102,56 @@ async def test_one_box_looks_up_a_member_of_another(tmp_path):
             await again.ask(Found, "/v1/people", FarLookUp(address))
         # The directory outlives the run.
         assert (await again.ask(Published, "/v1/prekeys")).entry is not None
+
+
+@asynccontextmanager
+async def lying(net: Net, path: Path, answer) -> AsyncIterator[Rogue]:
+    """A box of the net that answers what the test says."""
+    with socket.socket(socket.AF_UNIX) as plain:
+        plain.bind(str(path))
+        plain.listen()
+        listener = trio.SocketListener(trio.socket.from_stdlib_socket(plain))
+        async with trio.open_nursery() as nursery:
+            rogue = Rogue(nursery, answer)
+
+            async def serve(stream: trio.SocketStream) -> None:
+                while await stream.receive_some(1) != b"\n":  # the line that tells of the circuit
+                    pass
+                await rogue.serve(stream)
+
+            nursery.start_soon(trio.serve_listeners, serve, [listener])
+            net.sockets[rogue.host] = path
+            yield rogue
+            nursery.cancel_scope.cancel()
+
+
+async def test_a_client_behind_an_honest_box_sees_that_another_box_lies(tmp_path):
+    net = Net()
+    said: list[Found] = []
+    async with (
+        running(net, tmp_path / "ada") as one,
+        lying(net, tmp_path / "rogue.sock", lambda *_: (200, codec.encode(said[-1]))) as rogue,
+    ):
+        ada = await settle_in(one)
+        bob = Person("bob", rogue.box.public)
+        log = Ledger(rogue.box, [bob.entry(), bob.entry()])
+        fork = Ledger(rogue.box, [log.entries[0], Person("eve", bob.box).entry(), log.entries[1]])
+
+        async def ask(answer: Found, size: int = 0) -> Found:
+            said.append(answer)
+            found = await ada.ask(Found, "/v1/people", FarLookUp(f"bob@{rogue.host}", size))
+            assert found == answer, "passed on as it came"
+            return found
+
+        entry, _, head = check_found(await ask(log.found(1)), "bob", bob.box, None, None)
+        known = ("bob", bob.box, entry.identity, head, entry.revision)
+        with refused("old_entry"):
+            check_found(await ask(log.found(0), 2), *known)
+        with refused("bad_log"):
+            check_found(await ask(fork.found(2, 2), 2), *known)
+        forged = sign_bundle(SigningKey(os.urandom(32)), bob.plain_bundle())
+        assert check_found(await ask(log.found(1, 2, [forged]), 2), *known)[1] == []
+        assert len(check_found(await ask(log.found(1, 2, [bob.bundle()]), 2), *known)[1]) == 1
 
 
 async def test_a_stranger_reads_the_directory_and_nothing_else(tmp_path):
