@@ -55,6 +55,8 @@ export function asRefusal(error: unknown): Refusal {
 export class Wire {
   /** Called when the sign-in is over and could not be renewed. */
   ended: () => void = () => {};
+  /** Called when the box has answered anything. */
+  answered: () => void = () => {};
   #renewing: Promise<boolean> | undefined;
 
   constructor(readonly transport: Transport = page) {}
@@ -63,7 +65,7 @@ export class Wire {
     return this.call<T>("GET", path, undefined, options);
   }
 
-  post<T>(path: string, body: object = {}, options?: CallOptions): Promise<T> {
+  post<T>(path: string, body?: object, options?: CallOptions): Promise<T> {
     return this.call<T>("POST", path, body, options);
   }
 
@@ -99,7 +101,7 @@ export class Wire {
       // Using a refresh token twice ends every sign-in of its family: look whether another tab was first.
       if (renewedAt() > began) return true;
       try {
-        await this.#once("POST", "/v1/session/refresh", {}, { anonymous: true });
+        await this.#once("POST", "/v1/session/refresh", undefined, { anonymous: true });
         noteRenewed();
         return true;
       } catch (error) {
@@ -112,6 +114,7 @@ export class Wire {
   async #once<T>(method: Method, path: string, body: object | undefined, options: CallOptions): Promise<T> {
     const response = await this.#send(method, path, body, options);
     const octets = await response.bytes();
+    this.answered();
     const answer = readAnswer(octets);
     if (response.status >= 200 && response.status < 300 && answer !== undefined) return answer as T;
     throw refusalOf(response.status, answer);

@@ -1,4 +1,4 @@
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { FakeBox } from "./fake/box.ts";
 import { closeAll, friends, join, until } from "./fake/people.ts";
 
@@ -41,5 +41,99 @@ test("replies, reactions, edits and deletions reach the other side", async () =>
   expect(mine.messages.find((one) => one.id === first.id)?.edited).toBe(true);
   await theirs.remove(first.id, true);
   await until(() => mine.messages.find((one) => one.id === first.id)?.deleted === true);
-  expect(() => mine.edit(first.id, "not mine")).rejects.toMatchObject({ code: "wrong_state" });
+  await expect(mine.edit(first.id, "not mine")).rejects.toMatchObject({ code: "wrong_state" });
+});
+
+test("a crash between saving and sending loses nothing and doubles nothing", async () => {
+  const [ada, ben] = await friends(new FakeBox());
+  ada.line.drop = (request) => request === "POST /v1/dispatch";
+  await ada.chat(ben)!.send("on the edge");
+  expect(ada.chat(ben)!.messages.at(-1)?.state).toBe("waiting");
+  const again = await ada.reopened();
+  again.messenger.open(again.messenger.conversations[0]!.id);
+  await until(() => ben.texts(ada).includes("on the edge"));
+  expect(ben.texts(ada).filter((text) => text === "on the edge")).toHaveLength(1);
+  await until(() => again.texts(ben).at(-1) === "on the edge");
+  await until(() => again.chat(ben)!.messages.at(-1)?.state === "delivered");
+  await ben.chat(ada)!.send("got it");
+  await until(() => again.texts(ben).at(-1) === "got it");
+});
+
+test("answers that are lost change nothing: every request may be repeated", async () => {
+  const [ada, ben] = await friends(new FakeBox());
+  let left = 6;
+  const often = (request: string): boolean =>
+    (request === "POST /v1/vault" || request === "POST /v1/dispatch") && left-- > 0 && left % 2 === 0;
+  ada.line.lose = often;
+  for (const text of ["1", "2", "3"]) await ada.chat(ben)!.send(text);
+  left = 6;
+  ben.line.lose = often;
+  for (const text of ["4", "5"]) await ben.chat(ada)!.send(text);
+  for (const texts of [() => ben.texts(ada), () => ada.texts(ben)])
+    await until(() => texts().sort().join() === "1,2,3,4,5,hello ada,hello ben");
+  await until(() => ada.messenger.phase === "ready" && ben.messenger.phase === "ready");
+});
+
+test("a cut line loses and doubles nothing", async () => {
+  const [ada, ben] = await friends(new FakeBox());
+  ben.line.cut();
+  await ada.chat(ben)!.send("while you were away");
+  const sending = ben.chat(ada)!.send("written in the tunnel");
+  await until(() => ben.messenger.phase === "offline");
+  expect(ben.chat(ada)!.messages.at(-1)?.state).toBe("sealed");
+  ben.line.down = false;
+  await sending;
+  await until(() => ada.texts(ben).includes("written in the tunnel"));
+  await until(() => ben.texts(ada).includes("while you were away"));
+  expect(ben.messenger.phase).toBe("ready");
+  expect(ben.texts(ada)).toHaveLength(4);
+  expect(ada.texts(ben)).toHaveLength(4);
+});
+
+test("a message to somebody whose box is off says where it waits", async () => {
+  const box = new FakeBox();
+  const [ada, ben] = await friends(box);
+  box.away = true;
+  await ada.chat(ben)!.send("for later");
+  await until(() => ada.chat(ben)!.messages.at(-1)?.state === "relay");
+  expect(ada.chat(ben)!.messages.at(-1)).toMatchObject({ until: 500_000, relays: 2 });
+});
+
+test("nothing is told to somebody who was not accepted, and a blocked one is not heard", async () => {
+  const box = new FakeBox();
+  const ada = await join(box, "ada");
+  const ben = await join(box, "ben");
+  const chat = await ada.messenger.start(ben.address);
+  await chat.send("let me in");
+  await until(() => ben.messenger.requests.length === 1);
+  ben.line.asked.length = 0;
+  ben.messenger.requests[0]!.markRead();
+  await chat.send("please");
+  await until(() => ben.messenger.requests[0]?.last?.text === "please");
+  expect(ben.line.asked.filter((request) => request === "POST /v1/dispatch")).toEqual([]);
+  expect(chat.messages.every((one) => one.state === "box")).toBe(true);
+  await ben.messenger.requests[0]!.block();
+  await chat.send("hello?");
+  await until(() => (box.queues.get(ben.messenger.me!.device) ?? []).length === 0);
+  expect(ben.messenger.requests).toEqual([]);
+  expect(ben.chat(ada)!.state).toBe("blocked");
+  expect(ben.chat(ada)!.last?.text).toBe("please");
+});
+
+test("messages that disappear are gone from both vaults", async () => {
+  const box = new FakeBox();
+  const [ada, ben] = await friends(box);
+  await ada.chat(ben)!.setTimer(60);
+  await until(() => ben.chat(ada)!.timer === 60);
+  await ada.chat(ben)!.send("burn this");
+  await until(() => ben.texts(ada).includes("burn this"));
+  ben.chat(ada)!.markRead();
+  await until(() => ben.chat(ada)!.messages.at(-1)?.expires === box.now + 60);
+  box.seconds += 61;
+  for (const one of [ada.chat(ben)!, ben.chat(ada)!]) one.update();
+  expect(ben.texts(ada)).not.toContain("burn this");
+  expect(ada.texts(ben)).not.toContain("burn this");
+  const holds = async (who: typeof ada): Promise<boolean> =>
+    JSON.stringify(await who.messenger.dump()).includes("burn this");
+  for (const who of [ada, ben]) await vi.waitFor(async () => expect(await holds(who)).toBe(false), 4_000);
 });

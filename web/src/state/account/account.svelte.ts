@@ -199,8 +199,11 @@ export class AccountDesk implements Seen.Account {
 
   exportData(passphrase: string, withMessages: boolean): Promise<Blob> {
     return this.#working(async (tell) => {
-      const authentication = await this.#prove(passphrase, tell);
-      const box = await this.wire.post("/v1/account/export", { authentication });
+      const { opened, stretchedFor } = await import("./entering.ts");
+      const { session } = this.#in;
+      // The box gives this to any sign-in; what makes it readable to whoever sits here asks for the passphrase.
+      opened((await stretchedFor(this.wire, session.name, passphrase, tell)).wrapping, session);
+      const box = await this.wire.post("/v1/account/export");
       tell({ what: "vault", share: null });
       const vault = withMessages ? await Promise.all(this.#followers.map((one) => one.dump())) : [];
       const text = JSON.stringify({ box, messages: vault[0] ?? null }, readable, 2);

@@ -88,6 +88,7 @@ export class Core {
     /** Begin anew: this browser sits on another device now. */
     readonly restart: (setBack: boolean) => void,
   ) {
+    options.wire.answered = () => this.offline(false);
     if (options.stock !== undefined) this.upkeep.stock = options.stock;
   }
 

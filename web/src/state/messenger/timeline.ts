@@ -78,7 +78,8 @@ export class Timeline {
   /** Entries that are shown, oldest first, from second `from` on. */
   shown(from: number): Entry[] {
     const list = [...this.entries.values()].filter((entry) => entry.at >= from && this.#isShown(entry));
-    return list.sort((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1));
+    // Of the same second those come first that were logged first.
+    return list.sort((a, b) => a.at - b.at);
   }
 
   #isShown(entry: Entry): boolean {

@@ -25,9 +25,9 @@ export function messageOf(
   const reply = (content as { reply?: Uint8Array } | null)?.reply;
   return {
     id: entry.id,
-    mine: entry.by === 0,
+    mine: entry.by === 0 && entry.content !== null,
     kind: entry.notice ? "notice" : ((content && KINDS[content.kind]) ?? "unknown"),
-    text: entry.notice ? entry.notice.slice(entry.notice.indexOf(": ") + 2) : textOf(entry),
+    text: entry.notice ? (entry.notice.split(": ")[1] ?? "") : textOf(entry),
     sent: content ? Math.min(content.sent, entry.at) : entry.at,
     state: how.state,
     until: how.until,

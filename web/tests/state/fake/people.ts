@@ -103,7 +103,7 @@ vi.setConfig({ testTimeout: 20_000 });
 
 /** Wait until it holds; fails with the condition's own text. */
 export async function until(holds: () => boolean, milliseconds = 4_000): Promise<void> {
-  for (const end = Date.now() + milliseconds; !holds(); ) {
+  for (const end = Date.now() + milliseconds; !holds();) {
     if (Date.now() > end) throw new Error(`never came true: ${holds.toString()}`);
     await new Promise((done) => setTimeout(done, 5));
   }
