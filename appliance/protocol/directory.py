@@ -68,7 +68,7 @@ class Bundle(Message, omit_defaults=False):
 class OneTimePrekey(Message, omit_defaults=False):
     """A prekey pair that serves once.
 
-    `signature` is by the device's signing key, context "one-time prekey", over CBOR [device, id, key, kem].
+    `signature` is by the device's signing key, context "prekey", over CBOR [device, id, key, kem].
     """
 
     id: PrekeyId

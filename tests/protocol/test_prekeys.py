@@ -43,6 +43,13 @@ def test_an_entry_is_checked_against_what_was_asked_and_remembered() -> None:
             prekeys.check_entry(ENTRY, name, onion, identity)
 
 
+def test_an_entry_older_than_the_one_remembered_is_refused() -> None:
+    second = msgspec.structs.replace(ENTRY, revision=2)
+    prekeys.check_entry(second, "ada", BOX.public, ADA.identity.public, revision=2)
+    with pytest.raises(Refusal, match="old_entry"):
+        prekeys.check_entry(ENTRY, "ada", BOX.public, ADA.identity.public, revision=2)
+
+
 def test_entries_follow_one_by_one_and_never_change_hands() -> None:
     second = msgspec.structs.replace(ENTRY, revision=2)
     prekeys.follows(ENTRY, None)

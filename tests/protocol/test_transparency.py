@@ -160,3 +160,6 @@ def test_a_box_cannot_show_another_history_or_another_person() -> None:
             transparency.check_found(answer, "ada", BOX.public, ADA.identity.public, tree)
     with pytest.raises(Refusal, match="bad_entry"):
         transparency.check_found(found(log, 1), "ada", BOX.public, BOX.public, tree)
+    # An entry that was replaced is in the log as well, with a proof: its revision tells.
+    with pytest.raises(Refusal, match="old_entry"):
+        transparency.check_found(found(log, 0), "ada", BOX.public, ADA.identity.public, tree, revision=2)

@@ -17,6 +17,7 @@ import content_vectors
 import directory_vectors
 import key_vectors
 import mail_vectors
+import ratchet_vectors
 import session_vectors
 import wire_vectors
 from people import Vectors
@@ -44,7 +45,7 @@ FILES: dict[str, Callable[[], Vectors]] = {
     "certificate": directory_vectors.certificate_vectors,
     "transparency": directory_vectors.transparency_vectors,
     "pqxdh": session_vectors.pqxdh_vectors,
-    "ratchet": session_vectors.ratchet_vectors,
+    "ratchet": ratchet_vectors.ratchet_vectors,
     "peer": session_vectors.peer_vectors,
     "signals": session_vectors.signal_vectors,
     "content": content_vectors.content_vectors,
