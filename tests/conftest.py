@@ -1,4 +1,4 @@
-"""Fixtures that several parts share: the private Tor network."""
+"""What several parts share: the private Tor network, and how Hypothesis runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# A busy machine makes single examples slow, which says nothing about what they test.
+hypothesis.settings.register_profile(
+    "island", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("island")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.errors import Refusal
@@ -59,7 +59,6 @@ def test_vectors() -> None:
 TURNS = st.lists(st.tuples(st.booleans(), st.integers(1, 6), st.randoms(use_true_random=False)), max_size=10)
 
 
-@settings(deadline=None)
 @given(TURNS)
 def test_any_order_loss_and_repeats(turns: list[tuple[bool, int, Any]]) -> None:
     """Whatever arrives is read once, in whatever order; what comes again changes nothing."""

@@ -14,7 +14,7 @@ import pytest
 import x3dh
 from doubleratchet import AEAD, KDF, DoubleRatchet, EncryptedMessage, Header
 from doubleratchet.recommended import HashFunction, diffie_hellman_ratchet_curve25519, kdf_separate_hmacs
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from nacl import bindings
 from nacl.exceptions import CryptoError
@@ -212,7 +212,6 @@ class Ours:
 
 
 @pytest.mark.parametrize("ours_begins", [True, False])
-@settings(deadline=None)
 @given(
     turns=st.lists(st.tuples(st.booleans(), st.integers(0, 5), st.randoms(use_true_random=False)), max_size=8)
 )
