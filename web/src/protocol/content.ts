@@ -3,7 +3,19 @@ import { decode, encode } from "./cbor.ts";
 import { MAX_FILE_NAME, MAX_NAME, cleanFileName, isPlain } from "./names.ts";
 import { Refusal, refusing } from "./refusal.ts";
 import { ROUTE } from "./route.ts";
-import { bytes, integer, isMap, list, map, oneOf, optional, text, type Read, type Shape } from "./shape.ts";
+import {
+  bytes,
+  integer,
+  isInteger,
+  isMap,
+  list,
+  map,
+  oneOf,
+  optional,
+  text,
+  type Read,
+  type Shape,
+} from "./shape.ts";
 
 export const VERSION = 1;
 /** Octets of one content; so it fits the largest envelope also as a first message. */
@@ -102,7 +114,7 @@ export function writeContent(content: Content): Uint8Array {
 export function readContent(payload: Uint8Array): Content {
   const content = refusing("bad_message", () => {
     const value = decode(payload);
-    if (!isMap(value) || typeof value.v !== "number" || typeof value.kind !== "string" || value.v < VERSION)
+    if (!isMap(value) || !isInteger(value.v) || typeof value.kind !== "string" || value.v < VERSION)
       throw new Refusal("bad_message");
     if (value.v > VERSION || !Object.hasOwn(SHAPES, value.kind)) throw new Refusal("unknown_version");
     return (SHAPES as Record<string, Shape<unknown>>)[value.kind]!(value) as Content;

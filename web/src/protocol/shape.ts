@@ -58,14 +58,9 @@ export function list<T>(of: Shape<T>, most: number, least = 0): Shape<T[]> {
   };
 }
 
-/** The value or null. */
-export function nullable<T>(of: Shape<T>): Shape<T | null> {
-  return (value) => (value === null ? null : of(value));
-}
-
-/** The value, or undefined when the key is missing. */
+/** The value, or undefined when the key is missing or has null, which means the same. */
 export function optional<T>(of: Shape<T>): Shape<T | undefined> {
-  return (value) => (value === undefined ? undefined : of(value));
+  return (value) => (value === undefined || value === null ? undefined : of(value));
 }
 
 /** A map with these keys and no others. */
@@ -90,4 +85,9 @@ export function isMap(value: Value | undefined): value is { readonly [key: strin
   return (
     typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array)
   );
+}
+
+/** Whether a value is a whole number of any size. */
+export function isInteger(value: Value | undefined): value is number | bigint {
+  return typeof value === "number" || typeof value === "bigint";
 }

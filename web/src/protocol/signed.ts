@@ -3,7 +3,7 @@ import { concat } from "./bytes.ts";
 import { decode, encode, type Value } from "./cbor.ts";
 import { SIGNATURE_SIZE, sign, verify } from "./keys.ts";
 import { Refusal, refusing, type Code } from "./refusal.ts";
-import { isMap, type Shape } from "./shape.ts";
+import { isInteger, isMap, type Shape } from "./shape.ts";
 
 /** The version of every signed value here. */
 export const VERSION = 1;
@@ -36,5 +36,5 @@ export function read<T>(
 }
 
 function isNewer(value: Value): boolean {
-  return isMap(value) && typeof value.version === "number" && value.version > VERSION;
+  return isMap(value) && isInteger(value.version) && value.version > VERSION;
 }

@@ -10,7 +10,7 @@ import { hash, verifyPlain } from "./keys.ts";
 import { address } from "./onion.ts";
 import { readBundle, readEntry, type Wanted } from "./prekeys.ts";
 import { Refusal, refusing } from "./refusal.ts";
-import { bytes, integer, list, map, nullable, optional, text } from "./shape.ts";
+import { bytes, integer, list, map, optional, text } from "./shape.ts";
 import { MAX_SIGNED } from "./signed.ts";
 
 /** A tree as a checkpoint names it: whose, how many leaves, their root hash. Kept for each box. */
@@ -106,7 +106,7 @@ const FOUND = map({
     index: integer(0),
     hashes: HASHES,
     checkpoint: text(MAX_NOTE),
-    consistency: optional(nullable(HASHES)),
+    consistency: optional(HASHES),
   }),
   bundles: list(bytes(0, MAX_SIGNED), MAX_SHOWN),
 });

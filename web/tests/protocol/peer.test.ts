@@ -1,10 +1,12 @@
 /** Two devices: sessions that begin, answer, are forgotten and begun anew. */
+import { xchacha20poly1305 } from "@noble/ciphers/chacha.js";
 import { describe, expect, test } from "vitest";
-import { toHex, utf8 } from "../../src/protocol/bytes.ts";
+import { concat, toHex, utf8 } from "../../src/protocol/bytes.ts";
 import { decode, encode } from "../../src/protocol/cbor.ts";
 import type { Bundle, OneTimePrekey } from "../../src/protocol/directory.ts";
 import { accept, openFirst, remember, type PrekeySecrets, type Replays } from "../../src/protocol/first.ts";
-import { encapsulate } from "../../src/protocol/keys.ts";
+import { agree, agreementPublic, domain, encapsulate, hkdf } from "../../src/protocol/keys.ts";
+import { pad } from "../../src/protocol/envelope.ts";
 import * as peers from "../../src/protocol/peer.ts";
 import { kemKey, type OwnDevice } from "../../src/protocol/pqxdh.ts";
 import type { LastingSecret, OneTimeSecret } from "../../src/protocol/prekeys.ts";
@@ -293,6 +295,47 @@ describe("first messages that must not be taken", () => {
     expect(accepted.one_time_id).toBe(0);
     const marks = remember([], accepted.mark!, HOUR);
     expect(refusalOf(() => remember(marks, accepted.mark!, HOUR + 1))).toBe("repeated");
+  });
+
+  test("whatever a stranger puts inside, it is a refusal", () => {
+    const ephemeral = agreementPublic(seed("layer"));
+    const head = concat(Uint8Array.of(1), ephemeral);
+    const their = agreementPublic(own.b.agreement);
+    const info = concat(domain("first"), ephemeral, their);
+    const key = hkdf(agree(seed("layer"), their), new Uint8Array(), info, 32);
+    const wrap = (content: Uint8Array) => {
+      const padded = pad(content, 4032 - 33 - 16);
+      return concat(head, xchacha20poly1305(key, new Uint8Array(24), head).encrypt(padded));
+    };
+    const { certificate: _, ...rest } = initial;
+    const good = { ...rest, certificate: certificates.a };
+    expect(openFirst(own.b, wrap(encode(good)), HOUR)).toEqual(initial);
+    const values = [
+      undefined,
+      null,
+      0,
+      -1,
+      2 ** 32,
+      2n ** 60n,
+      "x",
+      seed("x"),
+      seed("y", 200),
+      [],
+      {},
+      utf8(""),
+    ];
+    for (const name of [...Object.keys(good), "more"])
+      for (const value of values) {
+        const code = refusalOf(() => {
+          const opened = openFirst(own.b, wrap(encode({ ...good, [name]: value })), HOUR)!;
+          accept(own.b, opened, secretsOf(sides().b), null, HOUR, random);
+        });
+        // Left out, a field that is not there is as it should be.
+        const same = name === "more" && value === undefined;
+        if (same || (name === "one_time_id" && value === 0)) expect(code).toBe("none");
+        else expect(["bad_message", "out_of_step"]).toContain(code);
+      }
+    expect(refusalOf(() => openFirst(own.b, wrap(seed("noise", 900)), HOUR))).toBe("bad_message");
   });
 
   test("marks go when they are old or too many", () => {
