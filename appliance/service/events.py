@@ -275,7 +275,7 @@ class EventBook:
         for feed in feeds:
             if news and feed.behind < INLINE_BEHIND:
                 feed.add("mail", queued=news)
-            elif last > after:
+            elif news is None or last > after:
                 feed.add("mail")
 
     def made(self, owner: Owner, mailbox: bytes) -> None:

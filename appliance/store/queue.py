@@ -29,6 +29,7 @@ from appliance.store.schema import (
 
 SEEN_HOURS: Final = 36 * 24
 """Longer than any relay keeps an envelope."""
+LOOKED_THROUGH: Final = 64
 _ARRIVALS: Final = b"arrivals"
 _KEY: Final = 36
 _HEAD: Final = struct.Struct(">20sI")
@@ -78,7 +79,15 @@ def read(
 def news(
     txn: Transaction, mailbox: bytes, handle: bytes, after: int, now_hour: int, limit: int, largest: int
 ) -> tuple[int, list[Waiting] | None]:
-    """The last number in one mailbox, and what came after `after` if that is at most `limit` small ones."""
+    """The last number in one mailbox, and what came after `after` if that is at most `limit` small ones.
+
+    A mailbox that holds much is not looked through: its device has to read its queue in any case.
+    """
+    record = mailboxes.find(txn, mailbox)
+    if record is None:
+        return after, []
+    if record.held > LOOKED_THROUGH:
+        return after, None
     last, fresh = after, []
     for _, value in txn.range(INDEX, mailbox, prefix_end(mailbox)):
         number, until, size = INDEX_ENTRY.unpack(value)

@@ -14,12 +14,13 @@ from typing import Any, Final
 
 import artifacts
 import people
+import post
 import report
 import scenes
 
 MANY: Final = 1_000_000
 MANY_QUICK: Final = 100_000
-SCENES: Final = ("artifacts", "work", "sweep", "people", "growth")
+SCENES: Final = ("artifacts", "work", "sweep", "people", "post", "growth")
 
 
 def main() -> None:
@@ -53,6 +54,9 @@ def _play(name: str, folder: Path, options: Any, played: dict[str, Any]) -> list
     if name == "people":
         found = played[name] = people.people(folder, _tell)
         return report.of_people(found)
+    if name == "post":
+        told = played[name] = post.post(folder, options.rounds, options.seconds, _tell)
+        return report.of_post(told)
     many = MANY_QUICK if options.quick else MANY
     growth = played[name] = scenes.growth(folder, many, options.rounds, options.seconds, _tell)
     return report.of_growth(growth)

@@ -49,7 +49,7 @@ class Sample(NamedTuple):
     took: float
 
 
-class _Caller:
+class Caller:
     """One connection that sends, waits for the answer and sends again."""
 
     __slots__ = ("answer", "left", "sent", "sock", "templates", "turn")
@@ -97,7 +97,7 @@ class _Caller:
 class Load:
     """A closed loop of callers against one box; `samples` has every answer."""
 
-    def __init__(self, callers: Sequence[_Caller], end: Callable[[bytearray], int]) -> None:
+    def __init__(self, callers: Sequence[Caller], end: Callable[[bytearray], int]) -> None:
         self._callers = {caller.sock.fileno(): caller for caller in callers}
         self._end = end
         self._each = callers[0].templates[0].envelopes
@@ -135,7 +135,7 @@ class Load:
         for caller in self._callers.values():
             caller.sock.close()
 
-    def _begin(self, poll: select.epoll, caller: _Caller, number: int) -> int:
+    def _begin(self, poll: select.epoll, caller: Caller, number: int) -> int:
         self.begun += 1
         number = caller.begin(number)
         if caller.left:
@@ -164,7 +164,7 @@ def stream_load(box: Box, mailboxes: Sequence[Mailbox]) -> Load:
     callers = []
     for place in range(CONNECTIONS):
         templates = [frame_template(mailbox) for mailbox in mailboxes[place::CONNECTIONS]]
-        callers.append(_Caller(open_stream(box.port)[0], templates))
+        callers.append(Caller(open_stream(box.port)[0], templates))
     return Load(callers, frame_end)
 
 
@@ -181,7 +181,7 @@ def batch_load(
     for place in range(connections):
         share = mailboxes[place::connections]
         template = Circular(post_template(share[:1], size, box.port, hours), share)
-        callers.append(_Caller(connect(box.port), [template]))
+        callers.append(Caller(connect(box.port), [template]))
     return Load(callers, response_end)
 
 
@@ -190,7 +190,7 @@ def spread_load(box: Box, mailboxes: Sequence[Mailbox]) -> Load:
     callers = []
     for place in range(CONNECTIONS):
         groups = [mailboxes[(place * BATCH + at) % len(mailboxes)] for at in range(BATCH)]
-        callers.append(_Caller(connect(box.port), [post_template(groups, 1, box.port)]))
+        callers.append(Caller(connect(box.port), [post_template(groups, 1, box.port)]))
     return Load(callers, response_end)
 
 

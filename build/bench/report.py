@@ -13,6 +13,7 @@ import yardstick
 from box import island
 from deposits import Round
 from people import ACCOUNTS, RECORDS, TAKERS, People
+from post import A_SECOND, ONLINE, Post
 from rich.console import Console
 from rich.table import Table
 from scenes import Growth, Sweep, Work
@@ -81,6 +82,21 @@ def of_sweep(sweep: Sweep) -> list[Figure]:
         f"p50 {sweep.p50_ms:.1f}, worst {sweep.worst_ms:.0f}, p99 before {sweep.before_p99_ms:.1f} ms"
     )
     return [Figure("deposit p99 in a sweep", sweep.p99_ms, "ms", 60, "at most", detail)]
+
+
+def of_post(post: Post) -> list[Figure]:
+    """Members' dispatches beside deposits on relay streams, and how soon a device hears of one."""
+    stream, dispatch = _rate(post.stream), _rate(post.dispatch)
+    p50, p99, worst = (statistics.median(one[at] for one in post.events) for at in range(3))
+    answer = statistics.median(one[0] for one in post.answers)
+    how = f"{ONLINE} devices, {A_SECOND} dispatches/s of 4,032 B, each settled; answer p50 {answer:.1f} ms"
+    return [
+        Figure("deposit on a stream", stream, "/s", detail=_detail(post.stream)),
+        Figure("dispatch on an event socket", dispatch, "/s", detail=_detail(post.dispatch)),
+        Figure("dispatch ÷ deposit", dispatch / stream, "×", detail=_ratios(post.dispatch, post.stream)),
+        Figure("dispatch to event, p50", p50, "ms", 10, "at most", how),
+        Figure("dispatch to event, p99", p99, "ms", detail=f"worst {worst:.0f} ms"),
+    ]
 
 
 def of_people(people: People) -> list[Figure]:

@@ -155,6 +155,9 @@ async def test_news_are_told_whole_only_when_they_are_few_and_small(store: Store
     assert news(later) == (later, [])
     await store.write(lambda txn: put(txn, place, *(envelope() for _ in range(3))))
     assert news(later)[1] is None
+    # A mailbox that holds much is not looked through.
+    await store.write(lambda txn: put(txn, place, *(envelope() for _ in range(queue.LOOKED_THROUGH))))
+    assert news(later) == (later, None)
 
 
 async def test_hours_of_arrival_are_known_from_marks(store: Store, sealer: Sealer) -> None:
