@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from appliance.errors import Refusal
 from appliance.protocol import prekeys, transparency
 from appliance.protocol.directory import Entry, Found, Proof
+from appliance.protocol.keys import verify_plain
 from appliance.protocol.transparency import Head
 from tests.protocol.parties import BOX, HOUR, Someone
 from tests.vectors.checks import check_transparency
@@ -163,3 +165,43 @@ def test_a_box_cannot_show_another_history_or_another_person() -> None:
     # An entry that was replaced is in the log as well, with a proof: its revision tells.
     with pytest.raises(Refusal, match="old_entry"):
         transparency.check_found(found(log, 0), "ada", BOX.public, ADA.identity.public, tree, revision=2)
+
+
+def test_roots_of_certificate_transparency() -> None:
+    """The trees by which implementations of RFC 6962 compare themselves."""
+    leaves = [
+        "",
+        "00",
+        "10",
+        "2021",
+        "3031",
+        "40414243",
+        "5051525354555657",
+        "606162636465666768696a6b6c6d6e6f",
+    ]
+    roots = [
+        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
+        "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125",
+        "aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77",
+        "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
+        "4e3bbb1f7b478dcfe71fb631631519a3bca12c9aefca1612bfce4c13a86264d4",
+        "76e67dadbcdf1e10e1b74ddc608abd2f98dfb16fbce75277b5232a127f2087ef",
+        "ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c",
+        "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328",
+    ]
+    node = transparency.nodes_of([transparency.leaf_hash(bytes.fromhex(leaf)) for leaf in leaves])
+    assert [transparency.root(node, size).hex() for size in range(9)] == roots
+
+
+def test_a_signed_note_of_go() -> None:
+    """The note in the documentation of Go's package: its key hash and signature are ours."""
+    text = "If you think cryptography is the answer to your problem,\n"
+    text += "then you don't know what your problem is.\n"
+    key = base64.b64decode("ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW")
+    signature = base64.b64decode(
+        "x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM="
+    )
+    assert key[:1] == transparency._SIGNATURE_KIND
+    assert transparency._key_hash("PeterNeumann", key[1:]) == signature[:4] == bytes.fromhex("c74f20a3")
+    verify_plain(key[1:], signature[4:], text.encode())
