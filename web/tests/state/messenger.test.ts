@@ -128,8 +128,8 @@ test("messages that disappear are gone from both vaults", async () => {
   await ada.chat(ben)!.send("burn this");
   await until(() => ben.texts(ada).includes("burn this"));
   ben.chat(ada)!.markRead();
-  await until(() => ben.chat(ada)!.messages.at(-1)?.expires === box.now + 60);
-  box.seconds += 61;
+  await until(() => ben.chat(ada)!.messages.at(-1)?.expires! > box.now);
+  box.ahead += 62;
   for (const one of [ada.chat(ben)!, ben.chat(ada)!]) one.update();
   expect(ben.texts(ada)).not.toContain("burn this");
   expect(ada.texts(ben)).not.toContain("burn this");

@@ -234,7 +234,7 @@ export class Chat implements Conversation {
       await this.#say({ kind: "delete", target });
     } else
       await this.core.ledger.run((batch) => {
-        batch.log(this.id, { k: "x", at: this.core.now(), t: [target] });
+        batch.log(this.id, { k: "x", at: this.core.stamp(), t: [target] });
         batch.after.push(() => this.absorb(batch.events.get(this.id) ?? []));
       });
     this.core.chats.scrub(this.id, [target]);

@@ -203,14 +203,14 @@ export class Chats {
   said(batch: Batch, id: string, event: LogEvent, content: Content): void {
     batch.log(id, event);
     if (content.kind === "text" || content.kind === "attachment") {
-      const line = this.line(content, content.sent, true);
+      const line = this.line(content, event.at, true);
       batch.talk(id, (talk) => ({ ...talk, draft: "", last: line }));
     }
     batch.after.push(() => this.get(id)?.absorb(batch.events.get(id) ?? []));
   }
 
   notice(batch: Batch, id: string, what: string): void {
-    batch.log(id, { k: "n", at: this.core.now(), id: random(16), what });
+    batch.log(id, { k: "n", at: this.core.stamp(), id: random(16), what });
     batch.after.push(() => this.get(id)?.absorb(batch.events.get(id) ?? []));
   }
 
@@ -225,7 +225,7 @@ export class Chats {
       mine: line.mine,
       kind: line.kind === "attachment" ? "attachment" : line.kind === "text" ? "text" : "unknown",
       text: line.text,
-      sent: line.at,
+      sent: Math.floor(line.at / 1000),
       state: line.mine ? "waiting" : "",
       until: null,
       relays: 0,
@@ -252,7 +252,18 @@ export class Chats {
     const dispatch = await this.core.ledger.run(async (batch) => {
       const dispatch = await this.core.outbound.sealFor(batch, said, targets);
       if (only === undefined)
-        this.said(batch, id, { k: "m", at: said.sent, by: 0, c: said, d: dispatch.id }, said);
+        this.said(
+          batch,
+          id,
+          {
+            k: "m",
+            at: chat!.timeline.at(toHex(content)) ?? this.core.stamp(),
+            by: 0,
+            c: said,
+            d: dispatch.id,
+          },
+          said,
+        );
       return dispatch;
     });
     this.core.dispatcher.send(dispatch);

@@ -81,6 +81,7 @@ export class Core {
   #pulling: ReturnType<typeof setTimeout> | undefined;
   #wakes = new Set<() => void>();
   #identity: Uint8Array | undefined;
+  #stamped = 0;
 
   constructor(
     readonly options: Options,
@@ -99,7 +100,13 @@ export class Core {
     return this.options.session;
   }
   now(): number {
-    return this.options.now?.() ?? Math.floor(Date.now() / 1000);
+    return Math.floor(this.options.now?.() ?? Date.now() / 1000);
+  }
+  /** Milliseconds, no two alike: the time of what this device logs. */
+  stamp(): number {
+    const now = Math.floor((this.options.now?.() ?? Date.now() / 1000) * 1000);
+    this.#stamped = Math.max(now, this.#stamped + 1);
+    return this.#stamped;
   }
   hour(): number {
     return Math.floor(this.now() / HOUR);

@@ -86,7 +86,7 @@ export class Dispatcher {
     const message = this.messages.get(toHex(id));
     if (!message) return;
     const code = error instanceof Refusal ? error.code : "fault";
-    const event = { k: "f", at: this.core.now(), id: fromHex(message.id), code } as const;
+    const event = { k: "f", at: this.core.stamp(), id: fromHex(message.id), code } as const;
     void this.core.ledger.run((batch) => batch.log(message.conversation, event)).catch(() => undefined);
     this.core.chats.get(message.conversation)?.show([event]);
   }
@@ -111,7 +111,9 @@ export class Dispatcher {
 
   /** Whether a message left so long ago that the box says nothing of it any more. */
   isOver(entry: Entry): boolean {
-    return entry.dispatch !== null && this.#lookedAt > entry.at + DAY && !this.states.has(entry.dispatch);
+    return (
+      entry.dispatch !== null && this.#lookedAt > entry.at / 1000 + DAY && !this.states.has(entry.dispatch)
+    );
   }
 
   /** After a start: send anew what was saved and does not seem to have left. */

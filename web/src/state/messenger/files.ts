@@ -197,7 +197,7 @@ export class Files {
   }
 
   #failed(conversation: string, content: Attachment, code: string): void {
-    const event = { k: "f", at: this.core.now(), id: content.id, code } as const;
+    const event = { k: "f", at: this.core.stamp(), id: content.id, code } as const;
     void this.core.ledger.run((batch) => batch.log(conversation, event)).catch(() => undefined);
     this.core.chats.get(conversation)?.show([event]);
   }

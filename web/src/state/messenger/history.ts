@@ -113,8 +113,16 @@ export class History {
     const device = this.core.seat.id;
     const count = this.#segments()[device] ?? 0;
     const loaded = this.#loaded.get(device);
-    if (loaded) loaded.highest = count;
-    else if (count === 1) this.#loaded.set(device, { lowest: 1, highest: 1, since: 0 });
+    if (loaded) {
+      loaded.highest = count;
+      return;
+    }
+    const name = names.segment(device, this.conversation, count);
+    const record = this.core.vault.peek(name) as unknown as SegmentRecord | undefined;
+    if (!record) return;
+    this.take(record.events);
+    this.#loaded.set(device, { lowest: count, highest: count, since: record.events[0]?.at ?? 0 });
+    this.#settle();
   }
 
   #settle(): void {

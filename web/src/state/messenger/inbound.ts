@@ -192,7 +192,7 @@ export class Inbound {
     const { conversation, peer } = record;
     if (effects.lost.some((one) => equal(one.peer, peer.device))) return;
     effects.lost.push({ conversation, peer: peer.device });
-    batch.log(conversation, { k: "l", at: this.core.now(), id: random(16), dev: peer.device });
+    batch.log(conversation, { k: "l", at: this.core.stamp(), id: random(16), dev: peer.device });
     batch.after.push(() => this.core.chats.get(conversation)?.absorb(batch.events.get(conversation) ?? []));
   }
 

@@ -46,7 +46,7 @@ export class Outbound {
 
   /** Send a content; resolves when it is in the vault. Shown at once. */
   send(conversation: string, content: Content): Promise<void> {
-    const event: LogEvent = { k: "m", at: content.sent, by: 0, c: content };
+    const event: LogEvent = { k: "m", at: this.core.stamp(), by: 0, c: content };
     this.core.chats.get(conversation)?.show([event]);
     return new Promise((done, failed) => {
       const list = this.#pending.get(conversation) ?? [];
@@ -76,7 +76,7 @@ export class Outbound {
 
   #fail(conversation: string, some: Pending[], error: unknown): void {
     const refusal = asRefusal(error);
-    const at = this.core.now();
+    const at = this.core.stamp();
     const events = some.map((one): LogEvent => ({
       k: "f",
       at,
@@ -121,7 +121,12 @@ export class Outbound {
       for (const device of devices()) if (renew || !(await this.#reaches(device))) without.push(device);
       return without;
     };
-    if (!entry || (await missing()).some((device) => !people.bundle(device.device)) || renew)
+    if (
+      person.checked === 0 ||
+      !entry ||
+      (await missing()).some((device) => !people.bundle(device.device)) ||
+      renew
+    )
       entry = await people.refresh(conversation);
     else if (!people.isFresh(person)) void people.refresh(conversation).catch(() => undefined);
     if (people.person(conversation)?.change) throw new Refusal("key_changed", "", 409);

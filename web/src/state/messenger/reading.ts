@@ -38,7 +38,7 @@ export class Reading {
     const known = chats.byIdentity(certificate.identity);
     if (known !== undefined) {
       if (chats.isBlocked(known)) return undefined;
-      return { conversation: known, enter: () => this.#newDevice(known, certificate) };
+      return { conversation: known, enter: (batch) => this.#newDevice(batch, known, certificate) };
     }
     const named = chats.byAddress(certificate.name, host);
     if (named !== undefined && chats.get(named)?.state !== "request") {
@@ -51,11 +51,13 @@ export class Reading {
     return { conversation, enter: (batch) => this.#enter(batch, conversation, certificate, host) };
   }
 
-  #newDevice(conversation: string, certificate: Certificate): void {
+  #newDevice(batch: Batch, conversation: string, certificate: Certificate): void {
     const person = this.core.people.person(conversation);
     const entry = person && this.core.people.entryOf(person);
     if (!entry || entry.devices.some((device) => equal(device.device, certificate.device))) return;
-    void this.core.people.refresh(conversation).catch(() => undefined);
+    // Before the next message to them their entry must be looked at.
+    batch.change<PersonRecord>(names.person(conversation), (now) => now && { ...now, checked: 0 });
+    batch.after.push(() => void this.core.people.refresh(conversation).catch(() => undefined));
   }
 
   #enter(batch: Batch, conversation: string, certificate: Certificate, host: string): void {
@@ -102,7 +104,7 @@ export class Reading {
         return void batch.after.push(() => this.core.resync.answer(conversation, record.peer.device));
       case "receipt": {
         if (talk.state !== "contact") return;
-        const at = this.core.now();
+        const at = this.core.stamp();
         const event = {
           k: "r",
           at,
@@ -126,10 +128,10 @@ export class Reading {
     effects: Effects,
   ): Promise<void> {
     const { conversation, peer } = record;
-    const now = this.core.now();
+    const now = this.core.stamp();
     if (talk.state === "request" && talk.fresh.length >= MAX_UNANSWERED) return;
     const chat = this.core.chats.get(conversation);
-    if (chat && now - content.sent > LATE) await chat.history.begin();
+    if (chat && now / 1000 - content.sent > LATE) await chat.history.begin();
     const message = content.kind === "text" || content.kind === "attachment" || content.kind === "newer";
     const double = chat?.timeline.has(toHex(content.id)) ?? false;
     if (message && talk.state === "contact") {

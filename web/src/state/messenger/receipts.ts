@@ -41,7 +41,7 @@ export class Receipts {
     if (!chat || chat.fresh.length === 0) return;
     const ids = chat.fresh;
     const dispatches = await this.core.ledger.run(async (batch) => {
-      const now = this.core.now();
+      const now = this.core.stamp();
       const seen = new Set(ids.map(toHex));
       batch.talk(conversation, (talk) => ({
         ...talk,

@@ -133,7 +133,7 @@ export interface TalkRecord {
   draft: string;
   /** Ids of messages not read yet. */
   fresh: Uint8Array[];
-  /** Second up to which everything was read. */
+  /** Millisecond up to which everything was read. */
   readAt: number;
   last: LastLine | null;
   segments: Record<string, number>;
@@ -186,7 +186,7 @@ export interface GoneContent {
 export type LogContent = Content | NewerContent | GoneContent;
 
 /**
- * Something that happened in a conversation, `at` by this device's clock. m: a content of mine (by 0) or theirs
+ * Something that happened in a conversation, `at` in milliseconds by this device's clock. m: a content of mine (by 0) or theirs
  * (by 1), `d` the dispatch it left with; r: a receipt of device `dev`; s: I read these, their timers run;
  * n: a notice; l: a message of `dev` could not be read; h: `dev` is in step again; f: sending failed; x: removed.
  */

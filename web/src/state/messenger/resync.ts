@@ -57,7 +57,7 @@ export class Resync {
     if (!chat || chat.state === "blocked") return;
     await chat.history.begin();
     const device = toHex(peer);
-    const since = this.core.now() - MAX_AGE;
+    const since = (this.core.now() - MAX_AGE) * 1000;
     const missing = chat.timeline
       .shown(since)
       .filter((entry) => entry.by === 0 && entry.content && !entry.delivered.has(device) && !entry.deleted)

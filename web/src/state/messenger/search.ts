@@ -38,7 +38,7 @@ function collect(chat: Chat, wanted: string, hits: Map<string, Hit>): void {
       conversation: chat.id,
       message: entry.id,
       text: text || name,
-      sent: entry.at,
+      sent: Math.floor(entry.at / 1000),
       mine: entry.by === 0,
     };
     hits.set(entry.id, hit);

@@ -21,7 +21,7 @@ export interface Entry {
   reactions: { mine: string; theirs: string; mineSent: number; theirsSent: number };
   delivered: Set<string>;
   read: Set<string>;
-  /** Second at which I read it, for its timer. */
+  /** Millisecond at which I read it, for its timer; 0 not yet. */
   started: number;
   failed: string | null;
   notice: string | null;
@@ -58,6 +58,11 @@ export class Timeline {
       else entry.deleted = true;
       this.dirty.add(id);
     }
+  }
+
+  /** When it was logged first. */
+  at(id: string): number | undefined {
+    return this.entries.get(id)?.at;
   }
 
   /** Whether something of this device could not be read and nothing came after it. */
@@ -228,6 +233,6 @@ export function timerOf(entry: Entry): number {
 export function expiryOf(entry: Entry): number | null {
   const timer = timerOf(entry);
   if (timer === 0 || entry.content?.kind === "timer") return null;
-  if (entry.by === 0) return entry.at + timer;
-  return entry.started > 0 ? entry.started + timer : null;
+  const began = entry.by === 0 ? entry.at : entry.started;
+  return began > 0 ? Math.floor(began / 1000) + timer : null;
 }

@@ -28,7 +28,7 @@ export function messageOf(
     mine: entry.by === 0 && entry.content !== null,
     kind: entry.notice ? "notice" : ((content && KINDS[content.kind]) ?? "unknown"),
     text: entry.notice ? (entry.notice.split(": ")[1] ?? "") : textOf(entry),
-    sent: content ? Math.min(content.sent, entry.at) : entry.at,
+    sent: content ? Math.min(content.sent, Math.floor(entry.at / 1000)) : Math.floor(entry.at / 1000),
     state: how.state,
     until: how.until,
     relays: how.relays,
