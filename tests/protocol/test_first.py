@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -11,10 +14,16 @@ from appliance.errors import Refusal
 from appliance.protocol import codec, first, peer
 from appliance.protocol.envelope import SIZES
 from tests.protocol.parties import HOUR, Someone
+from tests.vectors.checks import check_first
 
+VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "first.json").read_text())
 ADA, BOB, EVE = Someone("ada"), Someone("bob"), Someone("eve")
 TO_BOB = ADA.begin(ADA.know(BOB), BOB)
 WHOLE = ADA.seal(TO_BOB, b"hello").envelope
+
+
+def test_vectors() -> None:
+    check_first(VECTORS)
 
 
 def test_only_the_recipient_opens_it_and_learns_who_sent_it() -> None:

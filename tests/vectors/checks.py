@@ -227,6 +227,22 @@ def check_ratchet(vectors: Vectors) -> None:
             assert states[who] == struct(step["state"], ratchet.State)
 
 
+def check_first(vectors: Vectors) -> None:
+    """First envelopes, as far as their outer layer goes."""
+    own, good = struct(vectors["own"], pqxdh.OwnDevice), vectors["good"]
+    opened = first.open_envelope(own, octets(good["envelope"]), good["hour"])
+    assert opened and opened.message.hex() == good["message"]
+    assert codec.encode(opened.certificate).hex() == good["certificate"]
+    assert codec.encode(opened.initiation).hex() == good["initiation"]
+    for case in vectors.get("refused", []):
+        data, hour = octets(case["envelope"]), case["hour"]
+        if case["code"] is None:
+            assert first.open_envelope(own, data, hour) is None, case["why"]
+        else:
+            with pytest.raises(Refusal, match=case["code"]):
+                first.open_envelope(own, data, hour)
+
+
 def check_peer(vectors: Vectors) -> None:
     """Conversations of two devices, every stored peer compared."""
     own = {who: struct(each, pqxdh.OwnDevice) for who, each in vectors["own"].items()}

@@ -15,6 +15,7 @@ from pathlib import Path
 import account_vectors
 import content_vectors
 import directory_vectors
+import first_vectors
 import key_vectors
 import mail_vectors
 import ratchet_vectors
@@ -46,6 +47,7 @@ FILES: dict[str, Callable[[], Vectors]] = {
     "transparency": directory_vectors.transparency_vectors,
     "pqxdh": session_vectors.pqxdh_vectors,
     "ratchet": ratchet_vectors.ratchet_vectors,
+    "first": first_vectors.first_vectors,
     "peer": session_vectors.peer_vectors,
     "signals": session_vectors.signal_vectors,
     "content": content_vectors.content_vectors,
