@@ -15,7 +15,20 @@ from appliance.client.entrance import Entrance
 from appliance.client.http import Http
 from appliance.errors import Refusal
 from appliance.protocol import codec
-from appliance.protocol.account import Door, Kdf, NameQuery, Register, Session, SignIn
+from appliance.protocol.account import (
+    ChangeMember,
+    Door,
+    Invite,
+    Invites,
+    Kdf,
+    Member,
+    Members,
+    NameQuery,
+    NewInvite,
+    Register,
+    Session,
+    SignIn,
+)
 from appliance.protocol.desk import (
     AddContact,
     CardPreview,
@@ -120,6 +133,30 @@ class Desk:
     async def rename(self, title: str) -> None:
         """Change what the box is called."""
         await self.http.exchange("POST", "/v1/name", codec.write(NewTitle(name=title), codec.JSON))
+
+    async def invites(self) -> list[Invite]:
+        """Invites that are still good."""
+        return (await self.http.call("GET", "/v1/invites", Invites)).invites
+
+    async def invite(self, value: NewInvite) -> Invite:
+        """Make an invite; its code and link are told this once."""
+        return await self.http.call("POST", "/v1/invites", Invite, value, seconds=SLOW_SECONDS)
+
+    async def uninvite(self, invite: bytes) -> None:
+        """Take an invite back."""
+        await self.http.exchange("DELETE", f"/v1/invites/{codec.to_text(invite)}", seconds=SLOW_SECONDS)
+
+    async def members(self) -> list[Member]:
+        """Every account of the box by name."""
+        return (await self.http.call("GET", "/v1/members", Members)).members
+
+    async def change_member(self, account: bytes, value: ChangeMember) -> Member:
+        """Change a role, or suspend."""
+        return await self.http.call("PATCH", f"/v1/members/{codec.to_text(account)}", Member, value)
+
+    async def remove_member(self, account: bytes) -> None:
+        """Delete an account with all that belongs to it."""
+        await self.http.exchange("DELETE", f"/v1/members/{codec.to_text(account)}", seconds=SLOW_SECONDS)
 
     async def _prove(self, name: str, passphrase: str) -> bytes:
         kdf = await self.http.call("POST", "/v1/session/parameters", Kdf, NameQuery(name=name))

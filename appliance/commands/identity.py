@@ -97,6 +97,17 @@ async def unlock(desk: Desk, shell: Shell, passphrase_file: io.TextIOBase | None
     shell.answer(await desk.state(), ["The box is open."])
 
 
+@click.command("protect")
+@click.option("--off", is_flag=True, help="Let the box start open again.")
+@passphrase_option
+@with_desk
+async def protect(desk: Desk, shell: Shell, off: bool, passphrase_file: io.TextIOBase | None) -> None:
+    """Lock the box by its owner's passphrase: it must be unlocked after each start."""
+    await desk.protect(read_passphrase(passphrase_file, confirm=False), not off)
+    words = "starts open" if off else "starts locked and waits for the passphrase"
+    shell.answer(await desk.state(), [f"From now on the box {words}."])
+
+
 def token_of(link: str | None) -> str:
     """The token in a claim link, or the link itself when it is a bare token; "" without one."""
     if not link:

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any, Final, NoReturn, TypeVar
 
 import click
-import msgspec
 import trio
 
 from appliance.client.desk import Desk
 from appliance.client.entrance import Unanswered, control
 from appliance.commands import exits
 from appliance.errors import Refusal, cause
+from appliance.protocol import codec
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -38,7 +38,7 @@ class Shell:
     def answer(self, value: Any, lines: Iterable[str]) -> None:
         """Print `value` as one JSON line, or the lines for a person."""
         if self.json:
-            click.echo(msgspec.json.encode(value).decode())
+            click.echo(codec.write(value, codec.JSON).decode())
         else:
             for line in lines:
                 click.echo(line)

@@ -153,7 +153,10 @@ class SignIn:
         if row is None:
             raise Refusal("session_ended")
         proven = self._tokens.proven(session)
-        started = await self._store.write(lambda txn: self._rotate(txn, session, secret, proven))
+        # It takes no more room than before, so a full disk signs nobody out.
+        started = await self._store.write(
+            lambda txn: self._rotate(txn, session, secret, proven), freeing=True
+        )
         if started is None:
             self.ended(row.account, [session])
             raise Refusal("session_ended")

@@ -14,13 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 from click.testing import CliRunner, Result
 
 from appliance.__main__ import cli
+from appliance.client.entrance import loopback
+from appliance.client.http import Http
 from appliance.commands import exits
+from appliance.protocol.account import Session
 from appliance.protocol.card import Card, Route, card_text, sign_card
 from appliance.protocol.keys import SealingKey, SigningKey
 from appliance.protocol.onion import address
+from tests.households import Person
 
 PASSPHRASE = "correct horse battery"
 STRANGER = SigningKey(bytes(range(32)))
@@ -85,7 +90,7 @@ class Box:
         assert done.exit_code == 0, done.output
 
 
-Start = Callable[[Path], Box]
+Start = Callable[..., Box]
 
 
 @pytest.fixture
@@ -93,8 +98,8 @@ def start() -> Iterator[Start]:
     """Starts boxes; what a failing test leaves running is killed."""
     started: list[Box] = []
 
-    def one(data: Path) -> Box:
-        started.append(Box.start(data))
+    def one(data: Path, *more: str) -> Box:
+        started.append(Box.start(data, *more))
         return started[-1]
 
     yield one
@@ -281,6 +286,50 @@ def test_health_and_doctor(box: Box) -> None:
     done = box.island("doctor", "--offline", "--listen", listen, "--json")
     rows = {row["name"]: row["state"] for row in json.loads(done.output)["findings"]}
     assert rows["box"] == rows["port"] == rows["folder"] == rows["key"] == "good"
+
+
+def join(box: Box, name: str, link: str) -> None:
+    """What a client does with an invite."""
+
+    async def register() -> None:
+        entrance = loopback(box.ready["url"].partition("//")[2].rstrip("/"))
+        async with Http(entrance) as http:
+            await http.call("POST", "/v1/accounts", Session, Person(name).register(link.rpartition("/")[2]))
+
+    trio.run(register)
+
+
+def test_members_are_invited_changed_and_removed(tmp_path: Path, start: Start) -> None:
+    box = start(tmp_path / "data", "--set", "kdf_memory_kib=64", "--set", "kdf_passes=1")
+    box.claim()
+    made = box.answer("member", "invite", "--uses", "2", "--note", "the choir")
+    assert made["link"] == f"http://{box.ready['onion']}/#/invite/{made['code']}"
+    join(box, "bob", made["link"])
+    (row,) = box.answer("member", "invites")
+    assert (row["id"], row["left"], row["note"]) == (made["id"], 1, "the choir")
+    assert "code" not in row or row["code"] is None
+    assert "1/2" in box.island("member", "invites").output
+    assert box.island("member", "uninvite", "the choir").exit_code == 0
+    assert box.answer("member", "invites") == []
+    assert {m["name"]: m["role"] for m in box.answer("member")} == {"ada": "owner", "bob": "member"}
+    assert box.answer("member", "role", "bob", "admin")["role"] == "admin"
+    assert box.answer("member", "suspend", "bob")["suspended"]
+    assert not box.answer("member", "suspend", "bob", "--end")["suspended"]
+    assert box.island("member", "suspend", "ada").exit_code == exits.FAILED
+    assert box.island("member", "remove", "bob", "--yes").exit_code == 0
+    assert [m["name"] for m in box.answer("member", "list")] == ["ada"]
+
+
+def test_a_box_is_protected_and_open_again(tmp_path: Path, start: Start) -> None:
+    box = start(tmp_path / "data")
+    box.claim()
+    assert box.island("protect", "--passphrase-file", "-", text="wrong horse").exit_code == exits.FAILED
+    assert box.island("protect", "--passphrase-file", "-", text=PASSPHRASE).exit_code == 0
+    assert box.answer("unlock", "--passphrase-file", "-", text=PASSPHRASE)["protected"]
+    assert box.island("protect", "--off", "--passphrase-file", "-", text=PASSPHRASE).exit_code == 0
+    assert box.stop() == 0
+    box = start(box.data)
+    assert box.island("id").exit_code == 0
 
 
 def test_a_locked_box_opens_with_the_passphrase(tmp_path: Path, start: Start) -> None:
