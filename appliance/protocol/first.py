@@ -83,11 +83,11 @@ def seal(agreement: bytes, certificate: bytes, initiation: Initiation, message: 
     return head + bindings.crypto_aead_xchacha20poly1305_ietf_encrypt(padded, head, _NONCE, key)
 
 
-def open_envelope(own: OwnDevice, data: bytes, hour: int) -> Opened | None:
+def open_envelope(own: OwnDevice, data: bytes, hour: int | None) -> Opened | None:
     """The first envelope to this device; None when it is none, or for somebody else.
 
     Refusal wrong_size or unknown_version for what is no envelope; bad_message when the layer opens and what
-    it hides is not right, with reason "expired" as `certificate.read` says.
+    it hides is not right, with reason "expired" and an `hour` as `certificate.read` says.
     """
     envelope.check(data)
     head, sealed = data[:_HEAD], data[_HEAD:]

@@ -25,6 +25,7 @@ def test_only_time_is_told_apart(hour: int) -> None:
     with pytest.raises(Refusal, match="bad_message") as caught:
         certificate.read(SIGNED, hour)
     assert caught.value.details == {"reason": "expired"}
+    assert certificate.read(SIGNED, None) == certificate.read(SIGNED, HOUR)
     with pytest.raises(Refusal, match="bad_message") as caught:
         certificate.read(SIGNED[:-1] + bytes((SIGNED[-1] ^ 1,)), HOUR)
     assert caught.value.details == {}
