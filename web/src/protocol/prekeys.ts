@@ -86,6 +86,11 @@ export interface Wanted {
   name?: string;
   onion?: Uint8Array;
   identity?: Uint8Array;
+  /**
+   * Whom one knew there. An earlier entry of the same identity is refused, since what was replaced stays in the
+   * log; that it is another identity is for the caller to see.
+   */
+  known?: { identity: Uint8Array; revision: number };
 }
 
 /** The entry as it travels, signed by the identity. */
@@ -93,7 +98,7 @@ export function signEntry(identitySeed: Uint8Array, entry: Entry): Uint8Array {
   return signed.write(identitySeed, "entry", entry);
 }
 
-/** The entry in these bytes, and that it is the one wanted; Refusal bad_entry or unknown_version. */
+/** The entry in these bytes, and that it is the one wanted; Refusal bad_entry, old_entry or unknown_version. */
 export function readEntry(data: Uint8Array, want: Wanted = {}): Entry {
   const entry = signed.read(data, "entry", ENTRY, (value) => value.identity, "bad_entry");
   const ids = new Set(entry.devices.map((device) => String(device.device)));
@@ -106,6 +111,9 @@ export function readEntry(data: Uint8Array, want: Wanted = {}): Entry {
     (!want.onion || equal(want.onion, entry.onion)) &&
     (!want.identity || equal(want.identity, entry.identity));
   if (!sound || !wanted) throw new Refusal("bad_entry");
+  const { known } = want;
+  if (known && equal(known.identity, entry.identity) && entry.revision < known.revision)
+    throw new Refusal("old_entry");
   return entry;
 }
 

@@ -11,6 +11,7 @@ export type Code =
   | "bad_setting"
   | "malformed"
   | "not_opened"
+  | "old_entry"
   | "out_of_step"
   | "repeated"
   | "signature"

@@ -120,10 +120,10 @@ export interface Known {
   readonly head: LogHead;
 }
 
-/** Everything a client checks of a look-up. `older` is the last head kept of that box's log. Refusal bad_answer, bad_entry, bad_log. */
+/** Everything a client checks of a look-up. `older` is the last head kept of that box's log. Refusal bad_answer, bad_entry, old_entry, bad_log. */
 export function readDirectory(
   found: Found,
-  want: Required<Omit<Wanted, "identity">> & Wanted,
+  want: Wanted & { name: string; onion: Uint8Array },
   older: LogHead | null,
 ): Known {
   const { entry: data, proof, bundles: shown } = refusing("bad_answer", () => FOUND({ ...found } as never));

@@ -58,6 +58,12 @@ describe("entry", () => {
     const signed = hex(file.signed_entry);
     const { name, onion, identity } = entry;
     expect(prekeys.readEntry(signed, { name, onion, identity })).toEqual(entry);
+    const known = (identity: Uint8Array, more: number) => ({
+      known: { identity, revision: entry.revision + more },
+    });
+    expect(prekeys.readEntry(signed, known(identity, 0))).toEqual(entry);
+    expect(prekeys.readEntry(signed, known(seed("x"), 1))).toEqual(entry);
+    expect(refusalOf(() => prekeys.readEntry(signed, known(identity, 1)))).toBe("old_entry");
     for (const wrong of [{ name: "bobby" }, { onion: seed("x") }, { identity: seed("x") }])
       expect(refusalOf(() => prekeys.readEntry(signed, { name, onion, ...wrong }))).toBe("bad_entry");
   });
