@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from appliance.errors import Refusal
-from appliance.protocol import codec, first, peer, ratchet, replays
+from appliance.protocol import certificate, codec, first, peer, ratchet, replays
 from appliance.protocol.peer import Peer
 from appliance.protocol.record import padded_size
 from appliance.protocol.vault import MAX_RECORD
@@ -123,6 +123,17 @@ def test_a_known_device_cannot_change_its_key() -> None:
     other = msgspec.structs.replace(bob.know(ada), agreement=Someone("x").party.agreement)
     with pytest.raises(Refusal, match="bad_message"):
         bob.open(other, sealed.envelope)
+
+
+def test_nobody_takes_the_place_of_a_device_by_its_id() -> None:
+    """Ids are public: Eve's own identity may sign a certificate for Ada's device id."""
+    ada, bob, eve = Someone("ada"), Someone("bob"), Someone("eve")
+    eve.own = msgspec.structs.replace(eve.own, device=ada.own.device)
+    value = certificate.read(eve.certificate, HOUR)
+    eve.certificate = certificate.make(eve.identity, msgspec.structs.replace(value, device=ada.own.device))
+    sealed = eve.seal(eve.begin(eve.know(bob), bob), b"I sit in Ada's place")
+    with pytest.raises(Refusal, match="bad_message"):
+        bob.open(bob.know(ada), sealed.envelope)
 
 
 def test_a_bundle_of_another_device_is_refused() -> None:
