@@ -53,6 +53,8 @@ class Far:
     boxes: dict[str, PostHouse] = field(default_factory=dict)
     off: set[str] = field(default_factory=set)
     tor_off: bool = False
+    hang: bool = False
+    """Boxes that are off do not even refuse."""
     purposes: list[tuple[str, str]] = field(default_factory=list)
     lose_answers: int = 0
     """So many deposits and acknowledgements take effect, but their answers are lost."""
@@ -64,6 +66,8 @@ class Far:
         if self.tor_off:
             raise Refusal("tor_off")
         if address in self.off or address not in self.boxes:
+            if self.hang:
+                await trio.sleep_forever()
             raise Refusal("unreachable", reason="no descriptor")
         yield FarClient(self, self.boxes[address])
 

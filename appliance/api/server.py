@@ -98,7 +98,7 @@ class Server:
         for guest in tuple(self._guests):
             guest.retire()
         # Who waits for news is answered now, or every stop with a page open would take the whole grace.
-        self._box.changes.touch()
+        self._box.release()
 
     async def _accept(self, entrance: Entrance, connections: trio.Nursery) -> None:
         while True:

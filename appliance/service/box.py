@@ -69,6 +69,11 @@ class Box:
         """The settings that hold now."""
         return self.settings.config
 
+    def release(self) -> None:
+        """Answer whoever waits for news: the box stops."""
+        self.changes.touch()
+        self.post.events.release()
+
     def count_fault(self, where: str, error: BaseException) -> None:
         """Note a failure that should never be."""
         self.health.count_fault(where, error)

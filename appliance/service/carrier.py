@@ -39,8 +39,10 @@ from appliance.store.transaction import Transaction
 Lane = NewType("Lane", bytes)
 """Stands for an account and a list of routes."""
 
-AT_ONCE: Final = 32
+AT_ONCE: Final = 64
 """Lanes side by side."""
+RETRIES_AT_ONCE: Final = 48
+"""How many of them may have failed before: boxes that are off must not hold up those that are on."""
 LEGS_AT_ONCE: Final = 256
 """Legs that are looked at together."""
 BATCH: Final = 32
@@ -66,6 +68,7 @@ class Round:
     legs: list[LegKey]
     routes: list[Route]
     horizon: int
+    tries: int
     met: list[str] = field(default_factory=list)
     """What routes answered that did not take everything."""
 
@@ -83,6 +86,7 @@ class Carrier:
         self._relay = relay
         self._wake = trio.Event()
         self._active: set[Lane] = set()
+        self._under_way: set[LegKey] = set()
         self._most_hours: dict[str, int] = {}
         self.on_change: Callable[[bytes, DispatchState], None] = _nothing
         """A dispatch of a device (account ‖ device) has changed."""
@@ -109,9 +113,11 @@ class Carrier:
                 self._wake = trio.Event()
                 now = int(self._clock())
                 for lane, round in self._due(now).items():
-                    if lane not in self._active and len(self._active) < AT_ONCE:
+                    most = RETRIES_AT_ONCE if round.tries else AT_ONCE
+                    if lane not in self._active and len(self._active) < most:
                         self._active.add(lane)
-                        nursery.start_soon(self._keep, lane, round, name="carry one lane")
+                        self._under_way.update(round.legs)
+                        nursery.start_soon(self._keep, lane, round, list(round.legs), name="carry one lane")
                 with trio.move_on_after(self._pause(now)):
                     await self._wake.wait()
 
@@ -121,14 +127,17 @@ class Carrier:
 
         def job(txn: Transaction) -> dict[Lane, Round]:
             lanes: dict[Lane, Round] = {}
-            due = [(legs.target(txn, sealer, leg), leg) for leg in legs.due(txn, now, LEGS_AT_ONCE)]
+            keys = legs.due(txn, now, LEGS_AT_ONCE, self._under_way)
+            due = [(legs.target(txn, sealer, leg), leg) for leg in keys]
             for target, leg in sorted(due, key=lambda row: row[0].order):
                 progress = legs.progress_of(txn, leg)
                 lane = _lane(leg, target.routes)
-                round = lanes.setdefault(lane, Round([], target.routes, progress.horizon))
+                round = lanes.setdefault(lane, Round([], target.routes, 0, progress.tries))
                 round.legs.append(leg)
                 round.horizon = max(round.horizon, progress.horizon)
-            return lanes
+                round.tries = min(round.tries, progress.tries)
+            # New ones first: who was just written to is waited for.
+            return dict(sorted(lanes.items(), key=lambda row: row[1].tries))
 
         return self._store.read(job)
 
@@ -139,7 +148,7 @@ class Carrier:
         following = self._store.read(lambda txn: legs.next_due(txn, now))
         return 3600.0 if following is None else min(3600.0, max(0.2, following - self._clock()))
 
-    async def _keep(self, lane: Lane, round: Round) -> None:
+    async def _keep(self, lane: Lane, round: Round, taken: list[LegKey]) -> None:
         try:
             await self.go(round)
         except Refusal:
@@ -147,6 +156,7 @@ class Carrier:
             await trio.sleep(REST_SECONDS)
         finally:
             self._active.discard(lane)
+            self._under_way.difference_update(taken)
             self._wake.set()
 
     async def go(self, round: Round) -> None:
@@ -226,12 +236,12 @@ class Carrier:
         self, route: Route, rows: Sequence[Pending], horizon: int, seconds: float, direct: bool
     ) -> list[Outcome]:
         envelopes = [row.envelope for row in rows]
-        if route.onion == self._ring.identity.public:
-            return await self._deposit_here(route, envelopes)
-        address = onion.address(route.onion)
         # The recipient's own box keeps it until their device comes; a relay as long as it is of use.
         left = -(-(horizon - int(self._clock())) // 3600)
         wanted = MOST_HOURS if direct else max(1, min(left, MOST_HOURS))
+        if route.onion == self._ring.identity.public:
+            return await self._deposit_here(route, envelopes, wanted)
+        address = onion.address(route.onion)
         async with self._remotes.at(address, purpose(route.mailbox), seconds) as client:
             try:
                 hours = min(wanted, self._most_hours.get(address, wanted))
@@ -243,16 +253,17 @@ class Carrier:
             most = self._most_hours[address] = (await client.info()).ttl_max_hours
             return await _deposit(client, route, min(wanted, most), envelopes)
 
-    async def _deposit_here(self, route: Route, envelopes: list[bytes]) -> list[Outcome]:
-        """A mailbox of this box that was full when it was dispatched."""
+    async def _deposit_here(self, route: Route, envelopes: list[bytes], hours: int) -> list[Outcome]:
+        """A mailbox of this box: one that was full, or for which this box is a relay."""
         now = int(self._clock())
         numbers = list(range(len(envelopes)))
         missing, reason = await self._store.write(
-            lambda txn: deposit_here(txn, self._relay, route, envelopes, numbers, now)
+            lambda txn: deposit_here(txn, self._relay, route, envelopes, numbers, now, hours)
         )
         if len(missing) < len(envelopes):
             self._relay.arrivals.announce([MailboxId(route.mailbox)])
-        return [Outcome(reason or "busy") if n in missing else Outcome("held") for n in numbers]
+        held = Outcome("held", hour_of(now) + hours)
+        return [Outcome(reason or "busy") if number in missing else held for number in numbers]
 
     async def _note(
         self,

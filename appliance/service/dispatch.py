@@ -152,7 +152,13 @@ class Dispatching:
 
 
 def deposit_here(
-    txn: Transaction, relay: Relay, route: Route, envelopes: Sequence[bytes], numbers: list[int], now: int
+    txn: Transaction,
+    relay: Relay,
+    route: Route,
+    envelopes: Sequence[bytes],
+    numbers: list[int],
+    now: int,
+    hours: int = HOURS_HERE,
 ) -> tuple[list[int], str | None]:
     """In a transaction: into a mailbox of this box; which are missing, and why the first of them."""
     hour = hour_of(now)
@@ -161,7 +167,7 @@ def deposit_here(
         route.mailbox,
         capability_hash(route.capability),
         [envelopes[number] for number in numbers],
-        hour + HOURS_HERE,
+        hour + hours,
         relay.limits,
         hour,
     )
@@ -171,8 +177,8 @@ def deposit_here(
 
 
 def _home(to: Destination, here: bytes) -> Route | None:
-    """The route of a destination on this box, if it lives here."""
-    return next((route for route in to.routes if route.onion == here), None)
+    """The route of a destination on this box, if it lives here; for others this box may be a relay."""
+    return to.routes[0] if to.routes[0].onion == here else None
 
 
 def _octets(message: Dispatch, numbers: set[int]) -> int:

@@ -146,6 +146,7 @@ class EventBook:
         self.mailboxes: dict[MailboxId, Owner] = {}
         """Mailboxes of devices that are here."""
         self._told: dict[MailboxId, int] = {}
+        self._polls: set[trio.CancelScope] = set()
         self.on_presence: Callable[[], None] = _nothing
         """A feed came, went or changed hands."""
 
@@ -155,6 +156,9 @@ class EventBook:
         """A single-use ticket that opens one socket; Refusals: no_device, busy."""
         caller.require_device()
         self._drop_tickets()
+        own = [text for text, (_, whose) in self._tickets.items() if whose.session == caller.session]
+        if len(own) >= SOCKETS:
+            del self._tickets[own[0]]
         if len(self._tickets) >= MOST_TICKETS:
             raise Refusal("busy")
         text = secrets.token_urlsafe(24)
@@ -208,10 +212,19 @@ class EventBook:
             hello = Event(feed.last, "reset" if stream else "hello")
             feed.after(0)
             return Events(feed.stream, [hello])
-        with trio.move_on_after(POLL_SECONDS):
-            await feed.wait(after)
+        with trio.move_on_after(POLL_SECONDS) as waiting:
+            self._polls.add(waiting)
+            try:
+                await feed.wait(after)
+            finally:
+                self._polls.discard(waiting)
         feed.used = trio.current_time()
         return Events(feed.stream, [entry.event for entry in feed.after(after)])
+
+    def release(self) -> None:
+        """Answer every long poll now: the box stops."""
+        for waiting in tuple(self._polls):
+            waiting.cancel()
 
     def end_session(self, session: bytes) -> None:
         """A sign-in has ended: its tickets are void, its readers are told and go."""

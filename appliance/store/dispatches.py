@@ -38,7 +38,7 @@ _U64: Final = struct.Struct(">Q")
 
 
 class Head(Record, frozen=True):
-    """What is remembered of a dispatch of a device; `ended` is the second at which nothing was left to do, or 0."""
+    """What is remembered of a device's dispatch; `ended`: the second when nothing was left to do, or 0."""
 
     created: int
     horizon: int

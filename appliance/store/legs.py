@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
+from itertools import islice
 from typing import Final, NamedTuple, NewType
 
 from appliance.errors import Refusal
@@ -163,9 +164,10 @@ def list_all(txn: Transaction, prefix: bytes = b"") -> list[LegKey]:
     return [LegKey(key) for key in txn.keys(DISPATCH_PROGRESS, prefix, prefix_end(prefix))]
 
 
-def due(txn: Transaction, now: int, limit: int) -> list[LegKey]:
-    """Legs whose time has come, the most overdue first; needs no key."""
-    return [LegKey(key[8:]) for key in txn.keys(DISPATCH_NEXT, stop=_U64.pack(now + 1), limit=limit)]
+def due(txn: Transaction, now: int, limit: int, but: Container[LegKey] = ()) -> list[LegKey]:
+    """Legs whose time has come, the most overdue first, but for some; needs no key."""
+    keys = (LegKey(key[8:]) for key in txn.keys(DISPATCH_NEXT, stop=_U64.pack(now + 1)))
+    return list(islice((key for key in keys if key not in but), limit))
 
 
 def next_due(txn: Transaction, after: int = -1) -> int | None:

@@ -176,6 +176,9 @@ class FakeBox:
             self.changes.revision, "0", 0, self.nameplate.claimed, False, signed_in, False, ADDRESS, tor
         )
 
+    def release(self) -> None:
+        self.changes.touch()
+
     def public_card(self) -> str:
         return "ISLAND:CARD"
 

@@ -8,14 +8,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import trio
+import trio.testing
 
 from appliance.errors import Refusal
 from appliance.protocol import onion
 from appliance.protocol.card import Route
 from appliance.protocol.messages import Deposit, DepositGroup
 from appliance.protocol.post import Destination, Dispatch, DropMailboxes
+from appliance.service import carrier as carrier_module
 from appliance.service.dispatch import HOURS_HERE
 from appliance.store import legs
+from appliance.store.engine import Transaction
 from appliance.store.schema import DISPATCH_ENVELOPES, DISPATCH_NEXT, DISPATCH_PROGRESS
 from tests.posts import (
     HANDLE,
@@ -317,6 +321,56 @@ async def test_a_relay_that_lies_about_its_hours_changes_little(
         (leg,) = (await state(a, ADA, message.id)).legs
         assert leg.state == "relay"
         assert (leg.until or 0) <= clock.hour + 721
+
+
+async def test_this_box_may_be_the_relay_of_a_device_of_another(
+    tmp_path: Path, clock: Time, far: Far
+) -> None:
+    async with posts(tmp_path, clock, far, "a", "b") as (a, b):
+        await b.use(a)
+        await routes_of(b, BOB)
+        await b.post.mailboxes.settle()
+        routes = await routes_of(b, BOB)
+        assert [route.onion for route in routes] == [b.onion, a.onion]
+        far.off.add(onion.address(b.onion))
+        message = dispatch(routes, envelopes=[envelope()])
+        assert (await a.post.dispatch.send(ADA, message)).legs[0].state == "waiting"
+        await carry(a)
+        (leg,) = (await state(a, ADA, message.id)).legs
+        assert (leg.state, leg.relays) == ("relay", 1)
+        assert (leg.until or 0) >= clock.hour + 100
+        await b.post.collection.collect()
+        assert await bodies(b, BOB) == message.envelopes
+
+
+async def test_boxes_that_are_off_do_not_hold_up_those_that_are_on(
+    tmp_path: Path, clock: Time, far: Far, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(carrier_module, "LEGS_AT_ONCE", 4)
+    monkeypatch.setattr(carrier_module, "AT_ONCE", 3)
+    monkeypatch.setattr(carrier_module, "RETRIES_AT_ONCE", 2)
+    async with posts(tmp_path, clock, far, "a", "b") as (a, b):
+        far.hang = True
+        for n in range(5):
+            away = [Route(bytes([n]) * 32, bytes(20), bytes(32))]
+            for _ in range(2):
+                await a.post.dispatch.send(ADA, dispatch(away, envelopes=[envelope()]))
+
+        def tried(txn: Transaction) -> None:
+            for leg in legs.list_all(txn):
+                legs.put(txn, leg, legs.progress_of(txn, leg)._replace(tries=3))
+
+        await a.house.store.write(tried)
+        message = dispatch(await routes_of(b, BOB), envelopes=[envelope()])
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(a.post.carrier.run)
+            await trio.testing.wait_all_tasks_blocked(0.05)
+            assert len(far.purposes) == 2
+            await a.post.dispatch.send(ADA, message)
+            with trio.fail_after(5):
+                while (await state(a, ADA, message.id)).legs[0].state != "box":
+                    await trio.sleep(0.01)
+            nursery.cancel_scope.cancel()
 
 
 async def test_only_members_with_a_device_dispatch(house: PostHouse) -> None:

@@ -153,12 +153,17 @@ async def test_tickets_open_once_and_not_for_long(house: PostHouse, clock: Time)
 async def test_tickets_are_bounded(house: PostHouse, clock: Time, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_TICKETS", 2)
     events = house.post.events
-    for _ in range(2):
-        events.ticket(BOB)
+    for who in (BOB, ADA):
+        events.ticket(who)
     with refused("busy"):
         events.ticket(BOB)
     clock.now += module.TICKET_SECONDS
-    events.ticket(BOB)
+    # One sign-in cannot take them all: its oldest go.
+    monkeypatch.setattr(module, "SOCKETS", 1)
+    first, second = events.ticket(BOB).ticket, events.ticket(BOB).ticket
+    with refused("session_ended"):
+        events.redeem(first)
+    assert events.redeem(second) == BOB
 
 
 async def test_a_sign_in_that_ends_is_told_and_its_tickets_are_void(house: PostHouse) -> None:
@@ -193,6 +198,16 @@ async def test_the_long_poll_waits_for_news_and_gives_up(house: PostHouse, mock_
         nursery.start_soon(poll)
         await trio.testing.wait_all_tasks_blocked()
         house.post.on_vault_changed(BOB.account, 5)
+    async with trio.open_nursery() as nursery:
+
+        async def released() -> None:
+            before = trio.current_time()
+            assert (await house.post.events.wait(BOB, first.stream, last + 1)).events == []
+            assert trio.current_time() == before
+
+        nursery.start_soon(released)
+        await trio.testing.wait_all_tasks_blocked(0.001)
+        house.post.events.release()
     other = await house.post.events.wait(BOB, b"another!", 40)
     assert [event.kind for event in other.events] == ["reset"]
     assert other.stream == first.stream
