@@ -11,13 +11,11 @@ import trio
 
 from appliance.errors import Refusal
 from appliance.protocol.account import TotpBegin, TotpConfirm
-from appliance.protocol.codec import from_text, to_text
 from appliance.service import sign_in as module
 from appliance.service import totp
 from appliance.service.credentials import Credentials
 from appliance.service.guesses import FREE, Place
-from appliance.service.sign_in import GRACE_SECONDS, REFRESH_SECONDS, Issued
-from appliance.service.tokens import ACCESS_SECONDS
+from appliance.service.sign_in import Issued
 from appliance.store.accounts import Account
 from tests.households import HOME, KDF, Home, Person, home
 from tests.services import Time, refused
@@ -249,131 +247,6 @@ async def test_guesses_at_backup_codes_are_slowed_but_keep_nobody_else_out(tmp_p
         await h.people.sign_in.by_code(ann.by_code(ann.codes[0]), elsewhere)
 
 
-# Tokens
-
-
-async def test_a_refresh_token_is_replaced_at_each_use(tmp_path: Path) -> None:
-    async with home(tmp_path) as h:
-        _, issued = await h.claim()
-        seen = {issued.refresh}
-        for _ in range(5):
-            h.clock.now += ACCESS_SECONDS
-            assert not h.live(issued)
-            after = await h.people.sign_in.refresh(issued.refresh)
-            assert after.session == issued.session and h.live(after)
-            issued = after
-            seen.add(issued.refresh)
-        assert len(seen) == 6
-
-
-async def test_a_stolen_token_ends_the_sign_in_of_thief_and_owner(tmp_path: Path) -> None:
-    async with home(tmp_path) as h:
-        ann, first = await h.claim()
-        other = await h.people.sign_in.sign_in(ann.sign_in(), HOME)
-        second = await h.people.sign_in.refresh(first.refresh)
-        assert h.live(second), "its owner uses the new one"
-        with refused("session_ended"):
-            await h.people.sign_in.refresh(first.refresh)
-        assert not h.live(second) and h.live(other)
-        assert h.ended == [first.session.session]
-        with refused("session_ended"):
-            await h.people.sign_in.refresh(second.refresh)
-
-
-async def test_an_older_token_ends_the_sign_in_even_if_the_newest_was_never_used(tmp_path: Path) -> None:
-    async with home(tmp_path) as h:
-        _, first = await h.claim()
-        second = await h.people.sign_in.refresh(first.refresh)
-        third = await h.people.sign_in.refresh(second.refresh)
-        with refused("session_ended"):
-            await h.people.sign_in.refresh(first.refresh)
-        with refused("session_ended"):
-            await h.people.sign_in.refresh(third.refresh)
-
-
-@pytest.mark.parametrize(("seconds", "good"), [(0, True), (GRACE_SECONDS, True), (GRACE_SECONDS + 1, False)])
-async def test_a_lost_answer_does_not_sign_out(tmp_path: Path, seconds: int, good: bool) -> None:
-    async with home(tmp_path) as h:
-        _, first = await h.claim()
-        lost = await h.people.sign_in.refresh(first.refresh)
-        h.clock.now += seconds
-        if not good:
-            with refused("session_ended"):
-                await h.people.sign_in.refresh(first.refresh)
-            return
-        again = await h.people.sign_in.refresh(first.refresh)
-        assert again.refresh == lost.refresh, "whichever answer comes last, the token is good"
-        await h.people.sign_in.refresh(again.refresh)
-
-
-async def test_a_lost_answer_does_not_sign_out_after_the_power_was_cut(tmp_path: Path) -> None:
-    clock = Time()
-    async with home(tmp_path, clock) as h:
-        _, first = await h.claim()
-        lost = await h.people.sign_in.refresh(first.refresh)
-    async with home(tmp_path, clock) as h:
-        assert (await h.people.sign_in.refresh(first.refresh)).refresh == lost.refresh
-
-
-async def test_tabs_that_refresh_at_once_all_stay_signed_in(tmp_path: Path) -> None:
-    async with home(tmp_path) as h:
-        _, first = await h.claim()
-        got: list[Issued] = []
-
-        async def tab() -> None:
-            got.append(await h.people.sign_in.refresh(first.refresh))
-
-        async with trio.open_nursery() as nursery:
-            for _ in range(3):
-                nursery.start_soon(tab)
-        assert len({issued.refresh for issued in got}) == 1 and all(h.live(issued) for issued in got)
-        await h.people.sign_in.refresh(got[0].refresh)
-
-
-async def test_a_sign_in_that_is_not_used_runs_out(tmp_path: Path) -> None:
-    async with home(tmp_path) as h:
-        _, first = await h.claim()
-        h.clock.now += REFRESH_SECONDS - 1
-        second = await h.people.sign_in.refresh(first.refresh)
-        assert len(h.people.sign_in.page(h.caller(second)).sessions) == 1
-        h.clock.now += REFRESH_SECONDS
-        with refused("session_ended"):
-            await h.people.sign_in.refresh(second.refresh)
-
-
-async def test_what_is_no_refresh_token_is_refused(tmp_path: Path) -> None:
-    async with home(tmp_path) as h:
-        _, issued = await h.claim()
-        unknown = to_text(os.urandom(32))
-        for token in (
-            "",
-            "x",
-            "ü",
-            "\udcff",
-            issued.refresh[:-4],
-            issued.refresh + "AAAA",
-            unknown,
-            issued.access,
-        ):
-            with refused("session_ended"):
-                await h.people.sign_in.refresh(token)
-        assert h.live(issued) and not h.ended
-        guessed = to_text(from_text(issued.refresh)[:16] + os.urandom(16))
-        with refused("session_ended"):
-            await h.people.sign_in.refresh(guessed)
-
-
-async def test_only_hashes_of_tokens_are_kept(tmp_path: Path) -> None:
-    clock = Time()
-    async with home(tmp_path, clock) as h:
-        _, issued = await h.claim()
-    data = (tmp_path / "data" / "store.mdb").read_bytes()
-    assert from_text(issued.refresh)[16:] not in data and issued.access.encode() not in data
-    async with home(tmp_path, clock) as h:
-        assert not h.live(issued), "access tokens do not outlive the box's stop"
-        assert h.live(await h.people.sign_in.refresh(issued.refresh))
-
-
 # Sign-ins of one account
 
 
@@ -410,6 +283,17 @@ async def test_a_device_is_bound_for_good_and_to_one_account(tmp_path: Path) -> 
         assert h.people.sign_in.page(h.caller(anns)).sessions[0].device == device
         with refused("wrong_state"):
             await h.people.sign_in.bind(h.caller(bobs), device)
+
+
+async def test_the_sign_ins_of_a_removed_device_end(tmp_path: Path) -> None:
+    async with home(tmp_path) as h:
+        ann, first = await h.claim()
+        issued = [first, *[await h.people.sign_in.sign_in(ann.sign_in(), HOME) for _ in range(3)]]
+        for one, device in zip(issued, (b"D" * 16, b"D" * 16, b"E" * 16, b"D" * 16), strict=True):
+            await h.people.sign_in.bind(h.caller(one), device)
+        await h.people.sign_in.end_device(ann.account, b"D" * 16, but=first.session.session)
+        assert [h.live(one) for one in issued] == [True, False, True, False]
+        assert set(h.ended) == {issued[1].session.session, issued[3].session.session}
 
 
 async def test_a_passphrase_that_changed_while_it_was_checked_is_wrong(
