@@ -38,7 +38,7 @@ export interface Initial extends Omit<Read<typeof INITIAL>, "certificate"> {
   readonly certificate: Certificate;
 }
 
-/** A first envelope of a session that has no answer yet, to the device with this X25519 key; Refusal wrong_size. */
+/** A first envelope of a session that has no answer yet, to the device with this X25519 key; Refusal wrong_size, bad_bundle. */
 export function sealInitial(
   session: Session,
   their: Uint8Array,
@@ -55,7 +55,8 @@ export function sealInitial(
   // The bit that every X25519 public key has at zero would tell first envelopes from others.
   ephemeral[31]! |= seed[31]! & 0x80;
   const head = concat(Uint8Array.of(VERSION), ephemeral);
-  const key = layerKey(agree(seed, their), ephemeral, their);
+  const secret = refusing("bad_bundle", () => agree(seed, their));
+  const key = layerKey(secret, ephemeral, their);
   const sealed = aead.sealWith(key, NONCE, head, pad(content, size - OVERHEAD));
   return { state, envelope: concat(head, sealed) };
 }

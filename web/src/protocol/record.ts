@@ -31,12 +31,12 @@ export function recordId(keys: VaultKeys, name: string): Uint8Array {
   return mac(keys.names, utf8(name)).slice(0, ID_SIZE);
 }
 
-/** The data of a record in the version it is to have (base + 1). Refusal too_large. */
+/** The data of a record in the version it is to have (base + 1), its value whatever CBOR takes. Refusal too_large. */
 export async function sealRecord(
   keys: VaultKeys,
   id: Uint8Array,
   version: number,
-  value: Value,
+  value: unknown,
   random: Random,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const content = encode(value);

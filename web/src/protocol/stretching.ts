@@ -15,7 +15,7 @@ const MAX_MEMORY_KIB = 1 << 20;
 const MAX_PASSES = 16;
 const WRAPPED_SIZE = 72;
 /** Milliseconds of work between two moments at which others get a turn. */
-const SLICE = 20;
+const SLICE = 50;
 
 /** `authentication` proves the passphrase to the box, `wrapping` opens the vault key and is never sent. */
 export interface Stretched {

@@ -51,3 +51,20 @@ describe.each(["account", "directory", "vault", "post"])("%s", (module) => {
     expect([...client.keys()].filter((name) => !box.has(name))).toEqual([]);
   });
 });
+
+test("routes and puzzles", () => {
+  const client = fields(readFileSync(join(WEB, "src/protocol/route.ts"), "utf8"), CLIENT, ofClient);
+  const box = ["card", "messages"].flatMap((module) => [
+    ...fields(readFileSync(join(WEB, `../appliance/protocol/${module}.py`), "utf8"), BOX, ofBox),
+  ]);
+  expect([...client.keys()]).toEqual(["Route", "WorkChallenge", "WorkSolution"]);
+  for (const [name, known] of client) expect(known).toEqual(new Map(box).get(name));
+});
+
+test("every code of the client's protocol is one of the box's", () => {
+  const errors = readFileSync(join(WEB, "../appliance/errors.py"), "utf8");
+  const refusal = readFileSync(join(WEB, "src/protocol/refusal.ts"), "utf8");
+  const codes = [...refusal.matchAll(/^ {2}\| "(\w+)"/gm)].map((match) => match[1]!);
+  expect(codes.length).toBeGreaterThan(10);
+  for (const code of codes) expect(errors).toContain(`"${code}": Row(`);
+});
