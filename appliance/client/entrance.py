@@ -28,15 +28,19 @@ class Unanswered(Exception):
 
 @dataclass(frozen=True)
 class Entrance:
-    """One way into a box: what to put in `Host`, and how to open a connection."""
+    """One way into a box: what to put in `Host`, and how to open a connection.
+
+    `word` names the entrance so that it can be found again: a folder, HOST:PORT or an onion address.
+    """
 
     host: str
     open: Opener
+    word: str = ""
 
 
 def control(data: Path) -> Entrance:
     """The owner's unix socket of the box that runs on the folder `data`."""
-    return Entrance("localhost", lambda: _open_control(data))
+    return Entrance("localhost", lambda: _open_control(data), str(data.absolute()))
 
 
 def loopback(listen: str) -> Entrance:
@@ -46,12 +50,12 @@ def loopback(listen: str) -> Entrance:
     async def connect() -> trio.abc.Stream:
         return await trio.open_tcp_stream(host.strip("[]"), int(port))
 
-    return Entrance(listen, connect)
+    return Entrance(listen, connect, listen)
 
 
 def onion(dial: Dial, address: str, isolation: str = "client") -> Entrance:
     """The public entrance of the box with this onion address."""
-    return Entrance(address, lambda: dial(address, ONION_PORT, isolation))
+    return Entrance(address, lambda: dial(address, ONION_PORT, isolation), address)
 
 
 async def _open_control(data: Path) -> trio.abc.Stream:

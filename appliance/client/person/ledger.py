@@ -42,6 +42,10 @@ class Batch:
         self.edits: dict[str, tuple[list[Step], bool]] = {}
         self.events: dict[str, list[dict[str, Any]]] = {}
         self.head: list[Callable[[records.Head], records.Head]] = []
+        self.after: list[Callable[[], None]] = []
+        """To be done once it counts."""
+        self.shown: set[str] = set()
+        """Conversations whose events are taken in by `after`."""
         self.touch = False
         self.left = False
 
@@ -85,9 +89,10 @@ class Batch:
 class Ledger:
     """Runs steps one after the other. Owner: the person's nursery; any task may call `run`."""
 
-    def __init__(self, vault: Vault, device: bytes, now: Callable[[], float]) -> None:
+    def __init__(self, vault: Vault, device: bytes, instance: bytes, now: Callable[[], float]) -> None:
         self.vault = vault
         self.device = device
+        self._instance = instance
         self._now = now
         self._turn = trio.Lock()
         self._checked: set[bytes] = set()
@@ -126,6 +131,8 @@ class Ledger:
             except BaseException:
                 self._later = waiting + self._later
                 raise
+            for after in batch.after:
+                after()
             return result
 
     def later(self, change: Callable[[Batch], None]) -> None:
@@ -184,7 +191,14 @@ class Ledger:
         for conversation, events in batch.events.items():
             await self._place(batch, conversation, events)
         write = secrets.token_bytes(8)
-        batch.set(records.head(self.device), self._next_head(batch, write))
+        head = self._next_head(batch, write)
+
+        def sit(now: Any) -> Any:
+            if now is None or now["instance"] != self._instance:
+                raise Displaced
+            return head
+
+        batch.edits[records.head(self.device)] = ([sit], True)
         edits = [Edit(name, _together(steps), owned) for name, (steps, owned) in batch.edits.items()]
         self._unsure = set(batch.edits)
         failures = 0

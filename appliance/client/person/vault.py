@@ -77,6 +77,14 @@ class Vault:
         """A value that was read before, without asking."""
         return self._known.get(name, Known(0, None)).value
 
+    def known(self, name: str, kind: type[T]) -> T:
+        """A record that was read before and is there."""
+        return codec.convert(self.peek(name), kind)
+
+    async def create(self, name: str, value: msgspec.Struct) -> None:
+        """Write a record unless it is there."""
+        await self.commit([Edit(name, lambda now: value if now is None else now)])
+
     def version(self, name: str) -> int:
         """The version of a record that was read before; 0 when it never was there."""
         return self._known.get(name, Known(0, None)).version

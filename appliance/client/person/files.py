@@ -1,0 +1,207 @@
+"""Attachments: cut, sealed, sent after their message; kept when they arrive; checked when they are read."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import trio
+
+from appliance.client.person import records
+from appliance.client.person.ledger import Batch
+from appliance.errors import Refusal
+from appliance.protocol import attachment, codec, content
+from appliance.protocol.attachment import PIECE, Plan
+from appliance.protocol.content import VERSION, Attachment
+from appliance.protocol.envelope import envelope_id
+from appliance.protocol.names import clean_file_name
+from appliance.protocol.post import Destination, Dispatch
+
+if TYPE_CHECKING:
+    from appliance.client.person.core import Core
+
+AT_ONCE: Final = 32
+"""Chunks in one request: half a megabyte."""
+LOOKS: Final = 20
+LOOK_SECONDS: Final = 1.0
+ARRIVING_SECONDS: Final = 900
+"""So long after it was sent an attachment may still be on its way."""
+WANTED_SECONDS: Final = 14 * 24 * 3600
+KEPT_AT_ONCE: Final = 256
+
+
+class Files:
+    """Attachments of this device."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._wanted: dict[bytes, bytes] = {}
+        self._contents: dict[bytes, Attachment] = {}
+        self._indexed: set[bytes] = set()
+
+    async def load(self) -> None:
+        """Read which attachments were still arriving."""
+        record = await self._core.vault.get(records.wants(self._core.seat.device), records.Wants)
+        for said in record.contents if record else []:
+            self._expect(_typed(said))
+
+    def wants(self, id: bytes) -> bool:
+        """Whether this envelope is a chunk we wait for."""
+        return id in self._wanted
+
+    def want(self, batch: Batch, said: dict[str, Any]) -> None:
+        """An attachment was announced: keep its chunks when they come."""
+        now = self._core.now()
+
+        def change(wants: records.Wants | None) -> records.Wants:
+            there = wants.contents if wants else []
+            recent = [one for one in there if now - one["sent"] < WANTED_SECONDS and one["id"] != said["id"]]
+            return records.Wants(1, [*recent, said])
+
+        batch.change(records.wants(self._core.seat.device), records.Wants, change)
+        self._expect(_typed(said))
+        # What came before its message was held back.
+        batch.after.append(self._core.inbound.look)
+
+    def _expect(self, said: Attachment) -> None:
+        self._contents[said.id] = said
+        self._wanted.update(dict.fromkeys(said.chunks, said.id))
+
+    def kept(self, ids: Iterable[bytes]) -> None:
+        """These envelopes are kept now."""
+        touched = {self._wanted.pop(id) for id in ids if id in self._wanted}
+        for message in touched - set(self._wanted.values()):
+            self._core.soon(self._complete, message)
+
+    async def _complete(self, message: bytes) -> None:
+        said = self._contents.get(message)
+        if said is None:
+            return
+        plan = attachment.plan(said.size)
+        if plan.indexes and message not in self._indexed:
+            # The index is here: now the chunks themselves are known.
+            self._indexed.add(message)
+            self._wanted.update(dict.fromkeys(await self._ids(said, plan), message))
+            self._core.inbound.look()
+            return
+        del self._contents[message]
+
+        def change(wants: records.Wants | None) -> records.Wants | None:
+            if wants is None:
+                return None
+            return records.Wants(1, [one for one in wants.contents if one["id"] != message])
+
+        name = records.wants(self._core.seat.device)
+        self._core.ledger.later(lambda batch: batch.change(name, records.Wants, change))
+
+    async def send(
+        self, conversation: str, data: bytes, name: str, media: str, text: str | None, timer: int | None
+    ) -> Attachment:
+        """Send a file: its message first, then its chunks to every device and to our own box."""
+        said, envelopes = await trio.to_thread.run_sync(
+            _seal, data, name, media, text, timer, self._core.now()
+        )
+        await self._core.outbound.send(conversation, said)
+        to = await self._core.ledger.run(lambda batch: self._destinations(batch, conversation))
+        for at in range(0, len(envelopes), AT_ONCE):
+            some = envelopes[at : at + AT_ONCE]
+            legs = [Destination(one.handle, one.routes, list(range(len(some)))) for one in to]
+            if legs:
+                await self._core.dispatcher.send_now(Dispatch(secrets.token_bytes(16), some, legs))
+            await self._core.steady(partial(self._core.member.keep, some))
+        return said
+
+    async def _destinations(self, batch: Batch, conversation: str) -> list[Destination]:
+        to = []
+        for peer in self._core.ledger.peers(batch):
+            record = await self._core.ledger.session(batch, peer)
+            if record is not None and record.conversation == conversation and record.routes:
+                to.append(Destination(record.handle, record.routes, [0]))
+        return to
+
+    async def fetch(self, said: dict[str, Any]) -> bytes:
+        """The whole content, checked; Refusal not_found while it has not arrived, not_opened."""
+        value = _typed(said)
+        plan = attachment.plan(value.size)
+        ids = (await self._ids(value, plan))[: plan.pieces]
+        pieces: list[bytes] = []
+        for at in range(0, len(ids), AT_ONCE):
+            envelopes = await self._read(ids[at : at + AT_ONCE], value)
+            pieces += [
+                attachment.open_chunk(value.key, plan, at + number, envelope)
+                for number, envelope in enumerate(envelopes)
+            ]
+        whole = b"".join(pieces)
+        if attachment.digest(whole) != value.digest:
+            raise Refusal("not_opened")
+        return whole
+
+    async def _ids(self, said: Attachment, plan: Plan) -> list[bytes]:
+        if not plan.indexes:
+            return list(said.chunks)
+        envelopes = await self._read(list(said.chunks), said)
+        pieces = [
+            attachment.open_chunk(said.key, plan, plan.count + number, envelope)
+            for number, envelope in enumerate(envelopes)
+        ]
+        return attachment.read_index(plan, pieces)
+
+    async def _read(self, ids: list[bytes], said: Attachment) -> list[bytes]:
+        """Kept envelopes; waits for a while when they may still be on their way. Refusal not_found."""
+        for look in range(LOOKS):
+            found = [one for one in await self._core.member.read_kept(ids) if one is not None]
+            if len(found) == len(ids):
+                return found
+            if self._core.now() - said.sent >= ARRIVING_SECONDS or look + 1 == LOOKS:
+                break
+            await trio.sleep(LOOK_SECONDS)
+        raise Refusal("not_found")
+
+    async def drop(self, said: dict[str, Any]) -> None:
+        """The attachment was deleted: its chunks go from our box."""
+        value = _typed(said)
+        plan = attachment.plan(value.size)
+        listed = await self._ids(value, plan) if plan.indexes else []
+        ids = [*value.chunks, *listed]
+        for at in range(0, len(ids), KEPT_AT_ONCE):
+            await self._core.member.drop_kept(ids[at : at + KEPT_AT_ONCE])
+
+
+def _typed(said: dict[str, Any]) -> Attachment:
+    value = content.read(codec.encode(said))
+    if not isinstance(value, Attachment):
+        raise Refusal("bad_message")
+    return value
+
+
+def _seal(
+    data: bytes, name: str, media: str, text: str | None, timer: int | None, now: int
+) -> tuple[Attachment, list[bytes]]:
+    """The message of a file, and its envelopes: index chunks first."""
+    plan, key = attachment.plan(len(data)), secrets.token_bytes(32)
+    chunks = [
+        attachment.seal_chunk(key, plan, number, data[number * PIECE : (number + 1) * PIECE])
+        for number in range(plan.count)
+    ]
+    ids = [bytes(envelope_id(chunk)) for chunk in chunks]
+    index = [
+        attachment.seal_chunk(key, plan, plan.count + number, piece)
+        for number, piece in enumerate(attachment.index_pieces(plan, ids))
+    ]
+    said = Attachment(
+        v=VERSION,
+        id=secrets.token_bytes(16),
+        sent=now,
+        name=clean_file_name(name),
+        media=media,
+        size=len(data),
+        digest=hashlib.blake2b(data, digest_size=32).digest(),
+        key=key,
+        chunks=[bytes(envelope_id(one)) for one in index] or ids,
+        text=text,
+        timer=timer,
+    )
+    return said, [*index, *chunks]

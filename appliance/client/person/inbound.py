@@ -1,0 +1,289 @@
+"""Messages on their way in.
+
+What waits in the queue is opened, what follows from it goes into the vault in one change, and only then is it
+settled at the box: a cut in between brings it again, and the head's `done` mark tells that it was processed.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import trio
+
+from appliance.client.entrance import Unanswered
+from appliance.client.person import records
+from appliance.client.person.chats import plain
+from appliance.client.person.ledger import Batch
+from appliance.errors import Refusal
+from appliance.protocol import certificate, content, first, onion, peer, replays
+from appliance.protocol.envelope import envelope_id
+from appliance.protocol.post import Dispatch, Queued
+
+if TYPE_CHECKING:
+    from appliance.client.person.core import Core
+
+LIMIT: Final = 64
+CHUNK_SIZE: Final = 16_320
+HOLD_HOURS: Final = 48
+"""So long a large envelope of unknown meaning may wait for the message that explains it."""
+
+
+@dataclass
+class Effects:
+    """What one step of reading adds up to."""
+
+    done: list[int] = field(default_factory=list)
+    keep: list[int] = field(default_factory=list)
+    held: list[int] = field(default_factory=list)
+    kept: list[bytes] = field(default_factory=list)
+    receipts: dict[str, list[bytes]] = field(default_factory=dict)
+    lost: list[tuple[str, bytes]] = field(default_factory=list)
+    dispatches: list[Dispatch] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What an envelope said, and the session it came in."""
+
+    record: records.Session
+    payload: bytes
+
+
+class OutOfStep(Exception):
+    """An envelope that is of a known device and cannot be read."""
+
+    def __init__(self, record: records.Session) -> None:
+        self.record = record
+        super().__init__()
+
+
+class Inbound:
+    """What arrives. Owner: the task that runs `run`."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._inline: list[Queued] = []
+        self._look = False
+        self._wake = trio.Event()
+        self._rest = trio.Event()
+
+    def look(self) -> None:
+        """Look into the queue soon."""
+        self._look = True
+        self._stir()
+
+    def offer(self, queued: Sequence[Queued]) -> None:
+        """What an event carried itself; nothing: look into the queue."""
+        self._inline += queued
+        self._look = self._look or not queued
+        self._stir()
+
+    def _stir(self) -> None:
+        self._wake.set()
+        if self._rest.is_set():
+            self._rest = trio.Event()
+
+    async def idle(self) -> None:
+        """Wait until everything known of is read."""
+        await self._rest.wait()
+
+    async def run(self) -> None:
+        """Read whatever comes."""
+        failures = 0
+        while True:
+            if not (self._look or self._inline):
+                self._rest.set()
+                self._wake = trio.Event()
+                await self._wake.wait()
+                continue
+            look, self._look = self._look, False
+            inline, self._inline = self._inline, []
+            try:
+                await (self._read_all() if look else self.process(inline))
+                failures = 0
+            except (Unanswered, Refusal):
+                # Whatever it was, the queue still has it.
+                self._look = True
+                await self._core.pause(failures)
+                failures += 1
+
+    async def _read_all(self) -> None:
+        after, more = 0, True
+        while more:
+            queue = await self._core.member.queue(after, LIMIT)
+            if queue.envelopes:
+                await self.process(queue.envelopes)
+                after = queue.envelopes[-1].number
+            more = queue.more and bool(queue.envelopes)
+
+    async def process(self, items: Sequence[Queued]) -> None:
+        """Read these, save, settle."""
+
+        async def step(batch: Batch) -> Effects:
+            effects, head = Effects(), self._core.ledger.head
+            for item in items:
+                await self._one(batch, item, effects, head)
+            top = max([head.done, *(item.number for item in items)])
+            settled = {*effects.done, *effects.keep}
+            held = [one for one in dict.fromkeys([*head.held, *effects.held]) if one not in settled]
+            if (top, held) != (head.done, head.held):
+                batch.head.append(lambda now: msgspec.structs.replace(now, done=top, held=held))
+            await self._core.receipts.seal(batch, effects)
+            return effects
+
+        effects = await self._core.ledger.run(step)
+        for dispatch in effects.dispatches:
+            self._core.dispatcher.send(dispatch)
+        if effects.done or effects.keep:
+            await self._settle(effects)
+        for conversation, device in effects.lost:
+            self._core.soon(self._core.resync.begin, conversation, device)
+
+    async def _settle(self, effects: Effects) -> None:
+        try:
+            await self._core.member.settle(effects.done, effects.keep)
+        except Refusal as refusal:
+            if refusal.code != "kept_full":
+                raise
+            await self._core.member.settle([*effects.done, *effects.keep], [])
+        else:
+            self._core.files.kept(effects.kept)
+
+    async def _one(self, batch: Batch, item: Queued, effects: Effects, head: records.Head) -> None:
+        id = envelope_id(item.envelope)
+        if self._core.files.wants(id):
+            effects.keep.append(item.number)
+            effects.kept.append(id)
+            return
+        if item.number <= head.done and item.number not in head.held:
+            effects.done.append(item.number)
+            return
+        try:
+            opened = await self._open(batch, item)
+        except OutOfStep as error:
+            self._lost(batch, error.record, effects)
+            effects.done.append(item.number)
+            return
+        except Refusal:
+            # Of somebody, and unreadable for good.
+            effects.done.append(item.number)
+            return
+        if opened is None:
+            chunk = len(item.envelope) == CHUNK_SIZE and item.hour + HOLD_HOURS > self._core.hour()
+            (effects.held if chunk else effects.done).append(item.number)
+            return
+        effects.done.append(item.number)
+        said = _content_of(opened.payload, self._core.now())
+        if said is not None:
+            await self._core.reading.take(batch, opened.record, said, effects)
+
+    def _lost(self, batch: Batch, record: records.Session, effects: Effects) -> None:
+        lost = (record.conversation, record.peer.device)
+        if lost in effects.lost:
+            return
+        effects.lost.append(lost)
+        event = {"k": "l", "at": self._core.now(), "id": secrets.token_bytes(16), "dev": lost[1]}
+        batch.log(record.conversation, event)
+        self._core.chats.show(batch, record.conversation)
+
+    async def _open(self, batch: Batch, item: Queued) -> Opened | None:
+        """By the session of the mailbox, as a first envelope, by any other session."""
+        core = self._core
+        marks = core.ledger.head.sessions
+        own = next((mark for mark in marks if mark.handle == item.handle), None)
+        record = await core.ledger.session(batch, own.peer) if own else None
+        if record is not None and core.chats.state(record.conversation) == "blocked":
+            return None
+        opened = self._open_with(batch, record, item) if record else None
+        if opened is not None:
+            return opened
+        initial = first.open_envelope(core.own(), item.envelope, item.hour)
+        if initial is not None:
+            return await self._accept(batch, initial, item.hour)
+        # Who writes to the request mailbox was not told another one yet: it may be anybody's session.
+        for device in [] if own else core.ledger.peers(batch):
+            other = await core.ledger.session(batch, device)
+            opened = self._open_with(batch, other, item) if other else None
+            if opened is not None:
+                return opened
+        if record is not None and len(item.envelope) != CHUNK_SIZE:
+            raise OutOfStep(record)
+        return None
+
+    def _open_with(self, batch: Batch, record: records.Session, item: Queued) -> Opened | None:
+        try:
+            opened = peer.open_envelope(
+                record.peer, item.envelope, self._core.hour(), secrets.token_bytes(32)
+            )
+        except Refusal as refusal:
+            if refusal.code == "out_of_step":
+                raise OutOfStep(record) from refusal
+            raise
+        if opened is None:
+            return None
+        after = msgspec.structs.replace(record, peer=opened.peer)
+        batch.set(records.session(self._core.seat.device, record.peer.device), after)
+        return Opened(after, opened.payload)
+
+    async def _accept(self, batch: Batch, initial: first.Opened, hour: int) -> Opened | None:
+        core, sender = self._core, initial.certificate
+        device = core.seat.device
+        known = await core.ledger.session(batch, sender.device)
+        conversation = self._core.reading.sender(sender)
+        if conversation is None:
+            return None
+        prekeys = await batch.get(records.prekeys(device), records.Prekeys)
+        keys = await batch.get(records.keys(device), records.Keys)
+        if prekeys is None or keys is None:
+            raise Refusal("damaged_store")
+        secret = {one.id: one for one in prekeys.secrets}
+        before = known.peer if known and known.peer.identity == sender.identity else None
+        try:
+            accepted = peer.accept(
+                core.own(), initial, keys.lasting, secret, before, core.hour(), secrets.token_bytes(32)
+            )
+        except Refusal as refusal:
+            # The prekey is gone: only a new session from here can help, and only somebody known gets one.
+            if refusal.code == "out_of_step" and known is not None:
+                raise OutOfStep(known) from refusal
+            raise
+        if accepted.mark is not None:
+            marks = [replays.Mark(one.mark, one.hour) for one in keys.replays]
+            after = replays.remember(marks, accepted.mark, hour)
+            stored = [records.ReplayMark(one.mark, one.hour) for one in after]
+            batch.set(records.keys(device), msgspec.structs.replace(keys, replays=stored))
+        if accepted.one_time_id:
+            left = [one for one in prekeys.secrets if one.id != accepted.one_time_id]
+            batch.set(records.prekeys(device), msgspec.structs.replace(prekeys, secrets=left))
+        # Nobody gets a place in the list before their message was read to its end.
+        core.reading.enter(batch, conversation, sender)
+        record = records.Session(
+            1,
+            accepted.peer,
+            conversation,
+            known.handle if known else secrets.token_bytes(8),
+            known.routes if known else [],
+            known.told if known else b"",
+            known.resynced if known else 0,
+        )
+        batch.set(records.session(device, sender.device), record)
+        return Opened(record, accepted.payload)
+
+
+def host_of(sender: certificate.Certificate) -> str:
+    """The onion address in a certificate."""
+    return onion.address(sender.onion)
+
+
+def _content_of(payload: bytes, now: int) -> dict[str, Any] | None:
+    """The content in a payload as the log has it, of a newer version its time only; None: unreadable."""
+    try:
+        return plain(content.read(payload))
+    except Refusal as refusal:
+        if refusal.code != "unknown_version":
+            return None
+        return {"v": 0, "id": secrets.token_bytes(16), "kind": "newer", "sent": now}

@@ -1,0 +1,139 @@
+"""Looking people up: entries whose proofs are checked, the heads of their boxes' logs, and prekeys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from appliance.client.person import records
+from appliance.client.person.ledger import Batch
+from appliance.errors import Refusal
+from appliance.protocol import address as addresses
+from appliance.protocol import codec, onion, prekeys
+from appliance.protocol.address import Address
+from appliance.protocol.directory import Bundle, Device, Entry, OneTimePrekey
+from appliance.protocol.transparency import Head, check_found
+
+if TYPE_CHECKING:
+    from appliance.client.person.core import Core
+
+FRESH_SECONDS: Final = 6 * 3600
+"""After so long an entry is looked at again."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A checked look-up."""
+
+    signed: bytes
+    entry: Entry
+
+
+class People:
+    """Everybody the account has to do with."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._bundles: dict[bytes, Bundle] = {}
+        self._heads: dict[str, Head] = {}
+
+    async def find(self, who: Address) -> Found:
+        """Look an address up at its box; Refusal no_account, unreachable, bad_entry, old_entry, bad_log."""
+        host = onion.address(who.box)
+        older = await self._head(host)
+        answer = await self._core.member.look_up(addresses.write(who), older.size if older else 0)
+        entry, bundles, head = check_found(answer, who.name, who.box, None, older)
+        if older is None or head.size > older.size:
+            self._keep(host, head)
+        for bundle in bundles:
+            self._bundles[bundle.device] = bundle
+        return Found(answer.entry, entry)
+
+    def bundle(self, device: bytes) -> Bundle | None:
+        """The bundle of a device as last looked up."""
+        return self._bundles.get(device)
+
+    async def take(self, address: str, devices: list[Device]) -> dict[bytes, OneTimePrekey]:
+        """A one-time prekey of each device, where there is one that it signed."""
+        taken = await self._core.member.take_prekeys(address, [device.device for device in devices])
+        found: dict[bytes, OneTimePrekey] = {}
+        for device in devices:
+            for one in taken.prekeys:
+                if one.device == device.device and one.prekey and _is_good(one.prekey, device):
+                    found[device.device] = one.prekey
+        return found
+
+    def is_fresh(self, person: records.Person) -> bool:
+        """Whether the entry was looked at not long ago."""
+        return bool(person.entry) and self._core.now() - person.checked < FRESH_SECONDS
+
+    async def refresh(self, conversation: str) -> Entry:
+        """Look a correspondent up again; notices another identity, refuses an older entry of the same."""
+        chat = self._core.chats.get(conversation)
+        if chat is None:
+            raise Refusal("no_contact")
+        person = chat.person
+        found = await self.find(Address(person.name, onion.public_key(person.onion)))
+        identity, before = found.entry.identity, entry_of(person)
+        same = identity == person.identity
+        if same and before is not None and found.entry.revision < before.revision:
+            raise Refusal("old_entry")
+        news = not same and (person.change is None or person.change.identity != identity)
+        checked, hour = self._core.now(), self._core.hour()
+
+        def change(now: records.Person | None) -> records.Person | None:
+            if now is None:
+                return None
+            if same:
+                return msgspec.structs.replace(now, entry=found.signed, checked=checked, change=None)
+            return msgspec.structs.replace(now, change=records.KeyChange(identity, hour))
+
+        async def step(batch: Batch) -> None:
+            batch.change(records.person(conversation), records.Person, change)
+            if news:
+                self._core.chats.notice(batch, conversation, "key_changed")
+
+        await self._core.ledger.run(step)
+        return found.entry
+
+    async def know(self, conversation: str, device: bytes) -> None:
+        """Look again at the entry of somebody who writes from a device that it does not name."""
+        chat = self._core.chats.get(conversation)
+        entry = entry_of(chat.person) if chat else None
+        if entry is not None and all(one.device != device for one in entry.devices):
+            await self.refresh(conversation)
+
+    async def _head(self, host: str) -> Head | None:
+        logs = await self._core.vault.get(records.LOGS, records.Logs)
+        stored = codec.convert(logs.heads[host], Head) if logs and host in logs.heads else None
+        mine = self._heads.get(host)
+        return mine if mine and (stored is None or mine.size > stored.size) else stored
+
+    def _keep(self, host: str, head: Head) -> None:
+        self._heads[host] = head
+
+        def change(logs: records.Logs | None) -> records.Logs:
+            heads = logs.heads if logs else {}
+            if logs and host in heads and heads[host]["size"] >= head.size:
+                return logs
+            return records.Logs(1, {**heads, host: msgspec.to_builtins(head, builtin_types=(bytes,))})
+
+        self._core.ledger.later(lambda batch: batch.change(records.LOGS, records.Logs, change))
+
+
+def entry_of(person: records.Person) -> Entry | None:
+    """The entry as it is remembered."""
+    try:
+        return prekeys.read_entry(person.entry) if person.entry else None
+    except Refusal:
+        return None
+
+
+def _is_good(prekey: OneTimePrekey, device: Device) -> bool:
+    try:
+        prekeys.check_one_time(prekey, device)
+    except Refusal:
+        return False
+    return True

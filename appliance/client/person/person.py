@@ -1,0 +1,469 @@
+"""A person's account from Python: write, hear, answer. See BOT.md for a bot of ten lines.
+
+async with Person.open(profile) as me:
+    async for message in me.messages():
+        await message.reply(message.text.upper())
+"""
+
+from __future__ import annotations
+
+import mimetypes
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final, Self
+
+import msgspec
+import trio
+
+from appliance.client.entrance import Entrance
+from appliance.client.http import Http
+from appliance.client.person import entering, records
+from appliance.client.person import profile as profiles
+from appliance.client.person.chats import Chat
+from appliance.client.person.core import Core, Options
+from appliance.client.person.dispatcher import stage
+from appliance.client.person.entering import Entered
+from appliance.client.person.ledger import Batch
+from appliance.client.person.member import Member
+from appliance.client.person.message import Contact, File, Message, State
+from appliance.client.person.profile import Profile
+from appliance.client.person.seat import Remembered
+from appliance.client.person.timeline import MINE, THEIRS, Entry
+from appliance.errors import Refusal, cause
+from appliance.protocol import safety
+from appliance.protocol.content import VERSION, Content, Delete, Edit, Reaction, Text, Timer
+
+USUAL: Final = Options()
+DAY: Final = 24 * 3600
+
+
+class Person:
+    """An account that is signed in and followed; any task may use it. See the ways in below."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    # Ways in
+
+    @classmethod
+    @asynccontextmanager
+    async def register(
+        cls,
+        entrance: Entrance,
+        name: str,
+        passphrase: str,
+        *,
+        invite: str = "",
+        profile: Path | None = None,
+        options: Options = USUAL,
+    ) -> AsyncIterator[Person]:
+        """Make an account and open it; with `profile` it can be opened again without the passphrase."""
+        async with Http(entrance) as http:
+            entered = await entering.register(Member(http), name, passphrase, options.label, invite)
+            async with _opened(http, entered, profile, options) as person:
+                yield person
+
+    @classmethod
+    @asynccontextmanager
+    async def sign_in(
+        cls,
+        entrance: Entrance,
+        name: str,
+        passphrase: str,
+        *,
+        totp: str | None = None,
+        profile: Path | None = None,
+        options: Options = USUAL,
+    ) -> AsyncIterator[Person]:
+        """Sign in by passphrase and open the account."""
+        async with Http(entrance) as http:
+            entered = await entering.sign_in(Member(http), name, passphrase, options.label, totp)
+            async with _opened(http, entered, profile, options) as person:
+                yield person
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, profile: Path, entrance: Entrance | None = None, *, options: Options = USUAL
+    ) -> AsyncIterator[Person]:
+        """Open the account of a profile file; Refusal sign_in, in_use, damaged_store.
+
+        `entrance` is needed where the box is reached through Tor.
+        """
+        with profiles.locked(profile):
+            kept = profiles.load(profile)
+            async with Http(entrance or profiles.entrance(kept)) as http:
+                http.cookies.update(kept.cookies)
+                session = await Member(http).session()
+                entered = Entered(session, kept.vault_key)
+                async with _followed(
+                    http, entered, kept.seat, _saver(profile, kept, http), options
+                ) as person:
+                    yield person
+
+    # Who I am
+
+    @property
+    def address(self) -> str:
+        """My address, name@….onion."""
+        return f"{self._core.session.name}@{self._core.session.onion}"
+
+    @property
+    def device(self) -> str:
+        """This device, in hex."""
+        return self._core.seat.device.hex()
+
+    @property
+    def connection(self) -> str:
+        """How news come: live, polling or offline."""
+        return self._core.listening.connection
+
+    # Writing
+
+    async def send(self, address: str, text: str, reply: str | None = None) -> Message:
+        """Say something to somebody; it is in the vault and with our box when this returns.
+
+        Somebody not yet known is looked up; a request is accepted by it. Refusal no_account, unreachable…
+        """
+        chat = await self._core.chats.start(address)
+        about = bytes.fromhex(reply) if reply else None
+        said = Text(VERSION, *self._stamp(), text, about, chat.talk.timer or None)
+        await self._say(chat, said)
+        return self.shown(chat, chat.timeline.entries[said.id])
+
+    async def send_file(self, address: str, path: Path, text: str | None = None) -> Message:
+        """Send a file of at most some 32 MB; Refusal too_large."""
+        data = await trio.Path(path).read_bytes()
+        media = mimetypes.guess_type(path.name)[0] or ""
+        return await self.send_bytes(address, data, path.name, media, text)
+
+    async def send_bytes(
+        self, address: str, data: bytes, name: str, media: str = "", text: str | None = None
+    ) -> Message:
+        """The same for octets that are no file."""
+        chat = await self._core.chats.start(address)
+        self._check(chat)
+        said = await self._core.files.send(chat.id, data, name, media, text, chat.talk.timer or None)
+        return self.shown(chat, chat.timeline.entries[said.id])
+
+    async def react(self, address: str, id: str, emoji: str) -> None:
+        """Put a reaction to a message; "" takes it back. Refusal not_found."""
+        chat, entry = await self._entry(address, id)
+        await self._say(chat, Reaction(VERSION, *self._stamp(), entry.id, emoji))
+
+    async def edit(self, address: str, id: str, text: str) -> None:
+        """Other words for a message of mine; Refusal not_found, wrong_state."""
+        chat, entry = await self._entry(address, id, mine=True)
+        await self._say(chat, Edit(VERSION, *self._stamp(), entry.id, text))
+
+    async def delete(self, address: str, id: str, everywhere: bool = True) -> None:
+        """Take a message away, `everywhere` (one of mine) or here; Refusal not_found, wrong_state."""
+        chat, entry = await self._entry(address, id, mine=everywhere)
+        if everywhere:
+            await self._say(chat, Delete(VERSION, *self._stamp(), entry.id))
+        else:
+            event = {"k": "x", "at": self._core.now(), "t": [entry.id]}
+
+            async def step(batch: Batch) -> None:
+                batch.log(chat.id, event)
+                self._core.chats.show(batch, chat.id)
+
+            await self._core.ledger.run(step)
+        await self._core.scrub.messages(chat.id, [entry.id])
+
+    async def set_timer(self, address: str, seconds: int) -> None:
+        """From now on messages of this conversation disappear so long after being read; 0: never."""
+        chat = self._core.chats.at(address)
+        await self._core.chats.change_talk(chat.id, lambda talk: msgspec.structs.replace(talk, timer=seconds))
+        await self._say(chat, Timer(VERSION, *self._stamp(), seconds))
+
+    # Reading
+
+    def messages(self, *, strangers: bool = False) -> Arrivals:
+        """Every message not read yet, and then each that comes, for ever; see Arrivals.
+
+        With `strangers` also those of people who were not accepted yet.
+        """
+        return Arrivals(self, self._core, ("contact", "request") if strangers else ("contact",))
+
+    async def history(self, address: str, limit: int = 50) -> list[Message]:
+        """The newest messages with somebody, oldest first."""
+        chat = self._core.chats.at(address)
+        await chat.begin()
+        while chat.more and len(chat.timeline.shown()) < limit:
+            await chat.older()
+        now = self._core.now()
+        shown = [entry for entry in chat.timeline.shown() if entry.expires is None or entry.expires > now]
+        return [self.shown(chat, entry) for entry in shown[-limit:]]
+
+    async def find(self, address: str, id: str) -> Message:
+        """One message by its id or a beginning of it; Refusal not_found."""
+        return self.shown(*await self._entry(address, id))
+
+    async def mark_read(self, address: str, ids: list[str] | None = None) -> None:
+        """These messages, or all, were seen."""
+        chat = self._core.chats.at(address)
+        await chat.begin()
+        wanted = list(chat.talk.fresh) if ids is None else [bytes.fromhex(id) for id in ids]
+        await self._core.receipts.mark_read(chat.id, wanted)
+
+    async def fetch(self, address: str, id: str) -> bytes:
+        """The octets of an attachment; Refusal not_found, not_opened."""
+        _, entry = await self._entry(address, id)
+        if entry.content is None or entry.content["kind"] != "attachment":
+            raise Refusal("not_found")
+        return await self._core.files.fetch(entry.content)
+
+    async def news(self) -> None:
+        """Wait until something changes in some conversation."""
+        await self._core.news().wait()
+
+    async def settled(self) -> None:
+        """Wait until what waits in the queue is read and what was written is handed over."""
+        await self._core.inbound.idle()
+        await self._core.dispatcher.idle()
+
+    # People
+
+    def contacts(self) -> list[Contact]:
+        """Everybody there is a conversation with, the latest first."""
+        return [_contact(chat) for chat in self._core.chats.all]
+
+    async def add(self, address: str) -> Contact:
+        """Look somebody up and begin a conversation, without writing yet."""
+        return _contact(await self._core.chats.start(address))
+
+    async def accept(self, address: str) -> None:
+        """Answer somebody's request: they become a contact."""
+        await self._core.chats.accept(self._core.chats.at(address).id)
+
+    async def block(self, address: str) -> None:
+        """Hear no more of somebody."""
+        await self._core.chats.block(self._core.chats.at(address).id)
+
+    def safety(self, address: str) -> list[str]:
+        """Twelve groups of five digits; the same at the other side, if nobody stands between."""
+        return safety.digits(self._core.identity.public, self._core.chats.at(address).person.identity)
+
+    async def verify(self, address: str, verified: bool = True) -> None:
+        """The numbers were compared."""
+        id = self._core.chats.at(address).id
+        await self._core.chats.change_person(
+            id, lambda person: msgspec.structs.replace(person, verified=verified)
+        )
+
+    async def accept_key(self, address: str) -> None:
+        """Go on with the identity that stands under this name now."""
+        await self._core.chats.accept_key(self._core.chats.at(address).id)
+
+    async def rename(self, display: str) -> None:
+        """The name that contacts see beside the address."""
+
+        async def step(batch: Batch) -> None:
+            batch.change(
+                records.ACCOUNT,
+                records.Account,
+                lambda now: msgspec.structs.replace(now, display=display) if now else None,
+            )
+
+        await self._core.ledger.run(step)
+        await self._core.routes.settle()
+
+    # Within
+
+    def _stamp(self) -> tuple[bytes, int]:
+        return secrets.token_bytes(16), self._core.now()
+
+    async def _say(self, chat: Chat, content: Content) -> None:
+        self._check(chat)
+        if chat.talk.state == "request":
+            await self._core.chats.accept(chat.id)
+        await self._core.outbound.send(chat.id, content)
+        self._core.soon(self._core.routes.settle)
+
+    def _check(self, chat: Chat) -> None:
+        if chat.talk.state == "blocked":
+            raise Refusal("wrong_state", reason="this contact is blocked")
+        if chat.person.change is not None:
+            raise Refusal("wrong_state", reason="another identity stands under this name now")
+
+    async def _entry(self, address: str, id: str, mine: bool = False) -> tuple[Chat, Entry]:
+        """A message by its id or a beginning of it that only one has."""
+        chat = self._core.chats.at(address)
+        await chat.begin()
+        while True:
+            found = [
+                entry for entry in chat.timeline.entries.values() if entry.id.hex().startswith(id.lower())
+            ]
+            if found or not chat.more:
+                break
+            await chat.older()
+        if not id or len(found) != 1 or found[0].content is None:
+            raise Refusal("not_found")
+        if mine and found[0].by != MINE:
+            raise Refusal("wrong_state", reason="only one's own messages can be changed")
+        return chat, found[0]
+
+    def shown(self, chat: Chat, entry: Entry) -> Message:
+        """An entry of a conversation as programs see it."""
+        person, said = chat.person, entry.content or {}
+        kind = said.get("kind", "")
+        shown = kind if kind in ("text", "attachment", "timer") else "unknown"
+        file = None
+        if kind == "attachment" and not entry.deleted:
+            file = File(said["name"], said["media"], said["size"])
+        reactions: dict[str, int] = {}
+        for _, emoji in entry.reactions.values():
+            if emoji:
+                reactions[emoji] = reactions.get(emoji, 0) + 1
+        return Message(
+            id=entry.id.hex(),
+            address=f"{person.name}@{person.onion}",
+            mine=entry.by == MINE,
+            kind="notice" if entry.notice else shown,
+            text=entry.notice or entry.text,
+            sent=min(said.get("sent", entry.at), entry.at),
+            state=self._state(entry),
+            answers=said["reply"].hex() if said.get("reply") else None,
+            reactions=reactions,
+            edited=entry.edit is not None and not entry.deleted,
+            deleted=entry.deleted,
+            expires=entry.expires,
+            attachment=file,
+            unreadable="asked" if entry.lost else "newer" if kind == "newer" else None,
+            problem=entry.failed,
+            _person=self,
+        )
+
+    def _state(self, entry: Entry) -> State:
+        if entry.by == THEIRS or entry.notice:
+            return ""
+        if entry.read:
+            return "read"
+        if entry.delivered:
+            return "delivered"
+        known = self._core.dispatcher.states.get(entry.dispatch or b"")
+        if known is None and entry.failed is None and self._core.dispatcher.looked > entry.at + DAY:
+            return "box"
+        return "failed" if entry.failed and known is None else stage(known)
+
+
+class Arrivals:
+    """The unread messages of a person, one after the other, for ever.
+
+    A message is marked as read when the next one is asked for: after a crash in between it comes again.
+    """
+
+    def __init__(self, person: Person, core: Core, states: tuple[str, ...]) -> None:
+        self._person = person
+        self._core = core
+        self._states = states
+        self._given: tuple[Chat, bytes] | None = None
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Message:
+        """The next one; waits for it."""
+        while True:
+            if self._given is not None:
+                chat, id = self._given
+                await self._core.receipts.mark_read(chat.id, [id])
+                self._given = None
+            news = self._core.news()
+            found = await self._next()
+            if found is None:
+                await news.wait()
+                continue
+            self._given = found
+            entry = found[0].timeline.entries.get(found[1])
+            if entry is not None and not entry.removed and not entry.deleted:
+                return self._person.shown(found[0], entry)
+
+    async def _next(self) -> tuple[Chat, bytes] | None:
+        """The unread message that came first."""
+        found: list[tuple[int, Chat, bytes]] = []
+        for chat in self._core.chats.all:
+            if chat.talk.state in self._states and chat.talk.fresh:
+                first = chat.talk.fresh[0]
+                await chat.reach(first)
+                entry = chat.timeline.entries.get(first)
+                found.append((entry.at if entry else 0, chat, first))
+        best = min(found, key=lambda one: one[0], default=None)
+        return None if best is None else (best[1], best[2])
+
+
+def _contact(chat: Chat) -> Contact:
+    person, talk = chat.person, chat.talk
+    return Contact(
+        address=f"{person.name}@{person.onion}",
+        display=person.display,
+        state=talk.state,
+        verified=person.verified,
+        key_changed=person.change is not None,
+        unread=len(talk.fresh),
+        last=talk.last.text if talk.last else "",
+        at=talk.last.at if talk.last else 0,
+    )
+
+
+def _saver(path: Path, kept: Profile, http: Http) -> Callable[[Remembered], None]:
+    """Writes the profile anew with the present cookies."""
+
+    def save(seat: Remembered) -> None:
+        profiles.save(path, msgspec.structs.replace(kept, cookies=dict(http.cookies), seat=seat))
+
+    return save
+
+
+@asynccontextmanager
+async def _opened(
+    http: Http, entered: Entered, profile: Path | None, options: Options
+) -> AsyncIterator[Person]:
+    """Open after a sign-in; what is needed to come back goes into the profile."""
+    if profile is None:
+        async with _followed(http, entered, None, None, options) as person:
+            yield person
+        return
+    with profiles.locked(profile):
+        kept = profiles.made(http, entered)
+        profiles.save(profile, kept)
+        async with _followed(http, entered, None, _saver(profile, kept, http), options) as person:
+            yield person
+
+
+@asynccontextmanager
+async def _followed(
+    http: Http,
+    entered: Entered,
+    seat: Remembered | None,
+    save: Callable[[Remembered], None] | None,
+    options: Options,
+) -> AsyncIterator[Person]:
+    """The person at work while the block runs; errors come out of it without groups around them."""
+    core = Core(Member(http), entered, options, seat, save or _forget)
+    failure: Exception | None = None
+    try:
+        async with trio.open_nursery() as nursery:
+            await core.open(nursery)
+            try:
+                yield Person(core)
+            except Exception as error:
+                failure = error
+            finally:
+                # Without a profile nobody comes back to this seat: it is left to the next one.
+                await core.close(leave=save is None)
+                nursery.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        first = cause(group)
+        if isinstance(first, Exception):
+            raise first from group
+        raise
+    if failure is not None:
+        raise failure
+
+
+def _forget(seat: Remembered) -> None:
+    """Nothing is kept without a profile."""

@@ -1,0 +1,143 @@
+"""What a received content does: to the log, to the list of conversations, to what we know of its sender."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from appliance.client.person import records
+from appliance.client.person.chats import Chat, line, with_id
+from appliance.client.person.ledger import Batch
+from appliance.client.person.timeline import THEIRS
+from appliance.protocol import codec, onion
+from appliance.protocol.card import Route
+from appliance.protocol.certificate import Certificate
+
+if TYPE_CHECKING:
+    from appliance.client.person.core import Core
+    from appliance.client.person.inbound import Effects
+
+MAX_REQUESTS: Final = 100
+MAX_UNANSWERED: Final = 50
+"""Messages of somebody who was not accepted yet."""
+MESSAGES: Final = frozenset({"text", "attachment", "newer"})
+
+
+class Reading:
+    """Takes contents in."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    def sender(self, certificate: Certificate) -> str | None:
+        """The conversation of a certificate's holder; None when nothing of them is wanted."""
+        core = self._core
+        if certificate.identity == core.identity.public:
+            return None
+        known = core.chats.by_identity(certificate.identity)
+        if known is not None:
+            return None if core.chats.state(known) == "blocked" else known
+        named = core.chats.by_address(certificate.name, onion.address(certificate.onion))
+        if named is not None and core.chats.state(named) != "request":
+            # Somebody else writes under a name we know: only their directory can say that it is theirs now.
+            core.soon(core.people.refresh, named)
+            return None
+        requests = [chat for chat in core.chats.all if chat.talk.state == "request"]
+        return None if len(requests) >= MAX_REQUESTS else certificate.identity.hex()
+
+    def enter(self, batch: Batch, id: str, certificate: Certificate) -> None:
+        """A stranger gets a place among the requests; a new device of somebody known is looked up."""
+        core = self._core
+        if core.chats.get(id) is not None:
+            core.soon(core.people.know, id, certificate.device)
+            return
+        person = records.Person(
+            1,
+            certificate.name,
+            onion.address(certificate.onion),
+            certificate.identity,
+            "",
+            False,
+            b"",
+            0,
+            None,
+        )
+        batch.change(records.talk(id), records.Talk, lambda now: now or records.new_talk("request"))
+        batch.change(records.person(id), records.Person, lambda now: now or person)
+        batch.change(records.INDEX, records.Index, with_id(id))
+        batch.after.append(lambda: core.chats.add(id))
+
+    async def take(
+        self, batch: Batch, record: records.Session, said: dict[str, Any], effects: Effects
+    ) -> None:
+        """Take in what a device of somebody said."""
+        core, id = self._core, record.conversation
+        talk = await batch.get(records.talk(id), records.Talk)
+        if talk is None or talk.state == "blocked":
+            return
+        device = record.peer.device
+        match said["kind"]:
+            case "routes":
+                routes = codec.convert(said["routes"], list[Route])
+                name = records.session(core.seat.device, device)
+                batch.set(name, msgspec.structs.replace(record, routes=routes))
+            case "profile":
+                batch.change(
+                    records.person(id),
+                    records.Person,
+                    lambda now: msgspec.structs.replace(now, display=said["display"]) if now else None,
+                )
+            case "hello":
+                chat = core.chats.get(id)
+                if chat is not None and talk.state == "contact" and not chat.timeline.has_notice("accepted"):
+                    core.chats.notice(batch, id, "accepted")
+            case "resync":
+                batch.after.append(lambda: core.soon(core.resync.answer, id, device))
+            case "receipt":
+                if talk.state == "contact":
+                    event = {"k": "r", "at": core.now(), "what": said["what"], "t": said["targets"]}
+                    batch.log(id, {**event, "dev": device})
+                    core.chats.show(batch, id)
+            case _:
+                await self._said(batch, device, talk, said, effects, id)
+
+    async def _said(
+        self, batch: Batch, device: bytes, talk: records.Talk, said: dict[str, Any], effects: Effects, id: str
+    ) -> None:
+        core, now, message = self._core, self._core.now(), said["kind"] in MESSAGES
+        if talk.state == "request" and len(talk.fresh) >= MAX_UNANSWERED:
+            return
+        chat = core.chats.get(id)
+        if chat is not None:
+            await chat.begin()
+        if message and talk.state == "contact":
+            effects.receipts.setdefault(id, []).append(said["id"])
+        if chat is not None and chat.timeline.is_lost(device):
+            batch.log(id, {"k": "h", "at": now, "dev": device})
+            core.chats.show(batch, id)
+        if _is_known(chat, batch, id, said["id"]):
+            return
+        batch.log(id, {"k": "m", "at": now, "by": THEIRS, "c": said, "dev": device})
+        core.chats.show(batch, id)
+        if said["kind"] == "attachment":
+            core.files.want(batch, said)
+        elif said["kind"] == "timer":
+            batch.talk(id, lambda one: msgspec.structs.replace(one, timer=said["seconds"]))
+        elif said["kind"] == "delete":
+            batch.after.append(lambda: core.soon(core.scrub.messages, id, [said["target"]]))
+        if message:
+            batch.talk(id, lambda one: _with_message(one, said, now))
+
+
+def _is_known(chat: Chat | None, batch: Batch, id: str, message: bytes) -> bool:
+    """Whether a content is in the log already, or in this batch."""
+    if chat is not None and message in chat.timeline.entries:
+        return True
+    return any(event["k"] == "m" and event["c"]["id"] == message for event in batch.events.get(id, []))
+
+
+def _with_message(talk: records.Talk, said: dict[str, Any], now: int) -> records.Talk:
+    fresh = talk.fresh if said["id"] in talk.fresh else [*talk.fresh, said["id"]]
+    last = line(said, now, False) if talk.last is None or talk.last.at <= now else talk.last
+    return msgspec.structs.replace(talk, fresh=fresh, last=last)

@@ -1,0 +1,72 @@
+"""Receipts: "delivered" leaves with the change that saved the message; "read" when a person has seen it."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Final, Literal
+
+import msgspec
+
+from appliance.client.person import records
+from appliance.client.person.ledger import Batch
+from appliance.protocol.content import VERSION, Receipt
+from appliance.protocol.post import Dispatch
+
+if TYPE_CHECKING:
+    from appliance.client.person.core import Core
+    from appliance.client.person.inbound import Effects
+
+TARGETS: Final = 32
+"""As many as a small envelope holds."""
+
+
+class Receipts:
+    """Tells others that their messages came."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    async def seal(self, batch: Batch, effects: Effects) -> None:
+        """Seal the receipts of what was read in this step."""
+        for id, messages in effects.receipts.items():
+            effects.dispatches += await self._seal(batch, id, "delivered", messages)
+
+    async def mark_read(self, id: str, messages: list[bytes]) -> None:
+        """A person has seen these messages; the other side is told if that is wanted."""
+        chat = self._core.chats.get(id)
+        if chat is None:
+            return
+        timed = [one for one in messages if (chat.timeline.said(one) or {}).get("timer")]
+
+        async def step(batch: Batch) -> list[Dispatch]:
+            now = self._core.now()
+            unread = [one for one in messages if one in chat.talk.fresh]
+            if not unread:
+                return []
+            batch.talk(id, lambda talk: _without(talk, unread, now))
+            if timed:
+                batch.log(id, {"k": "s", "at": now, "t": timed})
+                self._core.chats.show(batch, id)
+            if chat.talk.state != "contact" or not self._core.account.settings.read_receipts:
+                return []
+            return await self._seal(batch, id, "read", unread)
+
+        for dispatch in await self._core.ledger.run(step):
+            self._core.dispatcher.send(dispatch)
+
+    async def _seal(
+        self, batch: Batch, id: str, what: Literal["delivered", "read"], messages: list[bytes]
+    ) -> list[Dispatch]:
+        made = []
+        for at in range(0, len(messages), TARGETS):
+            some = messages[at : at + TARGETS]
+            receipt = Receipt(VERSION, secrets.token_bytes(16), self._core.now(), what, some)
+            dispatch = await self._core.outbound.seal_known(batch, id, receipt)
+            if dispatch is not None:
+                made.append(dispatch)
+        return made
+
+
+def _without(talk: records.Talk, seen: list[bytes], now: int) -> records.Talk:
+    fresh = [one for one in talk.fresh if one not in seen]
+    return msgspec.structs.replace(talk, read_at=max(talk.read_at, now), fresh=fresh)
