@@ -8,11 +8,8 @@ a relay answers "already held", the store passes over what is placed.
 
 from __future__ import annotations
 
-import hashlib
-import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Final, NewType
+from typing import Final
 
 import trio
 
@@ -26,6 +23,7 @@ from appliance.protocol.messages import Deposit, DepositGroup, Outcome
 from appliance.protocol.post import DispatchState
 from appliance.service.device_mailboxes import purpose
 from appliance.service.dispatch import FOR_GOOD, PLACED, deposit_here
+from appliance.service.lane import Lane, Round, gather, lane_of, pause_after
 from appliance.service.ports import Clock, hour_of
 from appliance.service.relay import Relay
 from appliance.service.remotes import Remotes
@@ -36,9 +34,6 @@ from appliance.store.legs import DispatchKey, LegKey, Pending
 from appliance.store.storekey import KeyRing
 from appliance.store.transaction import Transaction
 
-Lane = NewType("Lane", bytes)
-"""Stands for an account and a list of routes."""
-
 AT_ONCE: Final = 64
 """Lanes side by side."""
 RETRIES_AT_ONCE: Final = 48
@@ -47,30 +42,12 @@ LEGS_AT_ONCE: Final = 256
 """Legs that are looked at together."""
 BATCH: Final = 32
 """Envelopes in one request."""
-BATCH_OCTETS: Final = 256 * 1024
 RELAY_SECONDS: Final = 45.0
 """How long a relay may take over the first batch."""
 BATCH_SECONDS: Final = 180.0
-OFF_SECONDS: Final = 60
-"""Pause while Tor is not connected."""
-FULL_SECONDS: Final = 120
-"""Longest pause while there is no room: who is full empties soon after they come back."""
 REST_SECONDS: Final = 10.0
 """Pause of a lane whose progress could not be written down."""
 MOST_HOURS: Final = 720
-_FULL: Final = {"mailbox_full", "grant_full", "relay_full", "disk_full", "busy", "too_many"}
-
-
-@dataclass
-class Round:
-    """One round of one lane: its legs, and what each was refused for last."""
-
-    legs: list[LegKey]
-    routes: list[Route]
-    horizon: int
-    tries: int
-    met: list[str] = field(default_factory=list)
-    """What routes answered that did not take everything."""
 
 
 class Carrier:
@@ -131,7 +108,7 @@ class Carrier:
             due = [(legs.target(txn, sealer, leg), leg) for leg in keys]
             for target, leg in sorted(due, key=lambda row: row[0].order):
                 progress = legs.progress_of(txn, leg)
-                lane = _lane(leg, target.routes)
+                lane = lane_of(leg, target.routes)
                 round = lanes.setdefault(lane, Round([], target.routes, 0, progress.tries))
                 round.legs.append(leg)
                 round.horizon = max(round.horizon, progress.horizon)
@@ -212,7 +189,7 @@ class Carrier:
         done: dict[LegKey, int] = {}
         while True:
             batch = await self._store.read_cold(
-                lambda txn, most=most: _gather(txn, round.legs, done, key, hour_of(self._clock()), most)  # type: ignore[misc]
+                lambda txn, most=most: gather(txn, round.legs, done, key, hour_of(self._clock()), most)  # type: ignore[misc]
             )
             if not batch:
                 return ""
@@ -331,7 +308,7 @@ class Carrier:
                         legs.schedule(txn, leg, progress, max(until, now + 60))
                 else:
                     tried = problem != "tor_off"
-                    pause = _pause(progress.tries, problem, config)
+                    pause = pause_after(progress.tries, problem, config)
                     progress = progress._replace(tries=progress.tries + tried)
                     when = min(now + pause, max(progress.horizon, now + 1))
                     legs.schedule(txn, leg, progress, when)
@@ -354,34 +331,6 @@ class Carrier:
             self.on_change(key[:16] + head.device, dispatches.state(key, head))
 
 
-def _gather(
-    txn: Transaction,
-    keys: Sequence[LegKey],
-    done: dict[LegKey, int],
-    route: legs.RouteKey,
-    hour: int,
-    most: int,
-) -> list[tuple[LegKey, Pending]]:
-    """The next envelopes of a lane that a route does not hold."""
-    batch: list[tuple[LegKey, Pending]] = []
-    octets = 0
-    for leg in keys:
-        after = done.get(leg, -1)
-        while len(batch) < most:
-            rows = legs.pending(txn, leg, most - len(batch), after)
-            if not rows:
-                break
-            for row in rows:
-                after = row.number
-                if row.held.get(route, 0) > hour:
-                    continue
-                if batch and octets + len(row.envelope) > BATCH_OCTETS:
-                    return batch
-                octets += len(row.envelope)
-                batch.append((leg, row))
-    return batch
-
-
 async def _deposit(relay: RelayClient, route: Route, hours: int, envelopes: list[bytes]) -> list[Outcome]:
     group = DepositGroup(route.mailbox, route.capability, hours, envelopes)
     answer = await relay.deposit(Deposit([group]))
@@ -393,22 +342,6 @@ async def _deposit(relay: RelayClient, route: Route, hours: int, envelopes: list
     if outcomes[0].state == "ttl":
         raise Refusal("ttl")
     return outcomes
-
-
-def _pause(tries: int, problem: str, config: Config) -> int:
-    if problem == "tor_off":
-        # Tor's return hastens everything; until then each look is only wear of the disk.
-        return OFF_SECONDS
-    longest = FULL_SECONDS if problem in _FULL else config.outbox_longest_seconds
-    pause = min(config.outbox_first_seconds * 2.0 ** min(tries, 20), longest, config.outbox_longest_seconds)
-    return max(1, int(pause * random.uniform(0.5, 1.5)))  # noqa: S311
-
-
-def _lane(leg: LegKey, routes: Sequence[Route]) -> Lane:
-    where = hashlib.blake2b(leg[:16], digest_size=16)
-    for route in routes:
-        where.update(route.onion + route.mailbox + route.capability)
-    return Lane(where.digest())
 
 
 def _nothing(*_: object) -> None:
