@@ -13,6 +13,19 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     license: { fileName: "licenses.txt" },
     reportCompressedSize: true,
+    // What every page needs travels as one file: over Tor each request is felt.
+    rolldownOptions: {
+      output: {
+        codeSplitting: {
+          groups: [
+            {
+              name: "kit",
+              test: /src\/(ui\/kit|state\/[^/]+\.ts|locales\/(en|format|index))|node_modules\/(svelte|lucide|esm-env|clsx)/,
+            },
+          ],
+        },
+      },
+    },
   },
   test: {
     environment: "happy-dom",

@@ -22,27 +22,47 @@ const SAFER = {
   "javascript.options.wasm": false,
   "javascript.options.asmjs": false,
   "javascript.options.native_regexp": false,
-  "dom.securecontext.allowlist_onions": true,
 };
+
+/** Windows that remember nothing, and addresses of onions taken for as safe as they are, not asked for twice. */
+const TOR_BROWSER = {
+  "dom.security.https_first_pbm": false,
+  "browser.privatebrowsing.autostart": true,
+  "dom.securecontext.allowlist_onions": true,
+  "network.dns.blockDotOnion": false,
+};
+
+/** Every name is looked up at the other end. @param {number} port */
+const through = (port) => ({
+  "network.proxy.type": 1,
+  "network.proxy.socks": "127.0.0.1",
+  "network.proxy.socks_port": port,
+  "network.proxy.socks_version": 5,
+  "network.proxy.socks_remote_dns": true,
+});
+
+/** A microphone that hums, and nobody to ask for it. */
+const HUMMING = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"];
 
 /**
  * A fresh browser with a profile of its own; `close` ends it and removes the profile.
  * @param {"chromium" | "firefox"} kind
- * @param {{jit?: boolean}} options `jit` lets Chromium compile scripts, as it does for most people
+ * @param {{jit?: boolean, socks?: number, hum?: boolean}} options `jit` lets scripts be compiled, as they are for
+ * most people; `socks` is the port of a Tor client for Firefox; `hum` gives Chromium a microphone
  */
-export async function openBrowser(kind, { jit = false } = {}) {
+export async function openBrowser(kind, { jit = false, socks = 0, hum = false } = {}) {
   const profile = mkdtempSync(join(tmpdir(), "island-e2e-"));
   const browser = await (kind === "firefox"
     ? puppeteer.launch({
         browser: "firefox",
         executablePath: process.env["FIREFOX"] ?? "/usr/bin/firefox-esr",
-        extraPrefsFirefox: SAFER,
+        extraPrefsFirefox: { ...(jit ? {} : SAFER), ...TOR_BROWSER, ...(socks ? through(socks) : {}) },
         userDataDir: profile,
         headless: true,
       })
     : puppeteer.launch({
         executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
-        args: jit ? CHROMIUM_FLAGS : [...CHROMIUM_FLAGS, "--js-flags=--jitless"],
+        args: [...CHROMIUM_FLAGS, ...(jit ? [] : ["--js-flags=--jitless"]), ...(hum ? HUMMING : [])],
         userDataDir: profile,
         headless: true,
       }));

@@ -1,6 +1,7 @@
 /** A person at the page: finds things by their words, as a person does. */
 
-const DEADLINE = 30_000;
+/** Without JIT a passphrase takes up to 20 seconds. */
+const DEADLINE = 60_000;
 
 /** @typedef {import("puppeteer-core").Page} Page */
 
@@ -50,14 +51,16 @@ export async function press(page, name) {
   await handle.click();
 }
 
-/** Type into the field labelled `label`, in place of what is there; long texts arrive as if pasted.
+/** Type into the field labelled `label` ("": where one writes messages), in place of what is there; long texts arrive as if pasted.
  * @param {Page} page @param {string} label @param {string} text */
 export async function fill(page, label, text) {
   /** @param {string} wanted */
   const find = (wanted) => {
     const root = [...document.querySelectorAll("dialog[open]")].at(-1) ?? document;
+    if (wanted === "") return root.querySelector(".composer textarea");
     const labels = [...root.querySelectorAll("label")];
-    return labels.find((one) => one.textContent?.trim().startsWith(wanted))?.control ?? null;
+    const exact = labels.find((one) => one.textContent?.trim() === wanted);
+    return (exact ?? labels.find((one) => one.textContent?.trim().startsWith(wanted)))?.control ?? null;
   };
   await until(page, `a field “${label}”`, find, label);
   const field = (await page.evaluateHandle(find, label)).asElement();
@@ -82,10 +85,39 @@ export async function attach(page, path) {
   await /** @type {import("puppeteer-core").ElementHandle<HTMLInputElement>} */ (input).uploadFile(path);
 }
 
+/** Go to a place of the shell and wait until its heading is there. @param {Page} page @param {string} place */
+export async function go(page, place) {
+  await page.evaluate((hash) => (location.hash = hash), `#/${place}`);
+  await until(page, `the place ${place}`, () => document.querySelector("main h1"), null);
+}
+
+/** Open the row of a list that has this text. @param {Page} page @param {string} text */
+export async function choose(page, text) {
+  /** @param {string} wanted */
+  const find = (wanted) => {
+    const rows = [...document.querySelectorAll("main li a")];
+    return rows.find((row) => row.textContent?.includes(wanted) && row.getClientRects().length > 0) ?? null;
+  };
+  await until(page, `a row “${text}”`, find, text);
+  const row = (await page.evaluateHandle(find, text)).asElement();
+  await /** @type {import("puppeteer-core").ElementHandle<HTMLElement>} */ (row).click();
+}
+
+/** Wait until the open conversation has this message. @param {Page} page @param {string} text */
+export async function says(page, text) {
+  await until(
+    page,
+    `the message “${text}”`,
+    (wanted) =>
+      [...document.querySelectorAll(".bubble .words")].some((one) => one.textContent?.includes(wanted)),
+    text,
+  );
+}
+
 /** Go to a place by its address and wait until it is loaded. @param {Page} page @param {string} place */
 export async function visit(page, place) {
   await page.evaluate((hash) => (location.hash = hash), `#/${place}`);
-  const heading = { home: "Hello" }[place] ?? (place[0] ?? "").toUpperCase() + place.slice(1);
+  const heading = { home: "Your box" }[place] ?? (place[0] ?? "").toUpperCase() + place.slice(1);
   await until(
     page,
     `the page ${place}`,

@@ -3,6 +3,7 @@ import { beforeEach, vi } from "vitest";
 
 beforeEach(() => {
   localStorage.clear();
+  sessionStorage.clear();
   location.hash = "";
   vi.unstubAllGlobals();
 });

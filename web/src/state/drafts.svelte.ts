@@ -32,6 +32,7 @@ export class Draft {
 export function forgetDrafts(): void {
   try {
     for (const key of Object.keys(localStorage)) if (key.startsWith(PREFIX)) localStorage.removeItem(key);
+    sessionStorage.clear();
   } catch {
     // Storage is switched off: there is nothing to forget.
   }
