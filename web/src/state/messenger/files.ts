@@ -34,6 +34,7 @@ export class Files {
   #wanted = new Map<string, string>();
   #contents = new Map<string, Attachment>();
   #indexed = new Set<string>();
+  #arrivals: (() => void)[] = [];
   #sending = new Map<string, AttachmentView>();
 
   constructor(readonly core: Core) {}
@@ -78,6 +79,7 @@ export class Files {
 
   /** These envelopes are kept now. */
   kept(ids: readonly Uint8Array[]): void {
+    for (const arrived of this.#arrivals.splice(0)) arrived();
     const touched = new Set<string>();
     for (const id of ids) {
       const message = this.#wanted.get(toHex(id));
@@ -240,8 +242,19 @@ export class Files {
       if (there.length === ids.length) return there;
       const arriving = this.core.now() - content.sent < ARRIVING && look < LOOKS;
       if (!arriving) throw new Refusal("not_found", "", 404);
-      await new Promise((done) => setTimeout(done, LOOK_PAUSE));
+      await this.#arrival();
     }
+  }
+
+  /** Something arrives, or a while passes. */
+  #arrival(): Promise<void> {
+    return new Promise((done) => {
+      const timer = setTimeout(done, LOOK_PAUSE);
+      this.#arrivals.push(() => {
+        clearTimeout(timer);
+        done();
+      });
+    });
   }
 
   /** The attachment was deleted: its chunks go from our box. */

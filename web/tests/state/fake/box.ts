@@ -298,6 +298,8 @@ export class FakeBox {
       const before = account.entry ? readEntry(account.entry).revision : 0;
       if (readEntry(entry).revision !== before + 1) throw new Refused("old_entry", 409);
       account.entry = entry;
+      const listed = new Set(readEntry(entry).devices.map((device) => toHex(device.device)));
+      for (const device of account.bundles.keys()) if (!listed.has(device)) account.bundles.delete(device);
       this.tree.leaves.push(entry);
     }
     if (bundle) {
