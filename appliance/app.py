@@ -177,6 +177,7 @@ def _assemble(
     tasks.add("tor watch", watch.run)
     tasks.add("envelope sweep", relay.run_sweep)
     tasks.add("housekeeping", housekeeping.run)
+    tasks.add("accounts sweep", home.run)
     tasks.add("vault sweep", vault.run)
     if not config.relay_only:
         tasks.add("places", home.lock.when_unlocked(places.run))

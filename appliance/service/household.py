@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+import trio
 
 from appliance.config import Config
 from appliance.service.account_hooks import Hooks
@@ -21,6 +24,8 @@ from appliance.service.ports import Clock, TorPort
 from appliance.service.sign_in import SignIn
 from appliance.store.engine import Store
 from appliance.store.storekey import KeyRing
+
+SWEEP_SECONDS: Final = 3600
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,13 @@ class Household:
         self.sign_in.configure(config)
         self.door.configure(config)
         self.accounts.configure(config)
+
+    async def run(self) -> None:
+        """Forget for ever, once an hour, what is over."""
+        while True:
+            await self.sign_in.forget_over()
+            await self.invites.forget_over()
+            await trio.sleep(SWEEP_SECONDS)
 
 
 def make_household(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from contextlib import suppress
+from functools import partial
 
 import msgspec
 
@@ -74,6 +75,13 @@ class Invites:
         gone = await self._store.write(lambda txn: invites.remove(txn, self._machine, id), freeing=True)
         if gone is not None:
             await self._shut_out(gone)
+
+    async def forget_over(self) -> None:
+        """Forget invites that are over, with the keys nobody used."""
+        now = int(self._clock())
+        job = partial(invites.forget_over, machine=self._machine, now=now)
+        for old in await self._store.write(job, freeing=True):
+            await self._shut_out(old)
 
     async def _shut_out(self, invite: invites.Invite) -> None:
         """Take back the key of an invite that nobody used; members who came by it keep theirs."""

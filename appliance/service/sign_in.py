@@ -269,6 +269,18 @@ class SignIn:
 
         self.ended(account, await self._store.write(job, freeing=True))
 
+    async def forget_over(self) -> None:
+        """Forget the sign-ins that have run out, of people who never came back."""
+        now = int(self._clock())
+        for row in await self._store.read_cold(lambda txn: sessions.list_over(txn, self._machine, now)):
+
+            def job(txn: Transaction, session: bytes = row.session) -> bool:
+                found = sessions.find(txn, self._machine, session)
+                return found is not None and found.until <= now and sessions.end(txn, self._machine, session)
+
+            if await self._store.write(job, freeing=True):
+                self.ended(row.account, [row.session])
+
     def ended(self, account: bytes, gone: list[bytes]) -> None:
         """These sign-ins are not in the store any more: end their tokens and streams."""
         for session in gone:

@@ -39,12 +39,18 @@ def id_of(code: str) -> bytes:
 
 def create(txn: Transaction, machine: Sealer, invite: Invite, now: int) -> list[Invite]:
     """Add an invite and forget those that are over, which come back; Refusal wrong_state when too many."""
-    over = [old for old in _TABLE.list_all(txn, machine) if old.expires <= now]
-    for old in over:
-        remove(txn, machine, old.id)
+    over = forget_over(txn, machine, now)
     if txn.count(INVITES) >= MAX_INVITES:
         raise Refusal("wrong_state", most=MAX_INVITES)
     _TABLE.put(txn, machine, invite.id, invite)
+    return over
+
+
+def forget_over(txn: Transaction, machine: Sealer, now: int) -> list[Invite]:
+    """Forget the invites that are over; what they were."""
+    over = [old for old in _TABLE.list_all(txn, machine) if old.expires <= now]
+    for old in over:
+        remove(txn, machine, old.id)
     return over
 
 

@@ -99,6 +99,11 @@ def list_account(txn: Transaction, machine: Sealer, account: bytes) -> list[Sign
     return [row for row in rows if row is not None]
 
 
+def list_over(txn: Transaction, machine: Sealer, now: int) -> list[SignedIn]:
+    """Every sign-in that has run out. Reads them all: not for the event loop."""
+    return [row for row in _TABLE.list_all(txn, machine) if row.until <= now]
+
+
 def name_device(txn: Transaction, account: bytes, device: bytes, now_hour: int) -> bool:
     """Let a device be this account's from now on; False when it is another's."""
     owner = txn.get(DEVICES, device)
