@@ -1,0 +1,76 @@
+/** A real box as a child process, and lines to it over HTTP: the same engines, nothing in between that is fake. */
+import { spawn, type ChildProcess } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { request } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { WebSocket as NodeSocket } from "ws";
+import type { Transport } from "../../../src/state/wire.ts";
+
+export class RealBox {
+  private constructor(
+    readonly process: ChildProcess,
+    readonly folder: string,
+    readonly url: URL,
+    readonly token: string,
+  ) {}
+
+  static async start(executable: string): Promise<RealBox> {
+    const folder = mkdtempSync(join(tmpdir(), "island-"));
+    const options = ["run", "--data", folder, "--listen", "127.0.0.1:0", "--tor", "off", "--json"];
+    const child = spawn(executable, options, { stdio: ["ignore", "pipe", "ignore"] });
+    const said = await new Promise<{ url: string; claim_url: string }>((done, failed) => {
+      child.once("exit", () => failed(new Error("the box did not start")));
+      child.stdout!.once("data", (data: Buffer) => done(JSON.parse(String(data).split("\n")[0]!) as never));
+    });
+    const token = new URL(said.claim_url).hash.slice("#claim=".length);
+    return new RealBox(child, folder, new URL(said.url), token);
+  }
+
+  async stop(): Promise<void> {
+    const ended = new Promise((done) => this.process.once("exit", done));
+    this.process.kill("SIGTERM");
+    await ended;
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** A browser's line: it keeps cookies as browsers do. */
+export class RealLine implements Transport {
+  readonly cookies = new Map<string, string>();
+  readonly asked: string[] = [];
+
+  constructor(readonly box: RealBox) {}
+
+  fetch = (path: string, init: RequestInit): Promise<Response> => {
+    this.asked.push(`${init.method} ${path.split("?")[0]}`);
+    const cookie = [...this.cookies].map(([name, value]) => `${name}=${value}`).join("; ");
+    const headers = { ...(init.headers as Record<string, string>), cookie, origin: this.box.url.origin };
+    return new Promise((done, failed) => {
+      const asking = request(new URL(path, this.box.url), { method: init.method!, headers }, (answer) => {
+        for (const set of answer.headers["set-cookie"] ?? []) {
+          const [name, value] = set.split(";")[0]!.split("=") as [string, string];
+          if (value === "" || /max-age=0/i.test(set)) this.cookies.delete(name);
+          else this.cookies.set(name, value);
+        }
+        const parts: Buffer[] = [];
+        answer.on("data", (part: Buffer) => parts.push(part));
+        answer.on("end", () => {
+          const octets = new Uint8Array(Buffer.concat(parts));
+          done({ status: answer.statusCode!, arrayBuffer: () => Promise.resolve(octets.buffer) } as Response);
+        });
+        answer.on("error", failed);
+      });
+      asking.on("error", failed);
+      init.signal?.addEventListener("abort", () => asking.destroy(new Error("aborted")));
+      asking.end(init.body ? Buffer.from(init.body as Uint8Array) : undefined);
+    });
+  };
+
+  socket = (path: string): WebSocket => {
+    const url = `${this.box.url.origin.replace("http", "ws")}${path}`;
+    const cookie = [...this.cookies].map(([name, value]) => `${name}=${value}`).join("; ");
+    const socket = new NodeSocket(url, { headers: { cookie, origin: this.box.url.origin } });
+    return socket as unknown as WebSocket;
+  };
+}
