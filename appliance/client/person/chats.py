@@ -99,10 +99,8 @@ class Chat:
         """Take in what this device has just written."""
         self.timeline.apply(events)
         device = self.core.seat.device.hex()
-        count = self.talk.segments.get(device, 0)
-        if count:
-            self._highest[device] = count
-            self._lowest.setdefault(device, count)
+        if device in self._highest:
+            self._highest[device] = self.talk.segments.get(device, 0)
         self.core.dispatcher.learn(self.id, events)
         self.core.tell()
 

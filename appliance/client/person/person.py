@@ -321,7 +321,7 @@ class Person:
         return Message(
             id=entry.id.hex(),
             address=f"{person.name}@{person.onion}",
-            mine=entry.by == MINE,
+            mine=entry.by == MINE and entry.notice is None,
             kind="notice" if entry.notice else shown,
             text=entry.notice or entry.text,
             sent=min(said.get("sent", entry.at), entry.at),

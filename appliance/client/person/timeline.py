@@ -83,7 +83,8 @@ class Timeline:
     def shown(self) -> list[Entry]:
         """The entries that are shown, oldest first."""
         entries = [entry for entry in self.entries.values() if self._is_shown(entry)]
-        return sorted(entries, key=lambda entry: (entry.at, entry.id))
+        # Within one second the order in which they were written counts.
+        return sorted(entries, key=lambda entry: entry.at)
 
     def apply(self, events: list[Event]) -> None:
         """Take events in."""
