@@ -40,6 +40,9 @@ RETRIES_AT_ONCE: Final = 48
 """How many of them may have failed before: boxes that are off must not hold up those that are on."""
 LEGS_AT_ONCE: Final = 256
 """Legs that are looked at together."""
+LANES_REMEMBERED: Final = 16_384
+MOST_FRESH: Final = 1024
+"""Legs that were handed over and are not under way yet; more are found when they are due."""
 BATCH: Final = 32
 """Envelopes in one request."""
 RELAY_SECONDS: Final = 45.0
@@ -64,6 +67,9 @@ class Carrier:
         self._wake = trio.Event()
         self._active: set[Lane] = set()
         self._under_way: set[LegKey] = set()
+        self._fresh: set[LegKey] = set()
+        self._lanes: dict[LegKey, Lane] = {}
+        """What was unsealed before, so that a long queue for one device is not unsealed at every wake."""
         self._most_hours: dict[str, int] = {}
         self.on_change: Callable[[bytes, DispatchState], None] = _nothing
         """A dispatch of a device (account ‖ device) has changed."""
@@ -73,8 +79,9 @@ class Carrier:
         """Take the settings that hold from now on."""
         self._config = config
 
-    def look(self) -> None:
-        """Something may be due now."""
+    def look(self, fresh: Sequence[LegKey]) -> None:
+        """These were just handed over: they do not queue behind what waits for boxes that are off."""
+        self._fresh.update(fresh[: MOST_FRESH - len(self._fresh)])
         self._wake.set()
 
     async def hasten(self) -> None:
@@ -94,6 +101,7 @@ class Carrier:
                     if lane not in self._active and len(self._active) < most:
                         self._active.add(lane)
                         self._under_way.update(round.legs)
+                        self._fresh.difference_update(round.legs)
                         nursery.start_soon(self._keep, lane, round, list(round.legs), name="carry one lane")
                 with trio.move_on_after(self._pause(now)):
                     await self._wake.wait()
@@ -103,12 +111,14 @@ class Carrier:
         sealer = self._ring.require()
 
         def job(txn: Transaction) -> dict[Lane, Round]:
+            self._fresh = {leg for leg in self._fresh if legs.is_there(txn, leg)}
+            keys = [leg for leg in self._fresh if not self._is_taken(leg)]
+            keys += legs.due(txn, now, LEGS_AT_ONCE, lambda leg: leg in self._fresh or self._is_taken(leg))
             lanes: dict[Lane, Round] = {}
-            keys = legs.due(txn, now, LEGS_AT_ONCE, self._under_way)
             due = [(legs.target(txn, sealer, leg), leg) for leg in keys]
             for target, leg in sorted(due, key=lambda row: row[0].order):
                 progress = legs.progress_of(txn, leg)
-                lane = lane_of(leg, target.routes)
+                lane = self._lanes[leg] = lane_of(leg, target.routes)
                 round = lanes.setdefault(lane, Round([], target.routes, 0, progress.tries))
                 round.legs.append(leg)
                 round.horizon = max(round.horizon, progress.horizon)
@@ -116,7 +126,13 @@ class Carrier:
             # New ones first: who was just written to is waited for.
             return dict(sorted(lanes.items(), key=lambda row: row[1].tries))
 
+        if len(self._lanes) > LANES_REMEMBERED:
+            self._lanes.clear()
         return self._store.read(job)
+
+    def _is_taken(self, leg: LegKey) -> bool:
+        """Whether a leg has to wait for the present round of its lane."""
+        return leg in self._under_way or self._lanes.get(leg) in self._active
 
     def _pause(self, now: int) -> float:
         if len(self._active) >= AT_ONCE:

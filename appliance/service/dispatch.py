@@ -17,10 +17,10 @@ from appliance.protocol.post import Destination, Dispatch, Dispatches, DispatchS
 from appliance.service.caller import Caller
 from appliance.service.ports import Clock, hour_of
 from appliance.service.relay import Relay
-from appliance.store import dispatches, mailboxes
+from appliance.store import dispatches, legs, mailboxes
 from appliance.store.dispatches import Bounds, Head, Underway
 from appliance.store.engine import Store
-from appliance.store.legs import Target
+from appliance.store.legs import LegKey, Target
 from appliance.store.storekey import KeyRing, Sealer
 from appliance.store.transaction import Transaction
 
@@ -34,11 +34,11 @@ FOR_GOOD: Final = ("no_mailbox", "capability")
 
 
 class Sent(NamedTuple):
-    """A dispatch that was taken in: its state, mailboxes here that got something, whether legs are due."""
+    """A dispatch that was taken in: its state, mailboxes here that got something, legs to be gone."""
 
     state: DispatchState
     arrived: list[MailboxId]
-    due: bool
+    due: list[LegKey]
 
 
 class Dispatching:
@@ -49,7 +49,7 @@ class Dispatching:
         self._ring = ring
         self._clock = clock
         self._relay = relay
-        self.on_due: Callable[[], None] = _nothing
+        self.on_due: Callable[[Sequence[LegKey]], None] = _nothing
         self.configure(config)
 
     def configure(self, config: Config) -> None:
@@ -84,8 +84,8 @@ class Dispatching:
         arrivals = self._relay.arrivals
         if arrivals.watched:
             arrivals.announce(dict.fromkeys(mailbox for one in sent for mailbox in one.arrived))
-        if any(one.due for one in sent):
-            self.on_due()
+        if due := [leg for one in sent for leg in one.due]:
+            self.on_due(due)
         return [answer.state if isinstance(answer, Sent) else answer for answer in answers]
 
     async def page(self, caller: Caller) -> Dispatches:
@@ -115,7 +115,7 @@ class Dispatching:
         key = dispatches.key_of(account, message.id)
         known = dispatches.find(txn, sealer, key)
         if known is not None:
-            return Sent(dispatches.state(key, known), [], False)
+            return Sent(dispatches.state(key, known), [], [])
         bounds = Bounds(self._config.dispatch_envelopes, self._config.dispatch_octets)
         away = {n for to in message.to if not _home(to, here) for n in to.envelopes}
         try:
@@ -141,7 +141,8 @@ class Dispatching:
                 underway[number] = Underway(Target(to.handle, to.routes), missing, len(numbers))
         head = Head(now, now + message.hours * 3600, rows, device)
         head = dispatches.add(txn, sealer, key, head, message.envelopes, underway, now)
-        return Sent(dispatches.state(key, head), arrived, bool(underway))
+        due = [legs.key_of(key, number) for number in underway]
+        return Sent(dispatches.state(key, head), arrived, due)
 
     def _has_room(self, txn: Transaction, account: bytes, message: Dispatch, missing: list[int]) -> bool:
         waits = dispatches.load(txn, account)
@@ -198,5 +199,5 @@ def _check(message: Dispatch) -> Refusal | None:
     return None
 
 
-def _nothing() -> None:
+def _nothing(_: Sequence[LegKey]) -> None:
     return None

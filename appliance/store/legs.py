@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Final, NamedTuple, NewType
 
@@ -164,10 +164,12 @@ def list_all(txn: Transaction, prefix: bytes = b"") -> list[LegKey]:
     return [LegKey(key) for key in txn.keys(DISPATCH_PROGRESS, prefix, prefix_end(prefix))]
 
 
-def due(txn: Transaction, now: int, limit: int, but: Container[LegKey] = ()) -> list[LegKey]:
-    """Legs whose time has come, the most overdue first, but for some; needs no key."""
+def due(
+    txn: Transaction, now: int, limit: int, skip: Callable[[LegKey], bool] = lambda leg: False
+) -> list[LegKey]:
+    """Legs whose time has come, the most overdue first, without those to be skipped; needs no key."""
     keys = (LegKey(key[8:]) for key in txn.keys(DISPATCH_NEXT, stop=_U64.pack(now + 1)))
-    return list(islice((key for key in keys if key not in but), limit))
+    return list(islice((key for key in keys if not skip(key)), limit))
 
 
 def next_due(txn: Transaction, after: int = -1) -> int | None:
