@@ -12,6 +12,8 @@ from typing import Final
 
 import trio
 
+from appliance.client.relay import Relay as RelayClient
+from appliance.client.stream import RelayStream
 from appliance.config import Config
 from appliance.errors import Refusal
 from appliance.protocol import envelope, onion
@@ -112,20 +114,24 @@ class Collection:
 
     async def empty(self, place: Place) -> None:
         """Take everything out of one mailbox at a relay that there is room for here."""
+        async with self._remotes.at(onion.address(place.onion), purpose(place.mailbox)) as client:
+            await self.take_all(place, client)
+
+    async def take_all(self, place: Place, client: RelayClient | RelayStream) -> None:
+        """The same over a client that is there already."""
         key = SigningKey(place.fetch_seed)
         done: list[EnvelopeId] = []
         after = 0
-        async with self._remotes.at(onion.address(place.onion), purpose(place.mailbox)) as client:
-            while True:
-                answer = await client.fetch(key, after=after, limit=BATCH, acknowledge=done)
-                if not answer.envelopes:
-                    return
-                after = answer.envelopes[-1].number
-                done, full = await self._take(place, [one.envelope for one in answer.envelopes])
-                if full or not answer.more:
-                    break
-            if done:
-                await client.acknowledge(key, done)
+        while True:
+            answer = await client.fetch(key, after=after, limit=BATCH, acknowledge=done)
+            if not answer.envelopes:
+                return
+            after = answer.envelopes[-1].number
+            done, full = await self._take(place, [one.envelope for one in answer.envelopes])
+            if full or not answer.more:
+                break
+        if done:
+            await client.acknowledge(key, done)
 
     async def _take(self, place: Place, envelopes: list[bytes]) -> tuple[list[EnvelopeId], bool]:
         """Make durable here; what may be acknowledged there, and whether there is no room for the rest."""

@@ -11,6 +11,7 @@ from appliance.service.collection import Collection
 from appliance.service.device_mailboxes import DeviceMailboxes
 from appliance.service.dispatch import Dispatching
 from appliance.service.events import EventBook
+from appliance.service.listening import Listening
 from appliance.service.ports import Clock
 from appliance.service.presence import PresenceBook
 from appliance.service.queue import DeviceQueue
@@ -40,6 +41,7 @@ class Post:
         self.events = EventBook(store, clock)
         self.presence = PresenceBook(self.events)
         self.signals = Signals(store, ring, clock, remotes, self.events)
+        self.listening = Listening(remotes, self.mailboxes, self.collection, self.events)
         self._store = store
 
         self.dispatch.on_due = self.carrier.look
@@ -66,6 +68,7 @@ class Post:
             ("device mailboxes", self._keep_mailboxes),
             ("carrier", self.carrier.run),
             ("collection", self.collection.run),
+            ("listening", self.listening.run),
             ("signals", self.signals.run),
         ]
         return always, unlocked

@@ -17,6 +17,7 @@ import trio
 from appliance.client.entrance import Unanswered, onion
 from appliance.client.http import MOST_OCTETS
 from appliance.client.relay import Relay
+from appliance.client.stream import RelayStream, open_stream
 from appliance.errors import Refusal
 from appliance.protocol.codec import CBOR
 from appliance.protocol.messages import Message
@@ -97,6 +98,18 @@ class Remotes:
                         raise
             await self._renew((address, purpose))
         raise AssertionError("the last count returns or raises")
+
+    @asynccontextmanager
+    async def stream(self, address: str, purpose: str) -> AsyncIterator[RelayStream]:
+        """A relay stream to the box at `address`, on the circuit of that purpose; Refusal unreachable."""
+        key = (address, purpose)
+        isolation = f"{address}:{purpose}:{self._generation[key]}"
+        try:
+            async with open_stream(onion(self._dial, address, isolation), address) as stream:
+                yield stream
+        except Unanswered as error:
+            self._generation[key] += 1
+            raise Refusal("unreachable", reason=error.reason) from error
 
     async def __aenter__(self) -> Self:
         return self

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 import trio
 
 from appliance.client.http import Http
-from appliance.protocol import codec
+from appliance.protocol import codec, onion
 from appliance.protocol.account import BindDevice
 from appliance.protocol.card import Route
 from appliance.protocol.post import (
@@ -25,7 +26,8 @@ from appliance.protocol.post import (
     Ticket,
     WantMailboxes,
 )
-from tests.acts import lodge, until_held
+from appliance.service import listening
+from tests.acts import deposit, lodge, until_held
 from tests.api.event_wires import EventWire
 from tests.boxes import PASSPHRASE, Net, Running, running, until
 from tests.posts import dispatch
@@ -165,6 +167,30 @@ async def test_a_relay_holds_it_while_the_box_is_off(tmp_path: Path) -> None:
             await until_held(relay.desk, 0)
 
 
+async def test_mail_at_a_relay_comes_at_once_to_a_device_that_is_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "LOOK_SECONDS", 0.1)
+    net = Net()
+    async with (
+        running(net, tmp_path / "r", relay_policy="open") as relay,
+        running(net, tmp_path / "b", collect_seconds=3600) as b,
+    ):
+        await lodge(b, relay)
+        bob = await Phone.of(b)
+        await bob.routes()
+        there = next(route for route in await until(lambda: _both(bob)) if route.onion != _key(b))
+        wire = await bob.socket()
+        async with wire.stream:
+            for _ in range(2):  # the first may be found when the stream begins, the second is pushed
+                sent = envelope()
+                await deposit(net, there, sent)
+                event = await wire.event("mail")
+                assert [one.envelope for one in event.queued or []] == [sent]
+                await until_held(relay.desk, 0)
+        assert (await b.desk.health()).faults == 0
+
+
 async def test_what_is_under_way_outlives_the_senders_box(tmp_path: Path) -> None:
     net = Net()
     async with running(net, tmp_path / "b") as b:
@@ -198,6 +224,10 @@ async def test_two_members_of_one_box_need_no_network(tmp_path: Path) -> None:
         await phone.http.call("DELETE", f"/v1/dispatch/{codec.to_text(id)}", dict[str, Any])
         assert not (await phone.get("/v1/dispatch", Dispatches)).dispatches
         assert not net.dialled
+
+
+def _key(box: Running) -> bytes:
+    return onion.public_key(box.ready.onion)
 
 
 async def _reason(phone: Phone, id: bytes) -> str | None:
