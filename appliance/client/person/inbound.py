@@ -233,6 +233,8 @@ class Inbound:
         core, sender = self._core, initial.certificate
         device = core.seat.device
         known = await core.ledger.session(batch, sender.device)
+        if known is not None and known.peer.identity != sender.identity:
+            return None  # who signs another's device id under an own name gets neither handle nor routes
         conversation = self._core.reading.sender(sender)
         if conversation is None:
             return None
@@ -241,7 +243,7 @@ class Inbound:
         if prekeys is None or keys is None:
             raise Refusal("damaged_store")
         secret = {one.id: one for one in prekeys.secrets}
-        before = known.peer if known and known.peer.identity == sender.identity else None
+        before = known.peer if known else None
         try:
             accepted = peer.accept(
                 core.own(), initial, keys.lasting, secret, before, core.hour(), secrets.token_bytes(32)

@@ -233,6 +233,8 @@ export class Inbound {
     const { certificate } = initial;
     const peer = toHex(certificate.device);
     const known = await this.core.ledger.session(batch, peer);
+    // Whoever signs somebody else's device id under their own name gets neither its handle nor its routes.
+    if (known && !equal(known.peer.identity, certificate.identity)) return undefined;
     const sender = await this.core.reading.sender(certificate, address(certificate.onion));
     if (sender === undefined) return undefined;
     const prekeys = await batch.read<PrekeysRecord>(names.prekeys(this.core.seat.id));
@@ -241,7 +243,7 @@ export class Inbound {
       lasting: keys!.lasting,
       one_time: (id) => prekeys?.secrets.find((secret) => secret.id === id),
     };
-    const before = known && equal(known.peer.identity, certificate.identity) ? known.peer : null;
+    const before = known?.peer ?? null;
     let accepted;
     try {
       accepted = accept(this.core.own(), initial, secrets, before, this.core.hour(), random);
