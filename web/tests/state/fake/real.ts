@@ -2,10 +2,16 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { request } from "node:http";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { WebSocket as NodeSocket } from "ws";
 import type { Transport } from "../../../src/state/wire.ts";
+
+// By its path: the tests resolve packages as a browser does, and there this one has nothing.
+const require = createRequire(import.meta.url);
+const NodeSocket = require(
+  require.resolve("ws/package.json").replace("package.json", "lib/websocket.js"),
+) as new (url: string, options: object) => WebSocket;
 
 export class RealBox {
   private constructor(
@@ -70,7 +76,6 @@ export class RealLine implements Transport {
   socket = (path: string): WebSocket => {
     const url = `${this.box.url.origin.replace("http", "ws")}${path}`;
     const cookie = [...this.cookies].map(([name, value]) => `${name}=${value}`).join("; ");
-    const socket = new NodeSocket(url, { headers: { cookie, origin: this.box.url.origin } });
-    return socket as unknown as WebSocket;
+    return new NodeSocket(url, { headers: { cookie, origin: this.box.url.origin } });
   };
 }
