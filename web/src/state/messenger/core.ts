@@ -136,19 +136,21 @@ export class Core {
     this.vault.changed = (changed) => this.#changed(changed);
     const whole = await this.vault.refresh(toHex(session.epoch));
     await this.#account();
+    // What a person does with the conversations before there is a seat waits in the ledger.
+    this.ledger = new Ledger(this.vault, () => this.now(), {
+      displaced: (rolledBack) => this.#displaced(rolledBack),
+      offline: (offline) => this.offline(offline),
+    });
+    if (this.options.pauses) this.ledger.pauses = this.options.pauses;
     await this.chats.load();
     this.stage.changed();
     this.stage.progress = { what: "devices", done: 0, total: 0 };
     const around = this.#surroundings();
     this.seat = await takeSeat(around, setBack || !whole);
     await this.vault.read([names.keys(this.seat.id), names.prekeys(this.seat.id), names.knock]);
-    this.ledger = new Ledger(this.vault, this.seat.id, () => this.now(), {
-      displaced: (rolledBack) => this.#displaced(rolledBack),
-      offline: (offline) => this.offline(offline),
-    });
-    if (this.options.pauses) this.ledger.pauses = this.options.pauses;
     this.ledger.saved = () => void rememberSeat(around, this.seat);
     await this.files.load();
+    this.ledger.begin(this.seat.id);
     this.stage.progress = null;
     this.stage.phase = "ready";
     this.stage.changed();
@@ -159,6 +161,8 @@ export class Core {
     );
     this.#listening.start();
     this.#chores = setInterval(() => void this.#tidy(), CHORES);
+    const visible = this.account().settings.presence;
+    void this.wire.post("/v1/presence", { visible }).catch(() => undefined);
     await this.steady(() => this.upkeep.settle()).catch((error: unknown) => this.#trouble(error));
     await this.#reconcile(true);
   }
@@ -253,7 +257,7 @@ export class Core {
 
   /** Another device of the account wrote. */
   #changed(changed: string[]): void {
-    if (!(this.ledger as Ledger | undefined)) return;
+    if (!(this.ledger as Ledger | undefined)?.device) return;
     if (changed.includes(names.head(this.seat.id))) {
       const head = this.vault.peek(names.head(this.seat.id)) as unknown as HeadRecord | undefined;
       if (!head || toHex(head.instance) !== toHex(this.seat.instance)) return this.#displaced(false);
@@ -346,7 +350,7 @@ export class Core {
   async close(leave: boolean): Promise<void> {
     if (this.closed) return;
     const ledger = this.ledger as Ledger | undefined;
-    if (leave && ledger) await this.leave().catch(() => undefined);
+    if (leave && ledger?.device) await this.leave().catch(() => undefined);
     this.closed = true;
     clearInterval(this.#chores);
     clearTimeout(this.#pulling);

@@ -80,7 +80,12 @@ export interface LedgerEvents {
 }
 
 export class Ledger {
-  #tail: Promise<unknown> = Promise.resolve();
+  /** Resolves when there is a seat to write for; until then every step waits. */
+  readonly begun: Promise<void>;
+  /** The seat in hex; "" before `begin`. */
+  device = "";
+  #begin!: () => void;
+  #tail: Promise<unknown>;
   #stopped = false;
   #checked = new Set<string>();
   #wake: (() => void) | undefined;
@@ -93,10 +98,18 @@ export class Ledger {
 
   constructor(
     readonly vault: Vault,
-    readonly device: string,
     readonly now: () => number,
     readonly heard: LedgerEvents,
-  ) {}
+  ) {
+    this.begun = new Promise((begin) => (this.#begin = begin));
+    this.#tail = this.begun;
+  }
+
+  /** There is a seat: what was asked for meanwhile is done now. */
+  begin(device: string): void {
+    this.device = device;
+    this.#begin();
+  }
 
   /** Join the next step, or one of its own after a while: for what may wait (drafts, marks). */
   later(change: (batch: Batch) => void): void {
@@ -124,6 +137,7 @@ export class Ledger {
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#laterTimer);
+    this.#begin();
     this.#wake?.();
     await this.#tail;
   }
@@ -200,7 +214,7 @@ export class Ledger {
     };
     for (let failures = 0; ; failures++) {
       try {
-        await this.vault.commit(edits, written);
+        await this.vault.commit(edits, written, { keepalive: batch.left });
         if (failures > 0) this.heard.offline(false);
         this.saved();
         return;

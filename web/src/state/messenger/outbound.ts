@@ -88,6 +88,7 @@ export class Outbound {
   }
 
   async #sendSome(conversation: string, some: Pending[]): Promise<void> {
+    await this.core.ledger.begun;
     const targets = await this.targets(conversation);
     const dispatches = await this.core.ledger.run(async (batch) => {
       const made: Dispatch[] = [];
