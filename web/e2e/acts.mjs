@@ -15,7 +15,9 @@ export async function openPage(browser, base, who, { problems, errors }) {
   page.on("request", (request) => {
     const url = new URL(request.url());
     if (!["data:", "blob:", "about:", "ws:"].includes(url.protocol) && url.origin !== origin)
-      problems.push(`${who}: a request left the origin: ${url.origin}`);
+      problems.push(
+        `${who}: a request left the origin: ${url.origin}${url.pathname}`,
+      );
   });
   page.on("pageerror", (error) => problems.push(`${who}: the page failed: ${String(error)}`));
   page.on("console", (message) => {

@@ -26,6 +26,7 @@ const SAFER = {
 
 /** Windows that remember nothing, and addresses of onions taken for as safe as they are, not asked for twice. */
 const TOR_BROWSER = {
+  "dom.security.https_first": false,
   "dom.security.https_first_pbm": false,
   "browser.privatebrowsing.autostart": true,
   "dom.securecontext.allowlist_onions": true,

@@ -1,27 +1,24 @@
 /**
- * Drives the owner's desk of a real box in a real browser, from the one-time link to sign-out.
+ * Drives the owner's box in a real browser, from the one-time link to sign-out: relay, settings, and a look at every page.
+ * Conversations are driven by e2e/people.mjs.
  *
- *   node e2e/desk.mjs --base URL --claim URL --peer-card TEXT|@FILE [--browser chromium|firefox] [--out DIR]
- *                     [--passphrase TEXT] [--relay INVITATION] [--inbox TEXT]
+ *   node e2e/desk.mjs --base URL --claim URL [--browser chromium|firefox] [--out DIR] [--passphrase TEXT] [--relay INVITATION]
  *
- * With --relay it joins that relay; with --inbox it waits for a note that begins with that text, reads, answers and deletes it.
- * Prints one JSON line: steps, problems, screenshots. Leaves with 1 when there is a problem.
+ * With --relay it joins that relay. Prints one JSON line: steps, problems, screenshots. Leaves with 1 when there is a problem.
  */
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { openBrowser, SIZES } from "./browser.mjs";
 import { barriers, keyboardGaps, tooWide } from "./checks.mjs";
-import { attach, fill, press, reads, settled, until, visit, wear, words } from "./page.mjs";
+import { fill, go, press, reads, settled, until, visit, wear, words } from "./page.mjs";
 
 const { values: wish } = parseArgs({
   options: {
     base: { type: "string" },
     claim: { type: "string" },
-    "peer-card": { type: "string" },
     relay: { type: "string" },
-    inbox: { type: "string" },
     browser: { type: "string", default: "chromium" },
     out: { type: "string", default: join(tmpdir(), "island-desk") },
     passphrase: { type: "string", default: "amber kelp seven lantern" },
@@ -32,11 +29,7 @@ if (!wish.base || !wish.claim) {
   process.exit(2);
 }
 const base = new URL(wish.base);
-const card = wish["peer-card"]?.startsWith("@")
-  ? readFileSync(wish["peer-card"].slice(1), "utf8")
-  : wish["peer-card"];
-const PLACES = ["home", "send", "inbox", "outbox", "people", "relay", "health", "settings"];
-const NOTE = "The boat leaves at seven.\nBring the warm coat.";
+const PLACES = ["home", "relay", "health", "settings"];
 
 /** @type {string[]} */ const steps = [];
 /** @type {string[]} */ const problems = [];
@@ -48,12 +41,8 @@ const page = await browser.newPage();
 watch();
 try {
   await claim();
-  await addPerson();
-  await sendNote();
-  await sendFile();
   await relay();
   await settings();
-  await readInbox();
   for (const place of PLACES) await look(place);
   await signOutAndIn();
 } catch (error) {
@@ -69,7 +58,7 @@ process.exit(problems.length > 0 ? 1 : 0);
 function watch() {
   page.on("request", (request) => {
     const url = new URL(request.url());
-    if (!["data:", "blob:", "about:"].includes(url.protocol) && url.origin !== base.origin)
+    if (!["data:", "blob:", "about:", "ws:"].includes(url.protocol) && url.origin !== base.origin)
       problems.push(`a request left the origin: ${url.origin}`);
   });
   page.on("pageerror", (error) => problems.push(`the page failed: ${String(error)}`));
@@ -85,7 +74,7 @@ async function claim() {
   await page.goto(String(wish.claim));
   await reads(page, "Make this box yours");
   await inBothLooks("claim");
-  for (const text of ["Ada", wish.passphrase, wish.passphrase]) {
+  for (const text of ["ada", wish.passphrase, wish.passphrase]) {
     await page.keyboard.type(text);
     await page.keyboard.press("Tab");
     if (text === wish.passphrase) await page.keyboard.press("Tab");
@@ -95,54 +84,12 @@ async function claim() {
   await page.keyboard.press(" ");
   await page.keyboard.press("Tab");
   await page.keyboard.press("Enter");
-  await reads(page, "Hello, Ada");
+  await reads(page, "Your backup codes");
+  await until(page, "eight codes", () => document.querySelectorAll("ol li").length === 8, null);
+  await press(page, "I have kept them");
+  await press(page, "Go on");
+  await reads(page, "No conversations yet");
   if (page.url().includes("claim")) problems.push("the one-time link stays in the address");
-}
-
-async function addPerson() {
-  if (!card) return;
-  steps.push("add a person");
-  await visit(page, "people");
-  await press(page, "Add a person");
-  await fill(page, "Their address card", "ISLAND:AAAA");
-  await reads(page, "Something is missing or mistyped");
-  await fill(page, "Their address card", card);
-  await reads(page, "The card is signed by its owner.");
-  await inBothLooks("people-add");
-  await fill(page, "Name you use", "Marta");
-  await press(page, "Add contact");
-  await until(page, "the dialog to close", () => !document.querySelector("dialog[open]"), null);
-  await reads(page, "Marta");
-}
-
-/** What is typed must survive a reload. */
-async function sendNote() {
-  if (!card) return;
-  steps.push("send a note");
-  await visit(page, "send");
-  await press(page, "Marta");
-  await fill(page, "Your note", NOTE);
-  await page.reload();
-  await until(page, "the draft", (text) => document.querySelector("textarea")?.value === text, NOTE);
-  await press(page, "Send note");
-  await reads(page, "On their way");
-  await reads(page, "To Marta");
-}
-
-async function sendFile() {
-  if (!card) return;
-  steps.push("send a file");
-  const path = join(String(wish.out), "sea-chart.bin");
-  writeFileSync(path, Buffer.alloc(1_500_000, "chart "));
-  await visit(page, "send");
-  await press(page, "Marta");
-  await press(page, "File");
-  await attach(page, path);
-  await reads(page, "sea-chart.bin, 1.4 MB");
-  await press(page, "Send file");
-  await reads(page, "On their way");
-  await reads(page, "sea-chart.bin");
-  await until(page, "the upload to end", () => !document.body.innerText.includes("are at your box"), null);
 }
 
 /** An invitation: made, shown once, revoked. */
@@ -184,43 +131,6 @@ async function joinRelay(invitation) {
   );
 }
 
-/** What arrived: read it, let its sender in, think better of deleting it. */
-async function readInbox() {
-  if (!wish.inbox) return;
-  steps.push("inbox");
-  await visit(page, "inbox");
-  await reads(page, wish.inbox);
-  await page.evaluate((text) => {
-    const lines = [...document.querySelectorAll("main li a")];
-    lines.find((line) => line.textContent?.includes(text))?.setAttribute("data-wanted", "");
-  }, wish.inbox);
-  await page.click("main li a[data-wanted]");
-  await until(
-    page,
-    "the open note",
-    (text) => document.querySelector(".note")?.textContent?.includes(text),
-    wish.inbox,
-  );
-  await inBothLooks("inbox-open");
-  if (await page.evaluate(() => document.body.innerText.includes("is not among your contacts"))) {
-    await press(page, "Add to my contacts");
-    await reads(page, "is now a contact.");
-  }
-  await reads(page, "Answer");
-  await press(page, "Delete");
-  await press(page, "Undo");
-  await reads(page, wish.inbox);
-  await until(
-    page,
-    "the note to be seen",
-    (text) => {
-      const lines = [...document.querySelectorAll("main li a")];
-      return lines.some((line) => line.textContent?.includes(text) && !line.classList.contains("unseen"));
-    },
-    wish.inbox,
-  );
-}
-
 async function settings() {
   steps.push("settings");
   await visit(page, "settings");
@@ -240,16 +150,17 @@ async function settings() {
 async function signOutAndIn() {
   steps.push("sign out and in");
   await page.setViewport(SIZES.desktop);
-  await visit(page, "settings");
+  await go(page, "account");
   await press(page, "Sign out");
   await reads(page, "Welcome back");
   await inBothLooks("sign-in");
+  await fill(page, "Name", "ada");
   await fill(page, "Passphrase", "not the passphrase");
   await page.keyboard.press("Enter");
-  await reads(page, "The passphrase is wrong.");
+  await reads(page, "The name, the passphrase or the code is wrong.");
   await fill(page, "Passphrase", wish.passphrase);
   await page.keyboard.press("Enter");
-  await until(page, "the desk", () => document.querySelector("nav"), null);
+  await until(page, "the shell", () => document.querySelector("nav"), null);
   if (/\b[a-z]+_[a-z]+\b/.test(await words(page))) problems.push("a bare code is shown");
 }
 

@@ -306,15 +306,9 @@ async function search() {
 async function secondDevice() {
   await go(ada, "account/devices");
   await press(ada, "Add a device");
-  await until(ada, "the code", () => document.querySelector("dialog .qr svg"), null);
-  await press(ada, "Copy link").catch(() => {});
-  const url = await ada.evaluate(async () => {
-    const { account } = /** @type {any} */ (window);
-    return account ?? (await navigator.clipboard.readText().catch(() => ""));
-  });
+  await until(ada, "the link", () => document.querySelector("dialog .secret"), null);
+  const url = await ada.$eval("dialog .secret", (one) => one.textContent?.trim() ?? "");
   await press(ada, "Close");
-  if (!url)
-    return void errors.push("this browser does not give the clipboard; the second device was left out");
   const third = await openBrowser("chromium");
   try {
     const page = await newPage(third.browser, String(wish.base));
@@ -326,12 +320,24 @@ async function secondDevice() {
     await says(page, "Thank you, I shall be there.");
     await fill(page, "", "From my telephone.");
     await page.keyboard.press("Enter");
+    await says(page, "From my telephone.");
+    await until(
+      page,
+      "the message to leave",
+      () =>
+        /box|Delivered|Read/.test(document.querySelector("main ol li:last-child .state")?.textContent ?? ""),
+      null,
+    );
     await go(marta, "messages");
     await choose(marta, "ada");
     await says(marta, "From my telephone.");
     await go(ada, "messages");
     await choose(ada, "marta");
     await says(ada, "From my telephone.");
+  } catch (error) {
+    const page = (await third.browser.pages()).at(-1);
+    await page?.screenshot({ path: join(String(wish.out), "problem-third.png") }).catch(() => {});
+    throw error;
   } finally {
     await third.close();
   }
