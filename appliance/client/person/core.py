@@ -44,7 +44,8 @@ CLOSING_SECONDS: Final = 10.0
 class Options:
     """How a client behaves; tests make it quick.
 
-    `patience`: seconds to wait for an answer to a knock; `stock`: one-time prekeys to keep ready.
+    `patience`: seconds to wait for an answer to a knock before the seat of a silent client is taken, 0: that
+    is not done; `stock`: one-time prekeys to keep ready.
     """
 
     label: str = "command line"
@@ -72,9 +73,10 @@ class Core:
         self.member = member
         self.session = entered.session
         self.options = options
-        self._entered = entered
+        self.entered = entered
         self._remembered = remembered
         self._saved = saved
+        self.signed_out = False
         self._nursery: trio.Nursery | None = None
         self._news = trio.Event()
         self._identity: SigningKey | None = None
@@ -128,7 +130,7 @@ class Core:
     async def open(self, nursery: trio.Nursery) -> None:
         """Read the vault, take a seat, make what others find right, and follow what happens."""
         self._nursery = nursery
-        self.vault = Vault(self.member, self._entered.vault_key)
+        self.vault = Vault(self.member, self.entered.vault_key)
         await self._find_account()
         await self.chats.load()
         around = Surroundings(
@@ -173,7 +175,7 @@ class Core:
         if found is not None:
             return
         # An empty vault is right only where the directory knows nobody of this name either.
-        if not self._entered.fresh and (await self.member.published()).entry is not None:
+        if not self.entered.fresh and (await self.member.published()).entry is not None:
             raise Refusal("damaged_store", reason="the vault is empty")
         session = self.session
         record = records.Account(

@@ -49,6 +49,8 @@ class Listening:
             except (Unanswered, OSError, trio.TooSlowError):
                 failures += 1
             except Refusal as refusal:
+                if self._core.signed_out:
+                    return
                 if refusal.code in ("session_ended", "sign_in", "suspended"):
                     raise
                 failures += 1

@@ -103,6 +103,34 @@ class Person:
                 ) as person:
                     yield person
 
+    @classmethod
+    @asynccontextmanager
+    async def sign_in_by_code(
+        cls,
+        entrance: Entrance,
+        name: str,
+        code: str,
+        *,
+        profile: Path | None = None,
+        options: Options = USUAL,
+    ) -> AsyncIterator[Person]:
+        """Sign in by a backup code, which is used up, and open the account."""
+        async with Http(entrance) as http:
+            entered = await entering.sign_in_by_code(Member(http), name, code, options.label)
+            async with _opened(http, entered, profile, options) as person:
+                yield person
+
+    @classmethod
+    @asynccontextmanager
+    async def sign_in_by_link(
+        cls, entrance: Entrance, link: str, *, profile: Path | None = None, options: Options = USUAL
+    ) -> AsyncIterator[Person]:
+        """Sign in by the link that another device shows, and open the account."""
+        async with Http(entrance) as http:
+            entered = await entering.sign_in_by_link(Member(http), link, options.label)
+            async with _opened(http, entered, profile, options) as person:
+                yield person
+
     # Who I am
 
     @property
@@ -270,6 +298,16 @@ class Person:
 
         await self._core.ledger.run(step)
         await self._core.routes.settle()
+
+    async def new_codes(self, passphrase: str) -> list[str]:
+        """Eight new backup codes, to be written down now; the old ones end. Refusal wrong_sign_in."""
+        return await entering.new_codes(self._core.member, self._core.entered, passphrase)
+
+    async def sign_out(self) -> None:
+        """Give the seat up and end the sign-in; to be called last."""
+        self._core.signed_out = True
+        await self._core.close(leave=True)
+        await self._core.member.sign_out()
 
     # Within
 

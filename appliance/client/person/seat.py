@@ -49,7 +49,10 @@ class Seat:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a client needs to find its seat; `patience`: seconds the others have to answer a knock."""
+    """What a client needs to find its seat.
+
+    `patience`: seconds the others have to answer a knock; 0: only a seat that was given up is taken.
+    """
 
     member: Member
     vault: Vault
@@ -98,7 +101,7 @@ async def _free(around: Surroundings, heads: dict[bytes, records.Head]) -> list[
     usable = {device: head for device, head in heads.items() if head.epoch == around.session.epoch}
     latest = sorted(usable, key=lambda device: -usable[device].alive)
     left = [device for device in latest if usable[device].left]
-    if left or not latest:
+    if left or not latest or around.patience <= 0:
         return left
     vault = around.vault
     before = {device: vault.version(records.head(device)) for device in latest}
