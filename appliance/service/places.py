@@ -27,7 +27,7 @@ from appliance.service.changes import Changes
 from appliance.service.invitation import read_invitation
 from appliance.service.ports import Clock, hour_of
 from appliance.service.remotes import Remotes
-from appliance.store import contacts, grants, mailboxes, places
+from appliance.store import contacts, device_mailboxes, grants, mailboxes, places
 from appliance.store.engine import Store
 from appliance.store.storekey import KeyRing
 from appliance.store.transaction import Transaction
@@ -73,10 +73,11 @@ class Places:
     async def page(self) -> UsedRelays:
         """The relays this box uses, the oldest first."""
         sealer = self._ring.require()
-        relays, rows = self._store.read(
-            lambda txn: (places.list_relays(txn, sealer), places.list_all(txn, sealer))
+        relays, rows = await self._store.read_cold(
+            lambda txn: (places.list_relays(txn, sealer), device_mailboxes.list_places(txn, sealer))
         )
-        counts = {relay.onion: sum(row.onion == relay.onion for row in rows) for relay in relays}
+        ready = [row.onion for row in rows if row.state == "ready"]
+        counts = {relay.onion: ready.count(relay.onion) for relay in relays}
         return UsedRelays([_row(relay, counts[relay.onion]) for relay in relays])
 
     async def use(self, new: UseRelay) -> UsedRelay:
