@@ -12,7 +12,7 @@ import trio
 
 from appliance.errors import Refusal
 from appliance.protocol import onion
-from appliance.protocol.card import Route
+from appliance.protocol.route import Route
 from appliance.protocol.keys import SigningKey
 from appliance.protocol.mailbox import BLANK, capability_hash, mailbox_id, sign_request
 from appliance.protocol.messages import (

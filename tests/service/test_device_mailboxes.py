@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from appliance.protocol import onion
-from appliance.protocol.card import Route
+from appliance.protocol.route import Route
 from appliance.protocol.messages import Deposit, DepositGroup
 from appliance.protocol.post import DropMailboxes, WantMailboxes
 from appliance.service import device_mailboxes as service

@@ -13,7 +13,7 @@ import trio.testing
 
 from appliance.errors import Refusal
 from appliance.protocol import onion
-from appliance.protocol.card import Route
+from appliance.protocol.route import Route
 from appliance.protocol.messages import Deposit, DepositGroup
 from appliance.protocol.post import Destination, Dispatch, DropMailboxes
 from appliance.service import carrier as carrier_module

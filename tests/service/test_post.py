@@ -13,7 +13,7 @@ import trio
 from appliance.client.http import Http
 from appliance.protocol import codec, onion
 from appliance.protocol.account import BindDevice
-from appliance.protocol.card import Route
+from appliance.protocol.route import Route
 from appliance.protocol.post import (
     AllRoutes,
     Dispatches,

@@ -9,7 +9,7 @@ import msgspec
 from people import ALICE, BOB, BOX, HOUR, Vectors, account_device, seed, signing_of
 
 from appliance.protocol import certificate, codec, keys, prekeys, transparency
-from appliance.protocol.card import Route
+from appliance.protocol.route import Route
 from appliance.protocol.directory import Entry
 
 PHONE = account_device("bob phone")
