@@ -106,7 +106,7 @@ def news(
 
 def find(txn: Transaction, device: bytes, number: int) -> tuple[bytes, bytes] | None:
     """Index key and envelope of what waits for this device under a number; None when it does not."""
-    body = txn.get(BODIES, U64.pack(number))
+    body = txn.get(BODIES, U64.pack(number)) if 0 < number < 1 << 64 else None
     if body is None:
         return None
     mailbox, envelope = body[:20], body[BODY_HEAD:]

@@ -337,6 +337,24 @@ async def test_every_row_wants_a_sign_in_and_a_device(door: OpenDoor) -> None:
             assert (status, House.code(answer)) == (409, "no_device")
 
 
+async def test_numbers_and_ids_that_cannot_be_are_no_faults(door: OpenDoor) -> None:
+    async with door() as d:
+        wire = await d.open()
+        for number in (-1, 0, (1 << 64) - 1):
+            await wire.say("settle", {"done": [number], "keep": [number]}, 1)
+            assert await wire.answer() == ["settled", {}, 1]
+        for method, path, status in (
+            ("DELETE", "/v1/dispatch/" + "A" * 900, 400),
+            ("DELETE", "/v1/dispatch/" + to_text(bytes(16)), 200),
+            ("GET", "/v1/queue?after=999999999999999999&limit=0", 200),
+            ("GET", "/v1/queue?after=-1", 400),
+            ("GET", "/v1/events?stream=%00&after=1", 400),
+        ):
+            found, _, body = await d.house.ask(method, path, headers=COOKIE)
+            assert found == status, (path, body)
+        assert not d.house.box.faults
+
+
 async def test_another_box_leaves_a_signal(door: OpenDoor) -> None:
     async with door() as d:
         wire = await d.open()
