@@ -231,9 +231,7 @@ async function voice(from, to) {
     null,
   );
   await press(from, "Send voice message");
-  await until(to, "the voice", () => document.querySelector(".bubble .voice"), null);
-  await press(to, "Play");
-  await until(to, "its sound", () => document.querySelector('.voice [aria-label="Pause"]'), null);
+  await acts.hear(to);
 }
 
 /** @param {Page} ada @param {Page} bob */
