@@ -7,7 +7,7 @@ import { random } from "../random.ts";
 import { asRefusal } from "../wire.ts";
 import type { AttachmentView } from "./attachment.svelte.ts";
 import type { Core } from "./core.ts";
-import { History } from "./history.ts";
+import { History, PAGE } from "./history.ts";
 import { names, type LogEvent, type PersonRecord, type TalkRecord } from "./records.ts";
 import { Timeline, expiryOf, type Entry } from "./timeline.ts";
 import type { Conversation, ConversationState, Message } from "./types.ts";
@@ -172,8 +172,8 @@ export class Chat implements Conversation {
   /** The conversation is in view. */
   async open(): Promise<void> {
     this.#opened = true;
-    if (!this.history.begun) await this.loadOlder();
-    else this.update();
+    this.update();
+    if (!this.history.begun || (this.messages.length < PAGE && this.history.more)) await this.loadOlder();
   }
 
   get opened(): boolean {

@@ -19,7 +19,7 @@ import {
 import { Refusal } from "../api.ts";
 import type { CachedRecord, Locker } from "../locker.ts";
 import { random } from "../random.ts";
-import type { Wire } from "../wire.ts";
+import type { CallOptions, Wire } from "../wire.ts";
 
 /** The seat was taken by another browser: whatever is in memory of it is stale. */
 export class Displaced extends Error {}
@@ -123,13 +123,17 @@ export class Vault {
    * write of this very batch. Rejects Displaced, or Refusal (offline: it may or may not have happened; the
    * same edits again are safe).
    */
-  async commit(edits: Edit[], written: () => boolean = () => false): Promise<void> {
+  async commit(
+    edits: Edit[],
+    written: () => boolean = () => false,
+    options: CallOptions = {},
+  ): Promise<void> {
     await this.read(edits.map((edit) => edit.name));
     for (let turn = 1; ; turn++) {
       const { put, remove, after } = await this.#prepare(edits);
       if (put.length + remove.length === 0) return;
       try {
-        const answer = await this.wire.post<Changed>("/v1/vault", { put, remove });
+        const answer = await this.wire.post<Changed>("/v1/vault", { put, remove }, options);
         await this.#committed(after, put, answer);
         return;
       } catch (error) {
