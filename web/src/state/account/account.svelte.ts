@@ -1,5 +1,6 @@
 /** The account as the pages see it: who is signed in, and everything one may do about that. */
 import type * as Wired from "../../protocol/account.ts";
+import { toBase32 } from "../../protocol/base32.ts";
 import { toBase64url } from "../../protocol/base64url.ts";
 import { fromHex, toHex } from "../../protocol/bytes.ts";
 import { Refusal } from "../api.ts";
@@ -172,7 +173,6 @@ export class AccountDesk implements Seen.Account {
     return this.#working(async (tell) => {
       const authentication = await this.#prove(passphrase, tell);
       const made = await this.wire.post<Wired.TotpSecret>("/v1/account/totp", { authentication });
-      const { toBase32 } = await import("../../protocol/base32.ts");
       return { secret: toBase32(made.secret), uri: made.uri };
     });
   }
