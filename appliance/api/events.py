@@ -131,7 +131,10 @@ class EventSocket:
         settlements: list[Request] = []
         for message in self._frames.feed(data):
             word, body, number = _read_frame(message)
-            await self._spend()
+            wait = self._bucket.take(self._box.config.event_messages, trio.current_time())
+            if wait > 0:  # over the limit the socket is read more slowly
+                await self._work(dispatches, settlements)
+                await trio.sleep(wait)
             try:
                 match word:
                     case "dispatch":
@@ -146,17 +149,23 @@ class EventSocket:
                         raise Refusal("method")
             except Refusal as refusal:
                 await self._refuse(refusal, number)
+        await self._work(dispatches, settlements)
+        if self._frames.replies:
+            replies, self._frames.replies = self._frames.replies, bytearray()
+            await self._send(replies)
+
+    async def _work(self, dispatches: list[Request], settlements: list[Request]) -> None:
+        """Do what was gathered, side by side; the lists are empty then."""
         if settlements and dispatches:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._settle, settlements)
+                nursery.start_soon(self._settle, settlements[:])
                 await self._dispatch(dispatches)
         elif dispatches:
             await self._dispatch(dispatches)
         elif settlements:
             await self._settle(settlements)
-        if self._frames.replies:
-            replies, self._frames.replies = self._frames.replies, bytearray()
-            await self._send(replies)
+        dispatches.clear()
+        settlements.clear()
 
     async def _dispatch(self, requests: Sequence[Request]) -> None:
         try:
@@ -186,12 +195,6 @@ class EventSocket:
             return
         for number, _ in requests:
             await self._answer("settled", {}, number)
-
-    async def _spend(self) -> None:
-        """Count one message; over the limit the socket is read more slowly."""
-        wait = self._bucket.take(self._box.config.event_messages, trio.current_time())
-        if wait > 0:
-            await trio.sleep(wait)
 
     async def _answer(self, word: str, body: Any, number: int) -> None:
         await self._send(frames.binary(codec.encode([word, body, number])))
