@@ -144,41 +144,44 @@ class EventSocket:
                     case "signal":
                         self._box.post.signals.send(self._caller, codec.convert(body, Signal))
                         if number:
-                            await self._answer("signalled", {}, number)
+                            await self._send(_answer("signalled", {}, number))
                     case _:
                         raise Refusal("method")
             except Refusal as refusal:
-                await self._refuse(refusal, number)
+                await self._send(self._refusal(refusal, number))
         await self._work(dispatches, settlements)
         if self._frames.replies:
             replies, self._frames.replies = self._frames.replies, bytearray()
             await self._send(replies)
 
     async def _work(self, dispatches: list[Request], settlements: list[Request]) -> None:
-        """Do what was gathered, side by side; the lists are empty then."""
+        """Do what was gathered, side by side, and send all answers at once; the lists are empty then."""
+        answers: list[bytes] = []
         if settlements and dispatches:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._settle, settlements[:])
-                await self._dispatch(dispatches)
+                nursery.start_soon(self._settle, settlements[:], answers)
+                await self._dispatch(dispatches, answers)
         elif dispatches:
-            await self._dispatch(dispatches)
+            await self._dispatch(dispatches, answers)
         elif settlements:
-            await self._settle(settlements)
+            await self._settle(settlements, answers)
         dispatches.clear()
         settlements.clear()
+        if answers:
+            await self._send(b"".join(answers))
 
-    async def _dispatch(self, requests: Sequence[Request]) -> None:
+    async def _dispatch(self, requests: Sequence[Request], answers: list[bytes]) -> None:
         try:
-            answers = await self._box.post.dispatch.send_all(self._caller, [one for _, one in requests])
+            found = await self._box.post.dispatch.send_all(self._caller, [one for _, one in requests])
         except Refusal as refusal:
-            answers = [refusal] * len(requests)
-        for (number, _), answer in zip(requests, answers, strict=True):
+            found = [refusal] * len(requests)
+        for (number, _), answer in zip(requests, found, strict=True):
             if isinstance(answer, Refusal):
-                await self._refuse(answer, number)
+                answers.append(self._refusal(answer, number))
             else:
-                await self._answer("dispatched", answer, number)
+                answers.append(_answer("dispatched", answer, number))
 
-    async def _settle(self, requests: Sequence[Request]) -> None:
+    async def _settle(self, requests: Sequence[Request], answers: list[bytes]) -> None:
         """All in one go; where that is refused, one by one: each gets its own answer."""
         whole = Settle(
             [number for _, one in requests for number in one.done],
@@ -188,20 +191,16 @@ class EventSocket:
             await self._box.post.queue.settle(self._caller, whole)
         except Refusal as refusal:
             if len(requests) == 1:
-                await self._refuse(refusal, requests[0][0])
+                answers.append(self._refusal(refusal, requests[0][0]))
                 return
             for one in requests:
-                await self._settle([one])
+                await self._settle([one], answers)
             return
-        for number, _ in requests:
-            await self._answer("settled", {}, number)
+        answers += [_answer("settled", {}, number) for number, _ in requests]
 
-    async def _answer(self, word: str, body: Any, number: int) -> None:
-        await self._send(frames.binary(codec.encode([word, body, number])))
-
-    async def _refuse(self, refusal: Refusal, number: int) -> None:
+    def _refusal(self, refusal: Refusal, number: int) -> bytes:
         self._box.count_refusal("events", refusal.code)
-        await self._answer("refused", problems(refusal), number)
+        return _answer("refused", problems(refusal), number)
 
     async def _pass_on(self, socket: trio.CancelScope) -> None:
         """Pass events on until the sign-in ends."""
@@ -250,6 +249,10 @@ class EventSocket:
                 self._box.count_refusal("events", "too_slow")
                 self._wire.close()
                 raise trio.ClosedResourceError from None
+
+
+def _answer(word: str, body: Any, number: int) -> bytes:
+    return frames.binary(codec.encode([word, body, number]))
 
 
 def _read_frame(message: bytes) -> tuple[str, Any, int]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+import struct
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -235,6 +237,21 @@ async def test_a_connection_cut_inside_a_message_leaves_nothing(door: OpenDoor) 
         again = await d.open()
         await d.mail()
         await again.event("mail")
+
+
+async def test_a_peer_that_leaves_before_its_answers_is_no_fault(door: OpenDoor) -> None:
+    async with door() as d:
+        routes = await routes_of(d.home, ADA)
+        for turn in range(20):
+            wire = await d.open()
+            both = [["dispatch", dispatch(routes, envelopes=[envelope()]), 1], ["settle", Settle([turn]), 2]]
+            await wire.stream.send_all(b"".join(House.masked(codec.encode(one)) for one in both))
+            wire.stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            await wire.stream.aclose()  # with a reset
+        with trio.fail_after(10):
+            while d.home.post.events.open(d.bob).readers:
+                await trio.sleep(0.01)
+        assert not d.house.box.faults
 
 
 async def test_a_flood_is_read_slowly_and_loses_nothing(door: OpenDoor) -> None:
