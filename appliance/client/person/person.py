@@ -466,9 +466,9 @@ async def _opened(
             yield person
         return
     with profiles.locked(profile):
-        kept = profiles.made(http, entered)
+        kept = profiles.made(http, entered, profiles.seat_of(profile, entered))
         profiles.save(profile, kept)
-        async with _followed(http, entered, None, _saver(profile, kept, http), options) as person:
+        async with _followed(http, entered, kept.seat, _saver(profile, kept, http), options) as person:
             yield person
 
 
