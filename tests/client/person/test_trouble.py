@@ -120,9 +120,14 @@ async def test_two_clients_of_one_account_are_in_step(tmp_path):
             await ada.mark_read(bob.address)
             await once(other, lambda: other.contacts()[0].unread == 0)
             await ada.settled()
+            words = ["may I?", "from the second", "to both"]
             for me in (ada, other, bob):
-                words = await texts(me, ada.address if me is bob else bob.address)
-                assert words == ["may I?", "from the second", "to both"]
+                them = ada.address if me is bob else bob.address
+                await once(me, lambda me=me, them=them: _says(me, them, words))
+
+
+async def _says(me: Person, address: str, words: list[str]) -> bool:
+    return await texts(me, address) == words
 
 
 async def _has(me: Person, address: str, text: str) -> bool:
