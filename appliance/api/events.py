@@ -54,6 +54,7 @@ class EventSocket:
         self._received = 0
         self._code = frames.CLOSE_AWAY
         self._cut = False
+        self._scope = trio.CancelScope()
 
     @classmethod
     async def accept(cls, box: Box, gate: Gate, visit: Visit, wire: Wire) -> EventSocket:
@@ -83,22 +84,24 @@ class EventSocket:
     async def run(self) -> None:
         """Serve until either side closes or the sign-in ends."""
         events = self._box.post.events
+        events.enter(self._feed, self._evict)
         try:
-            events.enter(self._feed)
-        except Refusal:
-            await self._close(CLOSE_TOO_MANY)
-            return
-        try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._pass_on, nursery.cancel_scope)
-                nursery.start_soon(self._keep_alive, nursery.cancel_scope)
-                code = await self._serve()
-                self._code = code if self._code == frames.CLOSE_AWAY else self._code
-                nursery.cancel_scope.cancel()
+            with self._scope:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._pass_on)
+                    nursery.start_soon(self._keep_alive)
+                    code = await self._serve()
+                    self._code = code if self._code == frames.CLOSE_AWAY else self._code
+                    nursery.cancel_scope.cancel()
         finally:
-            events.leave(self._feed)
+            events.leave(self._feed, self._evict)
         if not self._cut:
             await self._close(self._code)
+
+    def _evict(self) -> None:
+        """Make room for a newer socket of the sign-in."""
+        self._code = CLOSE_TOO_MANY
+        self._scope.cancel()
 
     async def _close(self, code: int) -> None:
         await self._send(frames.close(code))
@@ -202,7 +205,7 @@ class EventSocket:
         self._box.count_refusal("events", refusal.code)
         return _answer("refused", problems(refusal), number)
 
-    async def _pass_on(self, socket: trio.CancelScope) -> None:
+    async def _pass_on(self) -> None:
         """Pass events on until the sign-in ends."""
         feed, after = self._feed, self._feed.last
         try:
@@ -215,13 +218,13 @@ class EventSocket:
                     await self._send(b"".join(frames.binary(entry.data) for entry in found))
                 elif feed.ended:
                     self._code = CLOSE_ENDED
-                    socket.cancel()
+                    self._scope.cancel()
                     return
         except GONE:
             self._cut = True
-            socket.cancel()
+            self._scope.cancel()
 
-    async def _keep_alive(self, socket: trio.CancelScope) -> None:
+    async def _keep_alive(self) -> None:
         """Ask a silent peer for a sign of life, and leave one that gives none."""
         asked = False
         try:
@@ -231,13 +234,13 @@ class EventSocket:
                 if self._received != before:
                     asked = False
                 elif asked:
-                    socket.cancel()
+                    self._scope.cancel()
                 else:
                     asked = True
                     await self._send(frames.PING)
         except GONE:
             self._cut = True
-            socket.cancel()
+            self._scope.cancel()
 
     async def _send(self, data: bytes | bytearray) -> None:
         async with self._lock:

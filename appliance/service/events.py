@@ -68,7 +68,8 @@ class Feed:
         self.device = device
         """Account ‖ device."""
         self.stream = secrets.token_bytes(8)
-        self.readers = 0
+        self.sockets: list[Callable[[], None]] = []
+        """What makes each open socket leave, the oldest first."""
         self.used = trio.current_time()
         self.ended = False
         self._entries: deque[Entry] = deque()
@@ -82,6 +83,11 @@ class Feed:
     def last(self) -> int:
         """The number of the newest event."""
         return self._last
+
+    @property
+    def readers(self) -> int:
+        """Sockets that read it."""
+        return len(self.sockets)
 
     @property
     def behind(self) -> int:
@@ -192,16 +198,17 @@ class EventBook:
         self.on_presence()
         return feed
 
-    def enter(self, feed: Feed) -> None:
-        """One more socket reads a feed; Refusal too_many."""
+    def enter(self, feed: Feed, evict: Callable[[], None]) -> None:
+        """One more socket reads a feed; where there are too many the oldest, long dead perhaps, must go."""
         if feed.readers >= SOCKETS:
-            raise Refusal("too_many")
-        feed.readers += 1
+            feed.sockets.pop(0)()
+        feed.sockets.append(evict)
         self.on_presence()
 
-    def leave(self, feed: Feed) -> None:
+    def leave(self, feed: Feed, evict: Callable[[], None]) -> None:
         """A socket is gone."""
-        feed.readers -= 1
+        if evict in feed.sockets:
+            feed.sockets.remove(evict)
         feed.used = trio.current_time()
         self.on_presence()
 

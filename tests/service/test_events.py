@@ -217,7 +217,7 @@ async def test_feeds_that_nobody_reads_go(house: PostHouse, mock_clock: MockCloc
     await routes_of(house, BOB)
     feed = house.post.events.open(BOB)
     kept = house.post.events.open(ADA)
-    house.post.events.enter(kept)
+    house.post.events.enter(kept, print)
     mock_clock.jump(module.IDLE_SECONDS + 1)
     assert house.post.events.open(BOB) is feed  # it was used in time after all
     mock_clock.jump(module.IDLE_SECONDS + 1)
@@ -225,15 +225,20 @@ async def test_feeds_that_nobody_reads_go(house: PostHouse, mock_clock: MockCloc
     assert house.post.events.live() == [kept]
     assert not house.post.events.mailboxes
     assert house.post.events.open(BOB) is not feed
-    house.post.events.leave(kept)
+    house.post.events.leave(kept, print)
 
 
 async def test_a_sign_in_has_a_few_sockets_only(house: PostHouse) -> None:
     feed = house.post.events.open(BOB)
-    for _ in range(module.SOCKETS):
-        house.post.events.enter(feed)
-    with refused("too_many"):
-        house.post.events.enter(feed)
+    gone: list[int] = []
+    acts = [lambda n=n: gone.append(n) for n in range(module.SOCKETS + 2)]
+    for act in acts:
+        house.post.events.enter(feed, act)
+    assert gone == [0, 1]
+    assert feed.readers == module.SOCKETS
+    for act in acts:
+        house.post.events.leave(feed, act)
+    assert feed.readers == 0
 
 
 async def test_an_event_is_written_once_and_can_be_read(house: PostHouse) -> None:
@@ -295,17 +300,17 @@ async def test_who_is_here_is_told_when_they_let_it_be_seen(house: PostHouse, mo
     async with trio.open_nursery() as nursery:
         nursery.start_soon(presence.run)
         watcher = events.open(ADA)
-        events.enter(watcher)
+        events.enter(watcher, print)
         feed = events.open(BOB)
-        events.enter(feed)
+        events.enter(feed, print)
         await trio.sleep(10)
         assert presence.here().names == []
         presence.show(BOB, True)
         await watcher.wait(1)
         assert [(one.kind, one.names) for one in heard(watcher)] == [("here", ["bob"])]
         # A page that is loaded again does not come and go.
-        events.leave(feed)
-        events.enter(feed)
+        events.leave(feed, print)
+        events.enter(feed, print)
         await trio.sleep(10)
         assert heard(watcher, watcher.last) == []
         number = watcher.last
