@@ -14,6 +14,8 @@ import type { Conversation, ConversationState, Message } from "./types.ts";
 import { messageOf } from "./view.ts";
 
 const DRAFT_PAUSE = 2_000;
+/** Seconds; what disappears later than this is looked at again by then. */
+const FAR = 3_600;
 
 type Loose = Content extends infer C ? (C extends Content ? Omit<C, "v" | "id" | "sent"> : never) : never;
 
@@ -31,6 +33,7 @@ export class Chat implements Conversation {
   #shown = new Map<string, Message>();
   #files = new Map<string, AttachmentView>();
   #draftTimer: ReturnType<typeof setTimeout> | undefined;
+  #expiring: ReturnType<typeof setTimeout> | undefined;
   #opened = false;
 
   constructor(
@@ -124,6 +127,7 @@ export class Chat implements Conversation {
   /** Make the list of messages anew from what changed. */
   update(): void {
     const now = this.core.now();
+    let next = Infinity;
     const list: Message[] = [];
     for (const entry of this.timeline.shown(this.history.from)) {
       const expires = expiryOf(entry);
@@ -131,10 +135,13 @@ export class Chat implements Conversation {
         this.core.chats.expired(this.id, entry);
         continue;
       }
+      next = Math.min(next, expires ?? Infinity);
       list.push(this.#message(entry));
     }
     this.timeline.dirty.clear();
     this.messages = list;
+    clearTimeout(this.#expiring);
+    if (next - now < FAR) this.#expiring = setTimeout(() => this.update(), (next - now) * 1000 + 500);
     this.older = this.history.more || !this.history.begun ? "more" : "none";
   }
 
@@ -178,6 +185,12 @@ export class Chat implements Conversation {
 
   get opened(): boolean {
     return this.#opened;
+  }
+
+  /** Nothing here runs any more. */
+  stop(): void {
+    clearTimeout(this.#expiring);
+    clearTimeout(this.#draftTimer);
   }
 
   leave(): void {

@@ -16,6 +16,7 @@ import {
 import { readPerson } from "../../protocol/names.ts";
 import { Refusal } from "../api.ts";
 import { random } from "../random.ts";
+import { turn } from "../turns.ts";
 import type { Core } from "./core.ts";
 import { names, type KeysRecord, type PrekeysRecord } from "./records.ts";
 
@@ -139,8 +140,7 @@ export class Upkeep {
       const count = Math.min(SLICE, this.stock - there);
       const { next } = this.#prekeys();
       const keys = this.core.keys();
-      const pause = (): Promise<void> => new Promise((done) => setTimeout(done));
-      const made = await makeOneTimes(this.core.seat.device, keys.signing, next, count, random, pause);
+      const made = await makeOneTimes(this.core.seat.device, keys.signing, next, count, random, turn);
       await this.core.ledger.run(async (batch) => {
         const now = (await batch.read<PrekeysRecord>(names.prekeys(this.core.seat.id)))!;
         // The box gives out a hundred: older ones than twice that will not come any more.

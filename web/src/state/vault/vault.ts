@@ -130,6 +130,8 @@ export class Vault {
   ): Promise<void> {
     await this.read(edits.map((edit) => edit.name));
     for (let turn = 1; ; turn++) {
+      // The answer of an earlier try may have been lost, and its effect read by a pull.
+      if (written()) return;
       const { put, remove, after } = await this.#prepare(edits);
       if (put.length + remove.length === 0) return;
       try {
@@ -149,18 +151,39 @@ export class Vault {
     }
   }
 
-  /** Read what other devices changed since; tells `changed`. */
+  /** Read what other devices changed since; tells `changed`. Refusal vault_old when the box was set back. */
   async pull(): Promise<void> {
     const names: string[] = [];
-    await this.#follow(this.#revision, async (records) => {
-      const mine = records.filter((record) => {
-        const name = this.#names.get(toHex(record.id));
-        return name !== undefined && this.#known.has(name) && record.version > this.version(name);
+    try {
+      await this.#follow(this.#revision, async (records) => {
+        await this.#cache(records);
+        for (const record of records) {
+          const name = this.#names.get(toHex(record.id));
+          if (name === undefined || !this.#known.has(name) || record.version <= this.version(name)) continue;
+          names.push(await this.#take(record));
+        }
       });
-      await this.#cache(records);
-      for (const record of mine) names.push(await this.#take(record));
-    });
+    } catch (error) {
+      if (!(error instanceof Refusal) || error.code !== "vault_old") throw error;
+      names.push(...(await this.#readAnew(error)));
+    }
     if (names.length > 0) this.changed(names);
+  }
+
+  /** Read again all that is known, since the box does not tell the way from there to now; what has changed. */
+  async #readAnew(old: Refusal): Promise<string[]> {
+    const { revision } = await this.wire.post<Records>("/v1/vault/read", { ids: [] });
+    if (revision < this.#revision) throw old;
+    await this.locker.forgetRecords();
+    await this.#noteRevision(this.#epoch, revision);
+    const before = new Map([...this.#known].map(([name, known]) => [name, known.version]));
+    const all = [...before.keys()];
+    for (let at = 0; at < all.length; at += READ_AT_ONCE)
+      await this.#loadSome(all.slice(at, at + READ_AT_ONCE));
+    const changed = all.filter((name) => this.version(name) !== before.get(name));
+    const back = (name: string): boolean => this.version(name) > 0 && this.version(name) < before.get(name)!;
+    if (changed.some(back)) throw old;
+    return changed;
   }
 
   async #prepare(edits: Edit[]): Promise<{ put: Put[]; remove: Remove[]; after: Map<string, Known> }> {
