@@ -91,7 +91,7 @@ export class AccountDesk implements Seen.Account {
   signUp(sign: Seen.SignUp): Promise<void> {
     return this.#working(async (tell) => {
       const { signUp } = await import("./entering.ts");
-      await this.#enter(await signUp(this.wire, sign, tell), true);
+      await this.#enter(await signUp(this.wire, sign, tell), true, sign.label);
     });
   }
 
@@ -105,7 +105,7 @@ export class AccountDesk implements Seen.Account {
       try {
         const label = options.label ?? "";
         const entered = await entering.signIn(this.wire, name, keys, label || "Browser", options.totp, tell);
-        await this.#enter(entered, options.remember ?? true);
+        await this.#enter(entered, options.remember ?? true, label);
       } catch (error) {
         const code = asRefusal(error).code;
         if (code === "second_factor" || options.totp) this.#stretched = { name, passphrase, keys };
@@ -117,14 +117,14 @@ export class AccountDesk implements Seen.Account {
   signInByCode(name: string, code: string, label: string): Promise<void> {
     return this.#working(async () => {
       const { signInByCode } = await import("./entering.ts");
-      await this.#enter(await signInByCode(this.wire, name, code, label), true);
+      await this.#enter(await signInByCode(this.wire, name, code, label), true, label);
     });
   }
 
   signInByLink(fragment: string, label: string): Promise<void> {
     return this.#working(async () => {
       const { signInByLink } = await import("./entering.ts");
-      await this.#enter(await signInByLink(this.wire, fragment, label), true);
+      await this.#enter(await signInByLink(this.wire, fragment, label), true, label);
     });
   }
 
@@ -272,7 +272,8 @@ export class AccountDesk implements Seen.Account {
     }
   }
 
-  async #enter(entered: Entered, remember: boolean): Promise<void> {
+  async #enter(entered: Entered, remember: boolean, label = ""): Promise<void> {
+    entered.label = label;
     this.#entered = entered;
     this.#session = entered.session;
     const account = toHex(entered.session.account);

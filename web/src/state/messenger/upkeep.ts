@@ -1,4 +1,6 @@
 /** What others find of us: the entry with our devices, this device's bundle, and a stock of one-time prekeys. */
+import type { Sessions } from "../../protocol/account.ts";
+import { toBase64url } from "../../protocol/base64url.ts";
 import { equal, toHex } from "../../protocol/bytes.ts";
 import { encode } from "../../protocol/cbor.ts";
 import type { Entry, Published } from "../../protocol/directory.ts";
@@ -160,6 +162,11 @@ export class Upkeep {
   /** Take one of our other devices out of the entry. */
   async removeDevice(id: string): Promise<void> {
     if (id === this.core.seat.id) throw new Refusal("wrong_state", "", 409);
+    // Its sign-ins first: a browser that finds its seat gone would otherwise sit down anew.
+    const { sessions } = await this.core.wire.get<Sessions>("/v1/sessions");
+    for (const row of sessions)
+      if (row.device && toHex(row.device) === id && !row.current)
+        await this.core.wire.remove(`/v1/sessions/${toBase64url(row.session)}`);
     await this.core.ledger.run((batch) => {
       batch.change<ReturnType<Core["account"]>>(names.account, (account) => {
         if (!account) return account;

@@ -9,7 +9,6 @@ import type { Value } from "../../protocol/cbor.ts";
 import { toHex } from "../../protocol/bytes.ts";
 import { openRecord, openVault, recordId, sealRecord, type VaultKeys } from "../../protocol/record.ts";
 import {
-  MAX_CHANGES,
   type Changed,
   type Put,
   type Records,
@@ -38,8 +37,6 @@ interface Known {
   value: Value | undefined;
 }
 
-/** Octets of sealed data in one request; the box takes 3 MiB. */
-const MAX_OCTETS = 2_500_000;
 const READ_AT_ONCE = 128;
 const TRIES = 12;
 const REVISION = "vault-revision";
@@ -304,5 +301,3 @@ export class Vault {
     return id;
   }
 }
-
-export { MAX_CHANGES, MAX_OCTETS };
