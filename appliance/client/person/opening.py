@@ -20,11 +20,18 @@ from appliance.errors import cause
 
 
 def saver(path: Path, kept: Profile, http: Http) -> Callable[[Remembered], None]:
-    """Writes the profile anew with the present cookies."""
+    """Writes the profile anew: when the seat goes on, and when other cookies take the place of the old."""
+    last = kept.seat
+
+    def write() -> None:
+        profiles.save(path, msgspec.structs.replace(kept, cookies=dict(http.cookies), seat=last))
 
     def save(seat: Remembered) -> None:
-        profiles.save(path, msgspec.structs.replace(kept, cookies=dict(http.cookies), seat=seat))
+        nonlocal last
+        last = seat
+        write()
 
+    http.renewed = write
     return save
 
 

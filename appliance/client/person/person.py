@@ -18,7 +18,7 @@ import msgspec
 import trio
 
 from appliance.client.entrance import Entrance
-from appliance.client.http import Http
+from appliance.client.http import ACCESS_COOKIE, Http
 from appliance.client.person import entering, records
 from appliance.client.person import profile as profiles
 from appliance.client.person.arrivals import Arrivals
@@ -95,9 +95,8 @@ class Person:
             kept = profiles.load(profile)
             async with Http(entrance or profiles.entrance(kept)) as http:
                 http.cookies.update(kept.cookies)
-                session = await Member(http).session()
-                entered = Entered(session, kept.vault_key)
                 save = saver(profile, kept, http)
+                entered = Entered(await Member(http).session(), kept.vault_key)
                 async with followed(http, entered, kept.seat, save, options) as core:
                     yield cls(core)
 
@@ -127,6 +126,30 @@ class Person:
         async with Http(entrance) as http:
             entered = await entering.sign_in_by_link(Member(http), link, options.label)
             async with opened(http, entered, profile, options) as core:
+                yield cls(core)
+
+    @classmethod
+    @asynccontextmanager
+    async def open_beside(
+        cls, profile: Path, beside: Path, entrance: Entrance | None = None, *, options: Options = USUAL
+    ) -> AsyncIterator[Person]:
+        """Open the account of a profile that another program has open, as one device more, kept in `beside`.
+
+        Refusal in_use when that program has not been at the box for long.
+        """
+        kept = profiles.load(profile)
+        way = entrance or profiles.entrance(kept)
+        async with Http(way) as other, Http(way) as http:
+            # Only the short-lived token: to renew it is the other program's business.
+            other.cookies[ACCESS_COOKIE] = kept.cookies.get(ACCESS_COOKIE, "")
+            try:
+                link = await entering.leave_link(Member(other), kept.name, kept.vault_key)
+            except Refusal as refusal:
+                if refusal.code in ("session_ended", "sign_in"):
+                    raise Refusal("in_use", reason="another program has this profile open") from refusal
+                raise
+            entered = await entering.sign_in_by_link(Member(http), link, options.label)
+            async with opened(http, entered, beside, options) as core:
                 yield cls(core)
 
     # Who I am
