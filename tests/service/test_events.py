@@ -13,10 +13,13 @@ from trio.testing import MockClock
 
 from appliance.protocol import codec, onion
 from appliance.protocol.envelope import envelope_id
+from appliance.protocol.mailbox import MailboxId
 from appliance.protocol.messages import Deposit, DepositGroup
 from appliance.protocol.post import Event, Keep, ReadKept, RelaySignal, Settle, Signal
 from appliance.service import events as module
+from appliance.service.dispatch import deposit_here
 from appliance.service.events import Feed
+from appliance.store.transaction import Transaction
 from tests.posts import HANDLE, Far, PostHouse, dispatch, member, posts, routes_of, settle_all, waiting
 from tests.services import Time, envelope, refused
 
@@ -83,6 +86,23 @@ async def test_mail_of_strangers_and_of_new_mailboxes_is_told(house: PostHouse) 
     await house.relay.deposit(Deposit([group]))
     await house.relay.deposit(Deposit([group]))  # again: nothing new
     assert kinds(feed) == ["mail"]
+
+
+async def test_what_comes_by_several_mailboxes_at_once_is_told_in_the_order_of_arrival(
+    house: PostHouse,
+) -> None:
+    # A device takes what it was told of by number; what came before a number it has read, it takes for read.
+    first, second = [(await routes_of(house, BOB, handle))[0] for handle in (b"handle-1", b"handle-2")]
+    feed = house.post.events.open(BOB)
+
+    def put(txn: Transaction) -> None:
+        for route in (first, second):
+            deposit_here(txn, house.relay, route, [envelope()], [0], int(house.house.clock()))
+
+    await house.house.store.write(put)
+    house.relay.arrivals.announce([MailboxId(second.mailbox)])
+    house.relay.arrivals.announce([MailboxId(first.mailbox)])
+    assert [one for event in heard(feed) for one in event.queued or []] == await waiting(house, BOB) != []
 
 
 async def test_only_the_device_meant_hears_of_it(house: PostHouse) -> None:

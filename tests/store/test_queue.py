@@ -139,9 +139,7 @@ async def test_news_are_told_whole_only_when_they_are_few_and_small(store: Store
     place = await store.write(lambda txn: make(txn, sealer, owner()))
 
     def news(after: int) -> tuple[int, list[queue.Waiting] | None]:
-        return store.read(
-            lambda txn: queue.news(txn, place.mailbox, place.handle, after, HOUR, limit=2, largest=1984)
-        )
+        return store.read(lambda txn: queue.news(txn, ACCOUNT + DEVICE, after, HOUR, limit=2, largest=1984))
 
     assert news(0) == (0, [])
     small = [envelope(), envelope(1984)]
