@@ -16,7 +16,8 @@ from appliance.client.person.entering import Entered
 from appliance.client.person.member import Member
 from appliance.client.person.profile import Profile
 from appliance.client.person.seat import Remembered
-from appliance.errors import cause
+from appliance.client.person.vault import Displaced
+from appliance.errors import Refusal, cause
 
 
 def saver(path: Path, kept: Profile, http: Http) -> Callable[[Remembered], None]:
@@ -57,7 +58,10 @@ async def followed(
     save: Callable[[Remembered], None] | None,
     options: Options,
 ) -> AsyncIterator[Core]:
-    """The core at work while the block runs; errors come out of it without groups around them."""
+    """The core at work while the block runs; errors come out of it without groups around them.
+
+    Refusal in_use when another client sits on this device meanwhile: opened again, this one finds a new seat.
+    """
     core = Core(Member(http), entered, options, seat, save or _forget)
     failure: Exception | None = None
     try:
@@ -73,9 +77,11 @@ async def followed(
                 nursery.cancel_scope.cancel()
     except BaseExceptionGroup as group:
         first = cause(group)
-        if isinstance(first, Exception):
-            raise first from group
-        raise
+        if not isinstance(first, Exception):
+            raise
+        failure = first
+    if isinstance(failure, Displaced):
+        raise Refusal("in_use", reason="another client has taken this device's place") from failure
     if failure is not None:
         raise failure
 

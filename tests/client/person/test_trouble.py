@@ -146,6 +146,22 @@ async def test_a_seat_that_was_given_up_is_taken_again(tmp_path):
                 await ada.rename("Ada")
 
 
+async def test_a_client_whose_seat_was_taken_ends_and_finds_another(tmp_path):
+    profile = tmp_path / "ada"
+    async with running(Net(), tmp_path / "box", registration="open") as box:
+        with trio.fail_after(30), refused("in_use"):
+            async with joining(box, "ada", profile=profile) as ada:
+                # It is too slow to answer the knock.
+                ada._core.ledger.touch = trio.lowlevel.checkpoint  # type: ignore[method-assign]
+                taken = ada.device
+                async with coming_back(box, "ada") as other:
+                    assert other.device == taken
+                    await trio.sleep_forever()
+        async with Person.open(profile, options=QUICK) as ada:
+            await ada.rename("Ada")
+            assert ada.device == taken
+
+
 async def test_a_client_whose_vault_was_set_back_becomes_a_new_device(tmp_path):
     net, data, profile = Net(), tmp_path / "one", tmp_path / "ada"
     async with (
