@@ -6,12 +6,13 @@ import os
 import time
 from dataclasses import dataclass, field
 
+from appliance.protocol.card import Card, Route, parse_card_text, read_card, sign_card
+
 from appliance.client.desk import Desk
 from appliance.client.entrance import onion as onion_entrance
 from appliance.client.relay import Relay
 from appliance.protocol import item as items
 from appliance.protocol import onion, sealing
-from appliance.protocol.card import Card, Route, parse_card_text, read_card, sign_card
 from appliance.protocol.desk import Compose, InboxItem, OutboxItem, UsedRelay
 from appliance.protocol.keys import SealingKey, SigningKey
 from appliance.protocol.messages import Deposit, DepositGroup, Outcome

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import trio
 
 from appliance.client.entrance import Entrance, loopback
-from appliance.client.person import Message, Options, Person
+from appliance.client.person import Message, Options, Person, records
 from tests.boxes import Running
 
 PASSPHRASE = "correct horse battery"
@@ -60,6 +60,17 @@ async def befriend(one: Person, other: Person) -> None:
     await other.accept(one.address)
     await hear(other)
     await once(one, lambda: accepted(one, other.address))
+    for me, them in ((one, other), (other, one)):
+        await once(me, lambda me=me, them=them: has_own_way(me, them))
+
+
+async def has_own_way(me: Person, them: Person) -> bool:
+    """Whether I write to a mailbox of theirs that is for me alone."""
+    core = me._core
+    name = records.session(core.seat.device, bytes.fromhex(them.device))
+    record = await core.vault.get(name, records.Session)
+    requests = {route.mailbox for route in them._core.routes.requests}
+    return record is not None and not any(route.mailbox in requests for route in record.routes)
 
 
 async def accepted(me: Person, address: str) -> bool:

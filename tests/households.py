@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from appliance.service.cards import Cards
+
 from appliance.errors import Refusal
 from appliance.protocol.account import (
     ChangePassphrase,
@@ -22,7 +24,6 @@ from appliance.protocol.account import (
 )
 from appliance.protocol.desk import NewReader, Reader, TorState
 from appliance.service.caller import OPERATOR, Caller
-from appliance.service.cards import Cards
 from appliance.service.changes import Changes
 from appliance.service.credentials import Credentials
 from appliance.service.guesses import Place

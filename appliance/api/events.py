@@ -54,6 +54,7 @@ class EventSocket:
         self._received = 0
         self._code = frames.CLOSE_AWAY
         self._cut = False
+        self._scope = trio.CancelScope()
 
     @classmethod
     async def accept(cls, box: Box, gate: Gate, visit: Visit, wire: Wire) -> EventSocket:
@@ -83,22 +84,24 @@ class EventSocket:
     async def run(self) -> None:
         """Serve until either side closes or the sign-in ends."""
         events = self._box.post.events
+        events.enter(self._feed, self._evict)
         try:
-            events.enter(self._feed)
-        except Refusal:
-            await self._close(CLOSE_TOO_MANY)
-            return
-        try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._pass_on, nursery.cancel_scope)
-                nursery.start_soon(self._keep_alive, nursery.cancel_scope)
-                code = await self._serve()
-                self._code = code if self._code == frames.CLOSE_AWAY else self._code
-                nursery.cancel_scope.cancel()
+            with self._scope:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._pass_on)
+                    nursery.start_soon(self._keep_alive)
+                    code = await self._serve()
+                    self._code = code if self._code == frames.CLOSE_AWAY else self._code
+                    nursery.cancel_scope.cancel()
         finally:
-            events.leave(self._feed)
+            events.leave(self._feed, self._evict)
         if not self._cut:
             await self._close(self._code)
+
+    def _evict(self) -> None:
+        """Make room for a newer socket of the sign-in."""
+        self._code = CLOSE_TOO_MANY
+        self._scope.cancel()
 
     async def _close(self, code: int) -> None:
         await self._send(frames.close(code))
@@ -131,7 +134,10 @@ class EventSocket:
         settlements: list[Request] = []
         for message in self._frames.feed(data):
             word, body, number = _read_frame(message)
-            await self._spend()
+            wait = self._bucket.take(self._box.config.event_messages, trio.current_time())
+            if wait > 0:  # over the limit the socket is read more slowly
+                await self._work(dispatches, settlements)
+                await trio.sleep(wait)
             try:
                 match word:
                     case "dispatch":
@@ -141,35 +147,44 @@ class EventSocket:
                     case "signal":
                         self._box.post.signals.send(self._caller, codec.convert(body, Signal))
                         if number:
-                            await self._answer("signalled", {}, number)
+                            await self._send(_answer("signalled", {}, number))
                     case _:
                         raise Refusal("method")
             except Refusal as refusal:
-                await self._refuse(refusal, number)
-        if settlements and dispatches:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._settle, settlements)
-                await self._dispatch(dispatches)
-        elif dispatches:
-            await self._dispatch(dispatches)
-        elif settlements:
-            await self._settle(settlements)
+                await self._send(self._refusal(refusal, number))
+        await self._work(dispatches, settlements)
         if self._frames.replies:
             replies, self._frames.replies = self._frames.replies, bytearray()
             await self._send(replies)
 
-    async def _dispatch(self, requests: Sequence[Request]) -> None:
-        try:
-            answers = await self._box.post.dispatch.send_all(self._caller, [one for _, one in requests])
-        except Refusal as refusal:
-            answers = [refusal] * len(requests)
-        for (number, _), answer in zip(requests, answers, strict=True):
-            if isinstance(answer, Refusal):
-                await self._refuse(answer, number)
-            else:
-                await self._answer("dispatched", answer, number)
+    async def _work(self, dispatches: list[Request], settlements: list[Request]) -> None:
+        """Do what was gathered, side by side, and send all answers at once; the lists are empty then."""
+        answers: list[bytes] = []
+        if settlements and dispatches:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._settle, settlements[:], answers)
+                await self._dispatch(dispatches, answers)
+        elif dispatches:
+            await self._dispatch(dispatches, answers)
+        elif settlements:
+            await self._settle(settlements, answers)
+        dispatches.clear()
+        settlements.clear()
+        if answers:
+            await self._send(b"".join(answers))
 
-    async def _settle(self, requests: Sequence[Request]) -> None:
+    async def _dispatch(self, requests: Sequence[Request], answers: list[bytes]) -> None:
+        try:
+            found = await self._box.post.dispatch.send_all(self._caller, [one for _, one in requests])
+        except Refusal as refusal:
+            found = [refusal] * len(requests)
+        for (number, _), answer in zip(requests, found, strict=True):
+            if isinstance(answer, Refusal):
+                answers.append(self._refusal(answer, number))
+            else:
+                answers.append(_answer("dispatched", answer, number))
+
+    async def _settle(self, requests: Sequence[Request], answers: list[bytes]) -> None:
         """All in one go; where that is refused, one by one: each gets its own answer."""
         whole = Settle(
             [number for _, one in requests for number in one.done],
@@ -179,28 +194,18 @@ class EventSocket:
             await self._box.post.queue.settle(self._caller, whole)
         except Refusal as refusal:
             if len(requests) == 1:
-                await self._refuse(refusal, requests[0][0])
+                answers.append(self._refusal(refusal, requests[0][0]))
                 return
             for one in requests:
-                await self._settle([one])
+                await self._settle([one], answers)
             return
-        for number, _ in requests:
-            await self._answer("settled", {}, number)
+        answers += [_answer("settled", {}, number) for number, _ in requests]
 
-    async def _spend(self) -> None:
-        """Count one message; over the limit the socket is read more slowly."""
-        wait = self._bucket.take(self._box.config.event_messages, trio.current_time())
-        if wait > 0:
-            await trio.sleep(wait)
-
-    async def _answer(self, word: str, body: Any, number: int) -> None:
-        await self._send(frames.binary(codec.encode([word, body, number])))
-
-    async def _refuse(self, refusal: Refusal, number: int) -> None:
+    def _refusal(self, refusal: Refusal, number: int) -> bytes:
         self._box.count_refusal("events", refusal.code)
-        await self._answer("refused", problems(refusal), number)
+        return _answer("refused", problems(refusal), number)
 
-    async def _pass_on(self, socket: trio.CancelScope) -> None:
+    async def _pass_on(self) -> None:
         """Pass events on until the sign-in ends."""
         feed, after = self._feed, self._feed.last
         try:
@@ -213,13 +218,13 @@ class EventSocket:
                     await self._send(b"".join(frames.binary(entry.data) for entry in found))
                 elif feed.ended:
                     self._code = CLOSE_ENDED
-                    socket.cancel()
+                    self._scope.cancel()
                     return
         except GONE:
             self._cut = True
-            socket.cancel()
+            self._scope.cancel()
 
-    async def _keep_alive(self, socket: trio.CancelScope) -> None:
+    async def _keep_alive(self) -> None:
         """Ask a silent peer for a sign of life, and leave one that gives none."""
         asked = False
         try:
@@ -229,13 +234,13 @@ class EventSocket:
                 if self._received != before:
                     asked = False
                 elif asked:
-                    socket.cancel()
+                    self._scope.cancel()
                 else:
                     asked = True
                     await self._send(frames.PING)
         except GONE:
             self._cut = True
-            socket.cancel()
+            self._scope.cancel()
 
     async def _send(self, data: bytes | bytearray) -> None:
         async with self._lock:
@@ -247,6 +252,10 @@ class EventSocket:
                 self._box.count_refusal("events", "too_slow")
                 self._wire.close()
                 raise trio.ClosedResourceError from None
+
+
+def _answer(word: str, body: Any, number: int) -> bytes:
+    return frames.binary(codec.encode([word, body, number]))
 
 
 def _read_frame(message: bytes) -> tuple[str, Any, int]:

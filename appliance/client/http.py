@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final, Self, TypeVar
@@ -117,6 +117,8 @@ class Http:
     def __init__(self, entrance: Entrance) -> None:
         self.entrance = entrance
         self.cookies: dict[str, str] = {}
+        self.renewed: Callable[[], None] = _nothing
+        """Called when other tokens have taken the place of those that ran out."""
         self._renewing = trio.Lock()
         self._idle: list[Line] = []
 
@@ -230,6 +232,7 @@ class Http:
                 await _collect(line, MOST_OCTETS)
             finally:
                 await self._end(line)
+            self.renewed()
             return True
 
     async def _ask(
@@ -308,6 +311,10 @@ def _header(response: h11.Response, name: bytes) -> str:
         if key == name:
             return value.decode("latin-1").partition(";")[0].strip()
     return ""
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""
 
 
 @contextmanager

@@ -9,11 +9,14 @@ from typing import Any
 import click
 import msgspec
 
+from appliance.client.entrance import Entrance
 from appliance.client.person import Person
 from appliance.client.person import profile as profiles
 from appliance.commands.identity import passphrase_option, read_passphrase, token_of
 from appliance.commands.profiles import (
+    PROGRAMS,
     SILENT,
+    beside,
     entrance_of,
     path_of,
     profile_option,
@@ -127,6 +130,18 @@ def sign_in(
     run_async(call, shell)
 
 
+async def _end(path: Path, way: Entrance) -> None:
+    """End the sign-in of one profile, if there is one, and remove it."""
+    try:
+        if path.exists():
+            async with Person.open(path, way, options=SILENT) as me:
+                await me.sign_out()
+    except Refusal as refusal:
+        if refusal.code not in ("session_ended", "sign_in"):
+            raise
+    profiles.remove(path)
+
+
 def _ask(what: str, file: io.TextIOBase | None) -> str:
     if file is not None:
         return file.readline().strip()
@@ -145,13 +160,9 @@ def sign_out(profile: str, socks: Path | None, as_json: bool) -> None:
     async def call() -> None:
         kept = read_profile(path)
         with telling(kept.box):
-            try:
-                async with Person.open(path, entrance_of(kept.box, socks), options=SILENT) as me:
-                    await me.sign_out()
-            except Refusal as refusal:
-                if refusal.code not in ("session_ended", "sign_in"):
-                    raise
-            profiles.remove(path)
+            way = entrance_of(kept.box, socks)
+            for one in [beside(path, number) for number in range(PROGRAMS, 0, -1)]:
+                await _end(one, way)
         shell.answer({"signed_out": kept.name}, [f"Signed out: {kept.name}."])
 
     run_async(call, shell)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import os
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
@@ -25,6 +25,8 @@ from tor.transport import Dial
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+PROGRAMS: Final = 3
+"""So many commands may use one profile at the same time."""
 SETTLE_SECONDS: Final = 20.0
 SILENT: Final = Options(label="command line", patience=0)
 """A command that was not run for a while is silent as well: none takes the seat of another."""
@@ -117,7 +119,7 @@ def with_person(function: Callable[..., Awaitable[None]]) -> Callable[..., None]
         async def call() -> None:
             kept = read_profile(path)
             with telling(kept.box):
-                async with Person.open(path, entrance_of(kept.box, socks), options=SILENT) as me:
+                async with _open(path, entrance_of(kept.box, socks)) as me:
                     # What waited at the box belongs to what is shown.
                     with trio.move_on_after(SETTLE_SECONDS):
                         await me.settled()
@@ -129,6 +131,35 @@ def with_person(function: Callable[..., Awaitable[None]]) -> Callable[..., None]
         run_async(call, shell)
 
     return profile_option(socks_option(json_option(run)))
+
+
+@asynccontextmanager
+async def _open(path: Path, way: Entrance) -> AsyncIterator[Person]:
+    """The account of a profile; while another command has it, through a profile of its own beside it."""
+    for number in range(1, PROGRAMS + 1):
+        one, inside = beside(path, number), False
+        try:
+            async with AsyncExitStack() as stack:
+                if number == 1 or one.exists():
+                    me = await stack.enter_async_context(Person.open(one, way, options=SILENT))
+                else:
+                    me = await stack.enter_async_context(Person.open_beside(path, one, way, options=SILENT))
+                inside = True
+                yield me
+                return
+        except Refusal as refusal:
+            if inside:
+                raise
+            ended = number > 1 and refusal.code in ("session_ended", "sign_in")
+            if ended:
+                profiles.remove(one)
+            if number == PROGRAMS or not (ended or refusal.code == "in_use"):
+                raise
+
+
+def beside(path: Path, number: int) -> Path:
+    """The profile of the n-th program that uses an account at the same time."""
+    return path if number == 1 else path.with_name(f"{path.name}-{number}")
 
 
 def read_profile(path: Path) -> profiles.Profile:

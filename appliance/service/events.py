@@ -68,7 +68,8 @@ class Feed:
         self.device = device
         """Account ‖ device."""
         self.stream = secrets.token_bytes(8)
-        self.readers = 0
+        self.sockets: list[Callable[[], None]] = []
+        """What makes each open socket leave, the oldest first."""
         self.used = trio.current_time()
         self.ended = False
         self._entries: deque[Entry] = deque()
@@ -82,6 +83,11 @@ class Feed:
     def last(self) -> int:
         """The number of the newest event."""
         return self._last
+
+    @property
+    def readers(self) -> int:
+        """Sockets that read it."""
+        return len(self.sockets)
 
     @property
     def behind(self) -> int:
@@ -145,7 +151,8 @@ class EventBook:
         self._devices: defaultdict[bytes, set[Feed]] = defaultdict(set)
         self.mailboxes: dict[MailboxId, Owner] = {}
         """Mailboxes of devices that are here."""
-        self._told: dict[MailboxId, int] = {}
+        self._told: dict[bytes, int] = {}
+        """The last number each device (account ‖ device) was told of."""
         self._polls: set[trio.CancelScope] = set()
         self.on_presence: Callable[[], None] = _nothing
         """A feed came, went or changed hands."""
@@ -192,16 +199,17 @@ class EventBook:
         self.on_presence()
         return feed
 
-    def enter(self, feed: Feed) -> None:
-        """One more socket reads a feed; Refusal too_many."""
+    def enter(self, feed: Feed, evict: Callable[[], None]) -> None:
+        """One more socket reads a feed; where there are too many the oldest, long dead perhaps, must go."""
         if feed.readers >= SOCKETS:
-            raise Refusal("too_many")
-        feed.readers += 1
+            feed.sockets.pop(0)()
+        feed.sockets.append(evict)
         self.on_presence()
 
-    def leave(self, feed: Feed) -> None:
+    def leave(self, feed: Feed, evict: Callable[[], None]) -> None:
         """A socket is gone."""
-        feed.readers -= 1
+        if evict in feed.sockets:
+            feed.sockets.remove(evict)
         feed.used = trio.current_time()
         self.on_presence()
 
@@ -274,16 +282,20 @@ class EventBook:
         self.tell(owner.account + owner.device, "routes", handle=owner.handle)
 
     def arrived(self, mailbox: MailboxId) -> None:
-        """Something came into a mailbox of a device that is here: small news travels with the event."""
+        """Something came into a mailbox of a device that is here: small news travels with the event.
+
+        Depositors that shared a commit call this in any order; all of the device's news is told at the first.
+        """
         owner = self.mailboxes.get(mailbox)
-        feeds = None if owner is None else self._devices.get(owner.account + owner.device)
-        if owner is None or not feeds:
+        device = b"" if owner is None else owner.account + owner.device
+        feeds = self._devices.get(device)
+        if not feeds:
             return
-        hour, after = hour_of(self._clock()), self._told.get(mailbox, 0)
+        hour, after = hour_of(self._clock()), self._told.get(device, 0)
         last, fresh = self._store.read(
-            lambda txn: queue.news(txn, mailbox, owner.handle, after, hour, INLINE, INLINE_OCTETS)
+            lambda txn: queue.news(txn, device, after, hour, INLINE, INLINE_OCTETS)
         )
-        self._told[mailbox] = last
+        self._told[device] = last
         news: Sequence[Queued] | None = None if fresh is None else [queued(one) for one in fresh]
         for feed in feeds:
             if news and feed.behind < INLINE_BEHIND:
@@ -311,9 +323,9 @@ class EventBook:
             return device_mailboxes.list_here(txn, device), following - 1
 
         rows, last = self._store.read(job)
+        self._told[device] = last
         for owner, mailbox in rows:
             self.mailboxes[mailbox] = owner
-            self._told[mailbox] = last
 
     def _close_idle(self) -> None:
         now = trio.current_time()
@@ -330,13 +342,13 @@ class EventBook:
         feeds.discard(feed)
         if not feeds:
             del self._devices[feed.device]
+            self._told.pop(feed.device, None)
             self._unwatch(mailbox for mailbox, owner in list(self.mailboxes.items()) if _of(owner, feed))
         self.on_presence()
 
     def _unwatch(self, gone: Iterable[MailboxId]) -> None:
         for mailbox in gone:
             del self.mailboxes[mailbox]
-            self._told.pop(mailbox, None)
 
     def _drop_tickets(self) -> None:
         now = self._clock()

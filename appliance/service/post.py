@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from appliance.config import Config
+from appliance.errors import Refusal
 from appliance.service.account_hooks import Hooks
 from appliance.service.carrier import Carrier
 from appliance.service.collection import Collection
@@ -95,12 +96,17 @@ class Post:
 
     async def forget(self, account: bytes) -> None:
         """Remove everything of an account."""
-        await self.queue.forget(account)
-        self.mailboxes.provision()
+        await self._forget(account)
 
     async def forget_device(self, account: bytes, device: bytes) -> None:
         """Remove the mailboxes of a device, with what waits in them."""
-        await self.queue.forget(account + device)
+        await self._forget(account + device)
+
+    async def _forget(self, whom: bytes) -> None:
+        try:
+            await self.queue.forget(whom)
+        except Refusal:
+            return  # it is marked: the sweep goes on with it
         self.mailboxes.provision()
 
     # Accounts

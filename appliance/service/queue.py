@@ -64,7 +64,7 @@ class DeviceQueue:
         await self._store.write(job, freeing=not message.keep)
 
     async def read_kept(self, caller: Caller, message: ReadKept) -> Kept:
-        """Kept envelopes; ask again for those that are missing at the end of a long list."""
+        """Kept envelopes of the account by id, None for one that is not there."""
         ids = message.ids
         return Kept(await self._store.read_cold(lambda txn: kept.read(txn, caller.account, ids)))
 

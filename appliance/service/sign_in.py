@@ -207,13 +207,24 @@ class SignIn:
         return Started(account, row, secret, ended, epoch(txn))
 
     def issue(self, started: Started) -> Issued:
-        """The answer and the tokens of a sign-in that is written."""
-        account, row = started.account, started.row
-        self.ended(account.account, started.ended)
+        """The answer and the tokens of a sign-in that is written.
+
+        Looks again: since the commit others may have ended it, changed the role or named a device, and who
+        shares a commit goes on in any order. Refusal session_ended.
+        """
+        self.ended(started.account.account, started.ended)
+
+        def look(txn: Transaction) -> tuple[SignedIn | None, Account | None]:
+            row = sessions.find(txn, self._machine, started.row.session)
+            return row, accounts.find(txn, self._machine, started.account.account)
+
+        row, account = self._store.read(look)
+        if row is None or account is None or account.suspended:
+            _ended()
         caller = Caller(account.account, account.name, account.role, row.session, row.device)
         return Issued(
             _told(account, row, started.epoch, self._host),
-            self._tokens.issue(caller, row.refresh),
+            self._tokens.issue(caller, started.row.refresh),
             to_text(row.session + started.secret),
         )
 

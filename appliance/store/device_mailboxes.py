@@ -152,11 +152,11 @@ def mailbox_of(txn: Transaction, owner: Owner) -> MailboxId | None:
     return None if found is None else MailboxId(found)
 
 
-def list_here(txn: Transaction, prefix: bytes) -> list[tuple[Owner, MailboxId]]:
-    """The mailboxes here of an account, a device or one handle."""
+def list_here(txn: Transaction, prefix: bytes, limit: int | None = None) -> list[tuple[Owner, MailboxId]]:
+    """The mailboxes here of an account, a device or one handle; the first `limit`."""
     return [
         (split(key), MailboxId(mailbox))
-        for key, mailbox in txn.range(DEVICE_MAILBOXES, prefix, prefix_end(prefix))
+        for key, mailbox in txn.range(DEVICE_MAILBOXES, prefix, prefix_end(prefix), limit=limit)
     ]
 
 

@@ -205,20 +205,12 @@ def sweep(txn: Transaction, ended_before: int, limit: int) -> int:
     return len(keys)
 
 
-def remove_some(txn: Transaction, account: bytes, limit: int) -> int:
-    """Remove some dispatches of an account that is being forgotten, heads unread; 0 when none is left."""
-    done = 0
-    for key in list(txn.keys(DISPATCHES, account, prefix_end(account), limit)):
-        dispatch = DispatchKey(key)
-        for leg in legs.list_all(txn, dispatch):
-            legs.remove(txn, leg)
-        for envelope in list(txn.keys(DISPATCH_ENVELOPES, dispatch, prefix_end(dispatch))):
-            txn.delete(DISPATCH_ENVELOPES, envelope)
-        txn.delete(DISPATCHES, dispatch)
-        done += 1
-    if not done:
-        txn.delete(DISPATCH_LOAD, account)
-    return done
+def remove_some(txn: Transaction, sealer: Sealer, account: bytes, limit: int) -> int:
+    """Remove some dispatches of an account; 0 when none is left."""
+    keys = list(txn.keys(DISPATCHES, account, prefix_end(account), limit))
+    for key in keys:
+        remove(txn, sealer, DispatchKey(key))
+    return len(keys)
 
 
 def _end(txn: Transaction, sealer: Sealer, dispatch: DispatchKey, head: Head, now: int) -> Head:

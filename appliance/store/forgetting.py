@@ -38,7 +38,7 @@ def step(txn: Transaction, sealer: Sealer, whom: bytes, here: bytes, limit: int)
         if done >= limit:
             return done
     if len(whom) == 16:
-        done += dispatches.remove_some(txn, whom, limit) or kept.drop_some(txn, whom, limit)
+        done += dispatches.remove_some(txn, sealer, whom, limit) or kept.drop_some(txn, whom, limit)
     if not done:
         for key in list(txn.keys(FORGETTING, whom, prefix_end(whom))):
             txn.delete(FORGETTING, key)

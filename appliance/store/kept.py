@@ -33,7 +33,7 @@ def keep(txn: Transaction, account: bytes, envelopes: Iterable[bytes], most_octe
 
 
 def read(
-    txn: Transaction, account: bytes, ids: Sequence[bytes], octets: int = 3 * 1024 * 1024
+    txn: Transaction, account: bytes, ids: Sequence[bytes], octets: int = 5 * 1024 * 1024
 ) -> list[bytes | None]:
     """Kept envelopes in this order, None for one that is not there; no more than fit into `octets`."""
     found: list[bytes | None] = []

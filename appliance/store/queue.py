@@ -77,27 +77,29 @@ def read(
 
 
 def news(
-    txn: Transaction, mailbox: bytes, handle: bytes, after: int, now_hour: int, limit: int, largest: int
+    txn: Transaction, device: bytes, after: int, now_hour: int, limit: int, largest: int
 ) -> tuple[int, list[Waiting] | None]:
-    """The last number in one mailbox, and what came after `after` if that is at most `limit` small ones.
+    """The last number for a device, and what came after `after` if that is at most `limit` small ones.
 
-    A mailbox that holds much is not looked through: its device has to read its queue in any case.
+    In all its mailboxes: a device takes what has a lower number than it has read for read, too. One that has
+    many mailboxes, or much in one of them, is not looked through: it has to read its queue in any case.
     """
-    record = mailboxes.find(txn, mailbox)
-    if record is None:
-        return after, []
-    if record.held > LOOKED_THROUGH:
+    places = device_mailboxes.list_here(txn, device, LOOKED_THROUGH + 1)
+    if len(places) > LOOKED_THROUGH:
         return after, None
-    last, fresh = after, []
-    for _, value in txn.range(INDEX, mailbox, prefix_end(mailbox)):
-        number, until, size = INDEX_ENTRY.unpack(value)
-        if number > after and until >= now_hour:
-            last = max(last, number)
-            fresh.append((number, size))
-    if len(fresh) > limit or any(size > largest for _, size in fresh):
+    fresh: list[tuple[int, int, bytes]] = []
+    for owner, mailbox in places:
+        rows = list(txn.range(INDEX, mailbox, prefix_end(mailbox), limit=LOOKED_THROUGH + 1))
+        if len(rows) > LOOKED_THROUGH:
+            return after, None
+        for number, until, size in (INDEX_ENTRY.unpack(value) for _, value in rows):
+            if number > after and until >= now_hour:
+                fresh.append((number, size, owner.handle))
+    last = max((number for number, _, _ in fresh), default=after)
+    if len(fresh) > limit or any(size > largest for _, size, _ in fresh):
         return last, None
     waiting = []
-    for number, _ in sorted(fresh):
+    for number, _, handle in sorted(fresh):
         body = txn.get(BODIES, U64.pack(number))
         if body is not None:
             waiting.append(Waiting(number, handle, hour_of(txn, number, now_hour), body[BODY_HEAD:]))
@@ -106,7 +108,7 @@ def news(
 
 def find(txn: Transaction, device: bytes, number: int) -> tuple[bytes, bytes] | None:
     """Index key and envelope of what waits for this device under a number; None when it does not."""
-    body = txn.get(BODIES, U64.pack(number))
+    body = txn.get(BODIES, U64.pack(number)) if 0 < number < 1 << 64 else None
     if body is None:
         return None
     mailbox, envelope = body[:20], body[BODY_HEAD:]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+import struct
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -176,20 +178,15 @@ async def test_an_ended_sign_in_is_told_and_cut(door: OpenDoor) -> None:
             assert await wire.until_closed() == CLOSE_ENDED
 
 
-async def test_a_sign_in_has_a_few_sockets_only(door: OpenDoor) -> None:
+async def test_the_oldest_socket_makes_room_for_a_new_one(door: OpenDoor) -> None:
     async with door() as d:
         wires = [await d.open() for _ in range(service.SOCKETS)]
-        extra = await EventWire.connect(d.house, d.ticket())
-        assert await extra.until_closed() == CLOSE_TOO_MANY
-        await wires[0].stream.aclose()
-
-        async def freed() -> None:
-            while d.home.post.events.open(d.bob).readers == service.SOCKETS:
-                await trio.sleep(0.01)
-
-        with trio.fail_after(10):
-            await freed()
-        await d.open()
+        newest = await d.open()
+        assert await wires[0].until_closed() == CLOSE_TOO_MANY
+        await d.mail()
+        for wire in (*wires[1:], newest):
+            await wire.event("mail")
+        assert d.home.post.events.open(d.bob).readers == service.SOCKETS
 
 
 async def test_who_falls_behind_hears_reset_and_goes_on(door: OpenDoor) -> None:
@@ -235,6 +232,21 @@ async def test_a_connection_cut_inside_a_message_leaves_nothing(door: OpenDoor) 
         again = await d.open()
         await d.mail()
         await again.event("mail")
+
+
+async def test_a_peer_that_leaves_before_its_answers_is_no_fault(door: OpenDoor) -> None:
+    async with door() as d:
+        routes = await routes_of(d.home, ADA)
+        for turn in range(20):
+            wire = await d.open()
+            both = [["dispatch", dispatch(routes, envelopes=[envelope()]), 1], ["settle", Settle([turn]), 2]]
+            await wire.stream.send_all(b"".join(House.masked(codec.encode(one)) for one in both))
+            wire.stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            await wire.stream.aclose()  # with a reset
+        with trio.fail_after(10):
+            while d.home.post.events.open(d.bob).readers:
+                await trio.sleep(0.01)
+        assert not d.house.box.faults
 
 
 async def test_a_flood_is_read_slowly_and_loses_nothing(door: OpenDoor) -> None:
@@ -335,6 +347,24 @@ async def test_every_row_wants_a_sign_in_and_a_device(door: OpenDoor) -> None:
                 headers={"cookie": "island_access=agent"},
             )
             assert (status, House.code(answer)) == (409, "no_device")
+
+
+async def test_numbers_and_ids_that_cannot_be_are_no_faults(door: OpenDoor) -> None:
+    async with door() as d:
+        wire = await d.open()
+        for number in (-1, 0, (1 << 64) - 1):
+            await wire.say("settle", {"done": [number], "keep": [number]}, 1)
+            assert await wire.answer() == ["settled", {}, 1]
+        for method, path, status in (
+            ("DELETE", "/v1/dispatch/" + "A" * 900, 400),
+            ("DELETE", "/v1/dispatch/" + to_text(bytes(16)), 200),
+            ("GET", "/v1/queue?after=999999999999999999&limit=0", 200),
+            ("GET", "/v1/queue?after=-1", 400),
+            ("GET", "/v1/events?stream=%00&after=1", 400),
+        ):
+            found, _, body = await d.house.ask(method, path, headers=COOKIE)
+            assert found == status, (path, body)
+        assert not d.house.box.faults
 
 
 async def test_another_box_leaves_a_signal(door: OpenDoor) -> None:

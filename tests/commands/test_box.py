@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import trio
+from appliance.protocol.card import Card, Route, card_text, sign_card
 from click.testing import CliRunner, Result
 
 from appliance.__main__ import cli
@@ -22,7 +23,6 @@ from appliance.client.entrance import loopback
 from appliance.client.http import Http
 from appliance.commands import exits
 from appliance.protocol.account import Session
-from appliance.protocol.card import Card, Route, card_text, sign_card
 from appliance.protocol.keys import SealingKey, SigningKey
 from appliance.protocol.onion import address
 from tests.households import Person

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from appliance.commands.inbox import download, file_name, title
 
 from appliance.client.entrance import Unanswered
-from appliance.commands.inbox import download, file_name, title
 from appliance.commands.shell import Failure
 from appliance.protocol.desk import InboxItem
 

@@ -11,9 +11,10 @@ import trio
 from click.testing import CliRunner, Result
 
 from appliance.__main__ import cli
+from appliance.client.person import Person
 from appliance.commands import exits
 from tests.boxes import Net, Running, running
-from tests.clients import PASSPHRASE
+from tests.clients import PASSPHRASE, QUICK, once
 
 
 class Terminal:
@@ -111,6 +112,29 @@ async def test_signing_in_and_out(terminals):
     await bob.ask("sign-out")
     wrong = await bob.type("sign-in", "ada", "--box", bob.box, text="not the passphrase\n")
     assert wrong.exit_code == exits.FAILED and "wrong" in wrong.stderr
+
+
+async def test_commands_work_beside_one_that_watches(terminals):
+    ada, bob = terminals
+    await ada.enter("sign-up", "ada")
+    address = (await bob.enter("sign-up", "bob"))["address"]
+    async with Person.open(ada.profile, options=QUICK) as watching:
+        sent = await ada.ask("message", "send", address, "while I watch")
+        assert (await bob.ask("message", "read", "ada"))[0]["id"] == sent["id"]
+        await ada.ask("message", "list")
+
+        async def seen():
+            return [one.text for one in await watching.history(address)] == ["while I watch"]
+
+        await once(watching, seen)
+    assert [one.name for one in sorted(ada.profile.parent.glob("profile*"))] == [
+        "profile",
+        "profile-2",
+        "profile-2.lock",
+        "profile.lock",
+    ]
+    assert await ada.ask("sign-out") == {"signed_out": "ada"}
+    assert not list(ada.profile.parent.glob("profile-2")) and not ada.profile.exists()
 
 
 async def test_what_is_refused_is_told_in_one_line(terminals, tmp_path):

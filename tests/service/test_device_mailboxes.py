@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from appliance.protocol import onion
-from appliance.protocol.route import Route
 from appliance.protocol.messages import Deposit, DepositGroup
 from appliance.protocol.post import DropMailboxes, WantMailboxes
+from appliance.protocol.route import Route
 from appliance.service import device_mailboxes as service
 from appliance.store import device_mailboxes, grants, places
 from tests.posts import (

@@ -13,9 +13,9 @@ import trio.testing
 
 from appliance.errors import Refusal
 from appliance.protocol import onion
-from appliance.protocol.route import Route
 from appliance.protocol.messages import Deposit, DepositGroup
 from appliance.protocol.post import Destination, Dispatch, DropMailboxes
+from appliance.protocol.route import Route
 from appliance.service import carrier as carrier_module
 from appliance.service.dispatch import HOURS_HERE
 from appliance.store import legs

@@ -13,7 +13,6 @@ import trio
 from appliance.client.http import Http
 from appliance.protocol import codec, onion
 from appliance.protocol.account import BindDevice
-from appliance.protocol.route import Route
 from appliance.protocol.post import (
     AllRoutes,
     Dispatches,
@@ -26,6 +25,7 @@ from appliance.protocol.post import (
     Ticket,
     WantMailboxes,
 )
+from appliance.protocol.route import Route
 from appliance.service import listening
 from tests.acts import deposit, lodge, until_held
 from tests.api.event_wires import EventWire

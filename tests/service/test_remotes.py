@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 import trio
+from appliance.service.contacts import PublicCard
 
 from appliance.errors import Refusal
 from appliance.protocol import codec
 from appliance.service import remotes as module
-from appliance.service.contacts import PublicCard
 from appliance.service.remotes import KEPT, Remotes
 from tests.boxes import Net, running
 from tor.transport import PATIENCE_SECONDS

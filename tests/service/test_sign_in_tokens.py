@@ -11,9 +11,13 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from appliance.protocol.account import ChangeMember
 from appliance.protocol.codec import from_text, to_text
-from appliance.service.sign_in import GRACE_SECONDS, REFRESH_SECONDS, Issued
+from appliance.service.caller import OPERATOR
+from appliance.service.sign_in import GRACE_SECONDS, REFRESH_SECONDS, Issued, Started
 from appliance.service.tokens import ACCESS_SECONDS
+from appliance.store import accounts
+from appliance.store.transaction import Transaction
 from tests.households import HOME, home
 from tests.services import Time, refused
 
@@ -94,6 +98,34 @@ async def test_tabs_that_refresh_at_once_all_stay_signed_in(tmp_path: Path) -> N
                 nursery.start_soon(tab)
         assert len({issued.refresh for issued in got}) == 1 and all(h.live(issued) for issued in got)
         await h.people.sign_in.refresh(got[0].refresh)
+
+
+async def test_what_changed_since_the_commit_of_a_sign_in_holds_for_its_tokens(tmp_path: Path) -> None:
+    # Who waits for the same commit goes on in any order: here the one that came first is told last.
+    async with home(tmp_path) as h:
+        await h.claim()
+        bob, _ = await h.join()
+        sign_in, members = h.people.sign_in, h.people.members
+
+        async def written() -> Started:
+            def job(txn: Transaction) -> Started:
+                account = accounts.require(txn, h.house.ring.machine, bob.account)
+                return sign_in.start(txn, account, "late")
+
+            return await h.house.store.write(job)
+
+        late = await written()
+        await members.change(OPERATOR, bob.account, ChangeMember(role="agent"))
+        caller = h.caller(sign_in.issue(late))
+        assert caller.role == "agent"
+        late = await written()
+        await sign_in.end(caller, late.row.session)
+        with refused("session_ended"):
+            sign_in.issue(late)
+        late = await written()
+        await members.change(OPERATOR, bob.account, ChangeMember(suspended=True))
+        with refused("session_ended"):
+            sign_in.issue(late)
 
 
 async def test_a_sign_in_that_is_not_used_runs_out(tmp_path: Path) -> None:

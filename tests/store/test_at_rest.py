@@ -7,9 +7,9 @@ from pathlib import Path
 
 import msgspec
 import trio
+from appliance.protocol.item import Header, Part
 
 from appliance.protocol.envelope import EnvelopeId
-from appliance.protocol.item import Header, Part
 from appliance.store import (
     accounts,
     contacts,

@@ -78,7 +78,7 @@ async def test_numbers_stay_until_settled_and_settling_again_changes_nothing(
     await store.write(lambda txn: put(txn, place, *(envelope() for _ in range(4))))
     before = numbers(store)
     assert len(before) == 4
-    settle = [before[1], before[3], before[1], 9_999_999]
+    settle = [before[1], before[3], before[1], 9_999_999, -1, 0, 1 << 70]
     assert await store.write(lambda txn: queue.settle(txn, ACCOUNT + DEVICE, settle, HOUR)) == 2
     assert numbers(store) == [before[0], before[2]]
     assert await store.write(lambda txn: queue.settle(txn, ACCOUNT + DEVICE, settle, HOUR)) == 0
@@ -139,9 +139,7 @@ async def test_news_are_told_whole_only_when_they_are_few_and_small(store: Store
     place = await store.write(lambda txn: make(txn, sealer, owner()))
 
     def news(after: int) -> tuple[int, list[queue.Waiting] | None]:
-        return store.read(
-            lambda txn: queue.news(txn, place.mailbox, place.handle, after, HOUR, limit=2, largest=1984)
-        )
+        return store.read(lambda txn: queue.news(txn, ACCOUNT + DEVICE, after, HOUR, limit=2, largest=1984))
 
     assert news(0) == (0, [])
     small = [envelope(), envelope(1984)]

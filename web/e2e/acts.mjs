@@ -11,13 +11,11 @@ import { go, press, fill, reads, says, until, choose } from "./page.mjs";
  * @param {import("puppeteer-core").Browser} browser @param {string} base @param {string} who @param {Log} log */
 export async function openPage(browser, base, who, { problems, errors }) {
   const page = await browser.newPage();
-  const { origin } = new URL(base);
+  const { host } = new URL(base);
   page.on("request", (request) => {
     const url = new URL(request.url());
-    if (!["data:", "blob:", "about:", "ws:"].includes(url.protocol) && url.origin !== origin)
-      problems.push(
-        `${who}: a request left the origin: ${url.origin}${url.pathname}`,
-      );
+    if (!["data:", "blob:", "about:", "ws:"].includes(url.protocol) && url.host !== host)
+      problems.push(`${who}: a request left the origin: ${url.origin}${url.pathname}`);
   });
   page.on("pageerror", (error) => problems.push(`${who}: the page failed: ${String(error)}`));
   page.on("console", (message) => {
@@ -197,21 +195,27 @@ export async function saved(page, name, folder) {
   return readFileSync(join(folder, name), "utf8");
 }
 
+/** Play the voice message, until it could be heard. @param {Page} page */
+export async function hear(page) {
+  await until(page, "the voice", () => document.querySelector(".bubble .voice"), null);
+  // It may be over before one looks.
+  await page.evaluate(() => {
+    const told = new MutationObserver(() => {
+      if (document.querySelector('.voice [aria-label="Pause"]'))
+        document.documentElement.dataset["heard"] = "";
+    });
+    told.observe(document.body, { subtree: true, attributes: true, childList: true });
+  });
+  await press(page, "Play");
+  await until(page, "the sound", () => "heard" in document.documentElement.dataset, null);
+}
+
 /** The link that lets a second device in. @param {Page} page */
 export async function deviceLink(page) {
   await go(page, "account/devices");
   await press(page, "Add a device");
   await until(page, "the code", () => document.querySelector("dialog .qr svg"), null);
-  // No browser gives a page the clipboard unasked: what is written there is caught on its way.
-  await page.evaluate(() => {
-    navigator.clipboard.writeText = (text) => {
-      document.documentElement.dataset["caught"] = text;
-      return Promise.resolve();
-    };
-  });
-  await press(page, "Copy link");
-  await until(page, "the link", () => document.documentElement.dataset["caught"], null);
-  const link = await page.evaluate(() => document.documentElement.dataset["caught"] ?? "");
+  const link = await page.$eval("dialog .secret", (one) => one.textContent?.trim() ?? "");
   await press(page, "Close");
   return link;
 }

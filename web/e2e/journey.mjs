@@ -231,9 +231,7 @@ async function voice(from, to) {
     null,
   );
   await press(from, "Send voice message");
-  await until(to, "the voice", () => document.querySelector(".bubble .voice"), null);
-  await press(to, "Play");
-  await until(to, "its sound", () => document.querySelector('.voice [aria-label="Pause"]'), null);
+  await acts.hear(to);
 }
 
 /** @param {Page} ada @param {Page} bob */
@@ -241,20 +239,17 @@ async function carol(ada, bob) {
   await acts.begin(ada, wish.carol);
   await acts.write(ada, "Hello carol.");
   await ask({ ask: "carol", do: "read", from: "ada", text: "Hello carol." });
-  await ask({
-    ask: "carol",
-    do: "answer",
-    from: "ada",
-    to: "Hello carol.",
-    text: "Hello from the terminal.",
-  });
+  await ask({ ask: "carol", do: "accept", who: "ada" });
+  await ask({ ask: "carol", do: "react", who: "ada", to: "Hello carol." });
+  await acts.reacted(ada, "Hello carol.");
+  await ask({ ask: "carol", do: "answer", who: "ada", to: "Hello carol.", text: "Hello from the terminal." });
   await says(ada, "Hello from the terminal.");
   await until(ada, "the quoted message", () => document.querySelector(".bubble .quote"), null);
-  await ask({ ask: "carol", do: "write", to: await acts.ownAddress(bob), text: "Good day, bob." });
+  await ask({ ask: "carol", do: "write", who: await acts.ownAddress(bob), text: "Good day, bob." });
   await acts.accept(bob, "carol", "Good day, bob.");
   await acts.write(bob, "Good day, carol.");
   await ask({ ask: "carol", do: "read", from: "bob", text: "Good day, carol." });
-  const digits = /** @type {string} */ (await ask({ ask: "carol", do: "safety", with: "bob" }));
+  const digits = /** @type {string} */ (await ask({ ask: "carol", do: "safety", who: "bob" }));
   if (digits !== (await acts.safetyNumber(bob, "carol"))) problem("carol's safety number differs");
 }
 

@@ -28,7 +28,7 @@ POST: Final = (
     member("GET", "/v1/dispatch", None, post.Dispatches,
            lambda box, call: box.post.dispatch.page(call.member), "What is on its way, or was today."),
     member("DELETE", "/v1/dispatch/{id}", None, None,
-           lambda box, call: box.post.dispatch.remove(call.member, codec.from_text(call.path["id"])),
+           lambda box, call: box.post.dispatch.remove(call.member, call.octets("id")),
            "Give a dispatch up, or forget it."),
     member("POST", "/v1/mailboxes/mine", post.WantMailboxes, post.AllRoutes,
            lambda box, call: box.post.mailboxes.want(call.member, call.body),

@@ -167,8 +167,10 @@ class Dispatcher:
                 batch.set(name, msgspec.structs.replace(record, routes=[]))
 
         await self._core.ledger.run(step)
-        await self._core.people.refresh(message[0])
-        await self._core.chats.resend(*message, mark.peer)
+        entry = await self._core.people.refresh(message[0])
+        # A device that is gone may have a successor, which has not got the message: then all get it.
+        there = any(one.device == mark.peer for one in entry.devices)
+        await self._core.chats.resend(*message, mark.peer if there else None)
 
 
 def stage(state: DispatchState | None) -> Literal["waiting", "relay", "box", "failed"]:

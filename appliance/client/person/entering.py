@@ -16,6 +16,7 @@ from appliance.protocol.account import (
     CODES,
     Code,
     Kdf,
+    PutLink,
     Register,
     ReplaceCodes,
     Session,
@@ -96,6 +97,14 @@ async def sign_in_by_link(member: Member, address: str, label: str) -> Entered:
     linked = await member.take_link(TakeLink(id, label))
     packet = link.open_packet(id, secret, linked.packet)
     return Entered(linked.session, packet.vault_key)
+
+
+async def leave_link(member: Member, name: str, vault_key: bytes) -> str:
+    """Leave what another device needs; the end of the link that takes it, within five minutes, once."""
+    id, secret = secrets.token_bytes(16), secrets.token_bytes(32)
+    packet = link.seal(id, secret, link.LinkPacket(vault_key, name), secrets.token_bytes(24))
+    await member.put_link(PutLink(id, packet))
+    return link.fragment(id, secret)
 
 
 async def new_codes(member: Member, entered: Entered, passphrase: str) -> list[str]:

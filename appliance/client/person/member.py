@@ -40,6 +40,10 @@ class Member:
         """Sign in by a backup code, which is used up."""
         return await self._post("/v1/session/code", account.Session, value)
 
+    async def put_link(self, value: account.PutLink) -> None:
+        """Leave a packet for a device that is being added."""
+        await self._post("/v1/links", dict[str, Any], value)
+
     async def take_link(self, value: account.TakeLink) -> account.Linked:
         """Sign in by what another device left."""
         return await self._post("/v1/links/take", account.Linked, value)

@@ -79,7 +79,8 @@ class Outbound:
             raise Refusal("no_contact")
         entry = entry_of(chat.person)
         missing = await self._missing(entry, only, renew)
-        if entry is None or renew or any(core.people.bundle(one.device) is None for one in missing):
+        unseen = renew or any(core.people.bundle(one.device) is None for one in missing)
+        if entry is None or unseen or core.people.is_outdated(conversation):
             entry = await core.people.refresh(conversation)
         elif not core.people.is_fresh(chat.person):
             core.soon(core.people.refresh, conversation)

@@ -38,6 +38,7 @@ class People:
         self._core = core
         self._bundles: dict[bytes, Bundle] = {}
         self._heads: dict[str, Head] = {}
+        self._outdated: set[str] = set()
 
     async def find(self, who: Address) -> Found:
         """Look an address up at its box; Refusal no_account, unreachable, bad_entry, old_entry, bad_log."""
@@ -96,13 +97,23 @@ class People:
                 self._core.chats.notice(batch, conversation, "key_changed")
 
         await self._core.ledger.run(step)
+        self._outdated.discard(conversation)
         return found.entry
 
-    async def know(self, conversation: str, device: bytes) -> None:
-        """Look again at the entry of somebody who writes from a device that it does not name."""
+    def meet(self, conversation: str, device: bytes) -> None:
+        """Somebody writes from this device: if their entry does not name it, it is looked at again."""
         chat = self._core.chats.get(conversation)
         entry = entry_of(chat.person) if chat else None
         if entry is not None and all(one.device != device for one in entry.devices):
+            self._outdated.add(conversation)
+            self._core.soon(self._renew, conversation)
+
+    def is_outdated(self, conversation: str) -> bool:
+        """Whether somebody has a device that their entry as it is remembered does not name."""
+        return conversation in self._outdated
+
+    async def _renew(self, conversation: str) -> None:
+        if conversation in self._outdated:
             await self.refresh(conversation)
 
     async def _head(self, host: str) -> Head | None:

@@ -9,35 +9,34 @@ from __future__ import annotations
 
 import mimetypes
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 import msgspec
 import trio
 
 from appliance.client.entrance import Entrance
-from appliance.client.http import Http
+from appliance.client.http import ACCESS_COOKIE, Http
 from appliance.client.person import entering, records
 from appliance.client.person import profile as profiles
+from appliance.client.person.arrivals import Arrivals
 from appliance.client.person.chats import Chat
 from appliance.client.person.core import Core, Options
-from appliance.client.person.dispatcher import stage
 from appliance.client.person.entering import Entered
 from appliance.client.person.ledger import Batch
 from appliance.client.person.member import Member
-from appliance.client.person.message import Contact, File, Message, State
-from appliance.client.person.profile import Profile
-from appliance.client.person.seat import Remembered
-from appliance.client.person.timeline import MINE, THEIRS, Entry
-from appliance.errors import Refusal, cause
+from appliance.client.person.message import Contact, Message
+from appliance.client.person.opening import followed, opened, saver
+from appliance.client.person.shown import contact_of, shown
+from appliance.client.person.timeline import MINE, Entry
+from appliance.errors import Refusal
 from appliance.protocol import onion, safety
 from appliance.protocol.content import VERSION, Content, Delete, Edit, Reaction, Text, Timer
 from appliance.protocol.post import DispatchState
 
 USUAL: Final = Options()
-DAY: Final = 24 * 3600
 
 
 class Person:
@@ -63,8 +62,8 @@ class Person:
         """Make an account and open it; with `profile` it can be opened again without the passphrase."""
         async with Http(entrance) as http:
             entered = await entering.register(Member(http), name, passphrase, options.label, invite)
-            async with _opened(http, entered, profile, options) as person:
-                yield person
+            async with opened(http, entered, profile, options) as core:
+                yield cls(core)
 
     @classmethod
     @asynccontextmanager
@@ -81,8 +80,8 @@ class Person:
         """Sign in by passphrase and open the account."""
         async with Http(entrance) as http:
             entered = await entering.sign_in(Member(http), name, passphrase, options.label, totp)
-            async with _opened(http, entered, profile, options) as person:
-                yield person
+            async with opened(http, entered, profile, options) as core:
+                yield cls(core)
 
     @classmethod
     @asynccontextmanager
@@ -97,12 +96,10 @@ class Person:
             kept = profiles.load(profile)
             async with Http(entrance or profiles.entrance(kept)) as http:
                 http.cookies.update(kept.cookies)
-                session = await Member(http).session()
-                entered = Entered(session, kept.vault_key)
-                async with _followed(
-                    http, entered, kept.seat, _saver(profile, kept, http), options
-                ) as person:
-                    yield person
+                save = saver(profile, kept, http)
+                entered = Entered(await Member(http).session(), kept.vault_key)
+                async with followed(http, entered, kept.seat, save, options) as core:
+                    yield cls(core)
 
     @classmethod
     @asynccontextmanager
@@ -118,8 +115,8 @@ class Person:
         """Sign in by a backup code, which is used up, and open the account."""
         async with Http(entrance) as http:
             entered = await entering.sign_in_by_code(Member(http), name, code, options.label)
-            async with _opened(http, entered, profile, options) as person:
-                yield person
+            async with opened(http, entered, profile, options) as core:
+                yield cls(core)
 
     @classmethod
     @asynccontextmanager
@@ -129,8 +126,32 @@ class Person:
         """Sign in by the link that another device shows, and open the account."""
         async with Http(entrance) as http:
             entered = await entering.sign_in_by_link(Member(http), link, options.label)
-            async with _opened(http, entered, profile, options) as person:
-                yield person
+            async with opened(http, entered, profile, options) as core:
+                yield cls(core)
+
+    @classmethod
+    @asynccontextmanager
+    async def open_beside(
+        cls, profile: Path, beside: Path, entrance: Entrance | None = None, *, options: Options = USUAL
+    ) -> AsyncIterator[Person]:
+        """Open the account of a profile that another program has open, as one device more, kept in `beside`.
+
+        Refusal in_use when that program has not been at the box for long.
+        """
+        kept = profiles.load(profile)
+        way = entrance or profiles.entrance(kept)
+        async with Http(way) as other, Http(way) as http:
+            # Only the short-lived token: to renew it is the other program's business.
+            other.cookies[ACCESS_COOKIE] = kept.cookies.get(ACCESS_COOKIE, "")
+            try:
+                link = await entering.leave_link(Member(other), kept.name, kept.vault_key)
+            except Refusal as refusal:
+                if refusal.code in ("session_ended", "sign_in"):
+                    raise Refusal("in_use", reason="another program has this profile open") from refusal
+                raise
+            entered = await entering.sign_in_by_link(Member(http), link, options.label)
+            async with opened(http, entered, beside, options) as core:
+                yield cls(core)
 
     # Who I am
 
@@ -160,7 +181,7 @@ class Person:
         about = bytes.fromhex(reply) if reply else None
         said = Text(VERSION, *self._stamp(), text, about, chat.talk.timer or None)
         await self._say(chat, said)
-        return self.shown(chat, chat.timeline.entries[said.id])
+        return self._shown(chat, chat.timeline.entries[said.id])
 
     async def send_file(self, address: str, path: Path, text: str | None = None) -> Message:
         """Send a file of at most some 32 MB; Refusal too_large."""
@@ -175,7 +196,7 @@ class Person:
         chat = await self._core.chats.start(address)
         self._check(chat)
         said = await self._core.files.send(chat.id, data, name, media, text, chat.talk.timer or None)
-        return self.shown(chat, chat.timeline.entries[said.id])
+        return self._shown(chat, chat.timeline.entries[said.id])
 
     async def react(self, address: str, id: str, emoji: str) -> None:
         """Put a reaction to a message; "" takes it back. Refusal not_found."""
@@ -225,11 +246,11 @@ class Person:
             await chat.older()
         now = self._core.now()
         shown = [entry for entry in chat.timeline.shown() if entry.expires is None or entry.expires > now]
-        return [self.shown(chat, entry) for entry in shown[-limit:]]
+        return [self._shown(chat, entry) for entry in shown[-limit:]]
 
     async def find(self, address: str, id: str) -> Message:
         """One message by its id or a beginning of it; Refusal not_found."""
-        return self.shown(*await self._entry(address, id))
+        return self._shown(*await self._entry(address, id))
 
     async def mark_read(self, address: str, ids: list[str] | None = None) -> None:
         """These messages, or all, were seen."""
@@ -262,11 +283,11 @@ class Person:
 
     def contacts(self) -> list[Contact]:
         """Everybody there is a conversation with, the latest first."""
-        return [_contact(chat) for chat in self._core.chats.all]
+        return [contact_of(chat) for chat in self._core.chats.all]
 
     async def add(self, address: str) -> Contact:
         """Look somebody up and begin a conversation, without writing yet."""
-        return _contact(await self._core.chats.start(address))
+        return contact_of(await self._core.chats.start(address))
 
     async def accept(self, address: str) -> None:
         """Answer somebody's request: they become a contact."""
@@ -334,6 +355,9 @@ class Person:
     def _stamp(self) -> tuple[bytes, int]:
         return secrets.token_bytes(16), self._core.now()
 
+    def _shown(self, chat: Chat, entry: Entry) -> Message:
+        return shown(self, self._core, chat, entry)
+
     async def _say(self, chat: Chat, content: Content) -> None:
         self._check(chat)
         if chat.talk.state == "request":
@@ -363,165 +387,3 @@ class Person:
         if mine and found[0].by != MINE:
             raise Refusal("wrong_state", reason="only one's own messages can be changed")
         return chat, found[0]
-
-    def shown(self, chat: Chat, entry: Entry) -> Message:
-        """An entry of a conversation as programs see it."""
-        person, said = chat.person, entry.content or {}
-        kind = said.get("kind", "")
-        shown = kind if kind in ("text", "attachment", "timer") else "unknown"
-        file = None
-        if kind == "attachment" and not entry.deleted:
-            file = File(said["name"], said["media"], said["size"])
-        reactions: dict[str, int] = {}
-        for _, emoji in entry.reactions.values():
-            if emoji:
-                reactions[emoji] = reactions.get(emoji, 0) + 1
-        return Message(
-            id=entry.id.hex(),
-            address=f"{person.name}@{person.onion}",
-            mine=entry.by == MINE and entry.notice is None,
-            kind="notice" if entry.notice else shown,
-            text=entry.notice or entry.text,
-            sent=min(said.get("sent", entry.at), entry.at),
-            state=self._state(entry),
-            answers=said["reply"].hex() if said.get("reply") else None,
-            reactions=reactions,
-            edited=entry.edit is not None and not entry.deleted,
-            deleted=entry.deleted,
-            expires=entry.expires,
-            attachment=file,
-            unreadable="asked" if entry.lost else "newer" if kind == "newer" else None,
-            problem=entry.failed,
-            _person=self,
-        )
-
-    def _state(self, entry: Entry) -> State:
-        if entry.by == THEIRS or entry.notice:
-            return ""
-        if entry.read:
-            return "read"
-        if entry.delivered:
-            return "delivered"
-        known = self._core.dispatcher.states.get(entry.dispatch or b"")
-        if known is None and entry.failed is None and self._core.dispatcher.looked > entry.at + DAY:
-            return "box"
-        return "failed" if entry.failed and known is None else stage(known)
-
-
-class Arrivals:
-    """The unread messages of a person, one after the other, for ever.
-
-    A message is marked as read when the next one is asked for: after a crash in between it comes again.
-    """
-
-    def __init__(self, person: Person, core: Core, states: tuple[str, ...]) -> None:
-        self._person = person
-        self._core = core
-        self._states = states
-        self._given: tuple[Chat, bytes] | None = None
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> Message:
-        """The next one; waits for it."""
-        while True:
-            if self._given is not None:
-                chat, id = self._given
-                await self._core.receipts.mark_read(chat.id, [id])
-                self._given = None
-            news = self._core.news()
-            found = await self._next()
-            if found is None:
-                await news.wait()
-                continue
-            self._given = found
-            entry = found[0].timeline.entries.get(found[1])
-            if entry is not None and not entry.removed and not entry.deleted:
-                return self._person.shown(found[0], entry)
-
-    async def _next(self) -> tuple[Chat, bytes] | None:
-        """The unread message that came first."""
-        found: list[tuple[int, Chat, bytes]] = []
-        for chat in self._core.chats.all:
-            if chat.talk.state in self._states and chat.talk.fresh:
-                first = chat.talk.fresh[0]
-                await chat.reach(first)
-                entry = chat.timeline.entries.get(first)
-                found.append((entry.at if entry else 0, chat, first))
-        best = min(found, key=lambda one: one[0], default=None)
-        return None if best is None else (best[1], best[2])
-
-
-def _contact(chat: Chat) -> Contact:
-    person, talk = chat.person, chat.talk
-    return Contact(
-        address=f"{person.name}@{person.onion}",
-        display=person.display,
-        state=talk.state,
-        verified=person.verified,
-        key_changed=person.change is not None,
-        unread=len(talk.fresh),
-        last=talk.last.text if talk.last else "",
-        at=talk.last.at if talk.last else 0,
-    )
-
-
-def _saver(path: Path, kept: Profile, http: Http) -> Callable[[Remembered], None]:
-    """Writes the profile anew with the present cookies."""
-
-    def save(seat: Remembered) -> None:
-        profiles.save(path, msgspec.structs.replace(kept, cookies=dict(http.cookies), seat=seat))
-
-    return save
-
-
-@asynccontextmanager
-async def _opened(
-    http: Http, entered: Entered, profile: Path | None, options: Options
-) -> AsyncIterator[Person]:
-    """Open after a sign-in; what is needed to come back goes into the profile."""
-    if profile is None:
-        async with _followed(http, entered, None, None, options) as person:
-            yield person
-        return
-    with profiles.locked(profile):
-        kept = profiles.made(http, entered)
-        profiles.save(profile, kept)
-        async with _followed(http, entered, None, _saver(profile, kept, http), options) as person:
-            yield person
-
-
-@asynccontextmanager
-async def _followed(
-    http: Http,
-    entered: Entered,
-    seat: Remembered | None,
-    save: Callable[[Remembered], None] | None,
-    options: Options,
-) -> AsyncIterator[Person]:
-    """The person at work while the block runs; errors come out of it without groups around them."""
-    core = Core(Member(http), entered, options, seat, save or _forget)
-    failure: Exception | None = None
-    try:
-        async with trio.open_nursery() as nursery:
-            await core.open(nursery)
-            try:
-                yield Person(core)
-            except Exception as error:
-                failure = error
-            finally:
-                # Without a profile nobody comes back to this seat: it is left to the next one.
-                await core.close(leave=save is None)
-                nursery.cancel_scope.cancel()
-    except BaseExceptionGroup as group:
-        first = cause(group)
-        if isinstance(first, Exception):
-            raise first from group
-        raise
-    if failure is not None:
-        raise failure
-
-
-def _forget(seat: Remembered) -> None:
-    """Nothing is kept without a profile."""

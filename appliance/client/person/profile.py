@@ -33,7 +33,7 @@ class Profile(Message, omit_defaults=False):
     seat: Remembered | None
 
 
-def made(http: Http, entered: Entered) -> Profile:
+def made(http: Http, entered: Entered, seat: Remembered | None) -> Profile:
     """The profile of a sign-in."""
     return Profile(
         version=VERSION,
@@ -42,8 +42,17 @@ def made(http: Http, entered: Entered) -> Profile:
         account=entered.session.account,
         vault_key=entered.vault_key,
         cookies=dict(http.cookies),
-        seat=None,
+        seat=seat,
     )
+
+
+def seat_of(path: Path, entered: Entered) -> Remembered | None:
+    """The seat that the profile in a file remembers of this account, whose sign-in may have ended."""
+    try:
+        kept = load(path)
+    except Refusal:
+        return None
+    return kept.seat if kept.account == entered.session.account else None
 
 
 def entrance(profile: Profile) -> Entrance:

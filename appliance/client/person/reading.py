@@ -50,7 +50,7 @@ class Reading:
         """A stranger gets a place among the requests; a new device of somebody known is looked up."""
         core = self._core
         if core.chats.get(id) is not None:
-            core.soon(core.people.know, id, certificate.device)
+            core.people.meet(id, certificate.device)
             return
         person = records.Person(
             1,

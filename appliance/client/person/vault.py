@@ -128,9 +128,17 @@ class Vault:
                 return
 
     async def pull(self) -> list[str]:
-        """Read what other devices changed; the names of the changed records that we know."""
+        """Read what other devices changed; the names of the changed records that we know.
+
+        Refusal vault_old when the box was set back.
+        """
         async with self._turn:
-            return await self._pull()
+            try:
+                return await self._pull()
+            except Refusal as refusal:
+                if refusal.code != "vault_old":
+                    raise
+                return await self._read_anew(refusal)
 
     async def reload(self, names: Iterable[str]) -> None:
         """Read records again whose state at the box is not certain."""
@@ -149,6 +157,19 @@ class Vault:
             self.revision = last if answer.more else answer.revision
             if not answer.more or not answer.records:
                 return names
+
+    async def _read_anew(self, old: Refusal) -> list[str]:
+        """Read again all that is known: the box does not tell the way from there to now. What has changed."""
+        now = await self._member.read_vault([])
+        if now.revision < self.revision:
+            raise old
+        self.revision = now.revision
+        before = {name: known.version for name, known in self._known.items()}
+        await self._load(list(before), force=True)
+        changed = [name for name in before if self.version(name) != before[name]]
+        if any(0 < self.version(name) < before[name] for name in changed):
+            raise old
+        return changed
 
     def _after(self, edits: Iterable[Edit]) -> dict[str, Known]:
         after: dict[str, Known] = {}
@@ -179,27 +200,28 @@ class Vault:
     async def _reread(self, edits: list[Edit]) -> bool:
         """Read again what was in the way; whether an owned record is another than we thought."""
         before = {edit.name: self.version(edit.name) for edit in edits}
-        await self._load([edit.name for edit in edits])
+        await self._load([edit.name for edit in edits], force=True)
         return any(edit.owned and self.version(edit.name) != before[edit.name] for edit in edits)
 
-    async def _load(self, names: list[str]) -> None:
+    async def _load(self, names: list[str], force: bool = False) -> None:
+        """With `force` an older version than we know counts, too: the box may have been set back."""
         for at in range(0, len(names), READ_AT_ONCE):
-            await self._load_some({self._id(name): name for name in names[at : at + READ_AT_ONCE]})
+            await self._load_some({self._id(name): name for name in names[at : at + READ_AT_ONCE]}, force)
 
-    async def _load_some(self, wanted: dict[bytes, str]) -> None:
+    async def _load_some(self, wanted: dict[bytes, str], force: bool) -> None:
         while wanted:
             answer = await self._member.read_vault(list(wanted))
             self.revision = self.revision or answer.revision
             for record in answer.records:
                 if wanted.pop(record.id, None) is not None:
-                    self._take(record)
+                    self._take(record, force)
             if not (answer.more and answer.records):
                 self._known.update({name: Known(0, None) for name in wanted.values()})
                 return
 
-    def _take(self, record: SealedRecord) -> str:
+    def _take(self, record: SealedRecord, force: bool = False) -> str:
         name = self._names[record.id]
-        if record.version < self.version(name):
+        if record.version < self.version(name) and not force:
             return name
         value = None if record.data is None else self._keys.open(record.id, record.version, record.data)
         self._known[name] = Known(record.version, value)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
+from typing import Any
 
-from appliance.client.person import Person
+import pytest
+import trio
+
+import appliance.client
+from appliance.client.person import Message, Person, records
 from tests.boxes import Net, running
 from tests.clients import QUICK, accepted, befriend, coming_back, hear, joining, once, texts
 from tests.services import refused
@@ -146,6 +151,59 @@ async def test_people_of_two_boxes_talk_while_one_of_them_is_away(tmp_path):
             (answer,) = await hear(ada)
             assert answer.text == "now I am"
             assert await texts(bob, ada.address) == ["may I?", "are you there?", "now I am"]
+
+
+async def test_a_relay_keeps_what_is_written_while_both_boxes_are_off_in_turn(tmp_path):
+    net = Net()
+    async with running(net, tmp_path / "relay", relay_policy="open") as relay:
+        async with (
+            running(net, tmp_path / "one", registration="open") as one,
+            joining(one, "ada") as ada,
+        ):
+            async with running(net, tmp_path / "other", registration="open") as other:
+                await other.desk.use_relay(relay.ready.onion)
+                async with joining(other, "bob") as bob:
+                    await befriend(ada, bob)
+                    await once(ada, lambda: ways(ada, bob, 2))
+                    address = bob.address
+            sent = await ada.send(address, "kept for you")
+            await once(ada, lambda: state_of(ada, sent, "relay"))
+        # Now the sender's box is off, and the recipient's comes back.
+        async with (
+            running(net, tmp_path / "other", registration="open") as other,
+            coming_back(other, "bob") as bob,
+        ):
+            assert (await hear(bob))[0].text == "kept for you"
+
+
+async def ways(me: Person, them: Person, number: int) -> bool:
+    name = records.session(bytes.fromhex(me.device), bytes.fromhex(them.device))
+    record = await me._core.vault.get(name, records.Session)
+    return record is not None and len(record.routes) >= number
+
+
+async def state_of(me: Person, message: Message, state: str) -> bool:
+    return (await me.find(message.address, message.id)).state == state
+
+
+async def test_a_bot_of_ten_lines_answers(tmp_path):
+    """The program of BOT.md, word for word."""
+    text = (Path(appliance.client.__file__).parent / "BOT.md").read_text()
+    program = text.partition("```python\n")[2].partition("```")[0]
+    assert len([line for line in program.splitlines() if line.strip()]) <= 10
+    names: dict[str, Any] = {"__name__": "bot"}
+    exec(compile(program, "BOT.md", "exec"), names)
+    profile = tmp_path / "bot.json"
+    async with running(Net(), tmp_path / "box", registration="open") as box, joining(box, "ada") as ada:
+        async with joining(box, "echo", profile=profile) as echo:
+            address = echo.address
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(names["main"], str(profile))
+            await ada.send(address, "are you a bot?")
+            assert (await hear(ada))[0].text == "ARE YOU A BOT?"
+            await ada.send(address, "again")
+            assert (await hear(ada))[0].text == "AGAIN"
+            nursery.cancel_scope.cancel()
 
 
 async def test_contacts_go_on_after_the_client_was_opened_again(tmp_path):

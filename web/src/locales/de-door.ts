@@ -222,7 +222,7 @@ export const deDoor: typeof enDoor = {
     title: "Mitglieder",
     lead: "Konten dieser Box. Du siehst, dass es sie gibt und wie viel Platz sie brauchen, nicht, was sie schreiben.",
     you: "du",
-    since: (when: string) => `seit ${when}`,
+    since: (when: string) => `angelegt ${when}`,
     used: (when: string) => `zuletzt hier ${when}`,
     never: "noch nie hier",
     suspended: "gesperrt",

@@ -26,6 +26,7 @@ export const deErrors: Readonly<Record<string, string>> = {
   name_taken: "Dieser Name ist vergeben.",
   role: "Deine Rolle erlaubt das nicht.",
   last_owner: "Eine Box behält mindestens einen Besitzer.",
+  no_contact: "Diesen Kontakt gibt es nicht.",
   no_account: "Ein solches Konto gibt es hier nicht.",
   no_device: "Diese Anmeldung spricht noch für kein Gerät.",
   no_link: "Der Link wurde benutzt oder ist zu alt.",

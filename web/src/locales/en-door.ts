@@ -221,7 +221,7 @@ export const enDoor = {
     title: "Members",
     lead: "Accounts of this box. You see that they exist and how much space they use, not what they write.",
     you: "you",
-    since: (when: string) => `since ${when}`,
+    since: (when: string) => `joined ${when}`,
     used: (when: string) => `last here ${when}`,
     never: "never here",
     suspended: "suspended",

@@ -26,6 +26,7 @@ export const enErrors = {
   name_taken: "This name is taken.",
   role: "Your role does not allow this.",
   last_owner: "A box keeps at least one owner.",
+  no_contact: "There is no such contact.",
   no_account: "There is no such account here.",
   no_device: "This sign-in speaks for no device yet.",
   no_link: "The link was used or is too old.",

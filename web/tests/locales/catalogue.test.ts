@@ -95,3 +95,12 @@ test("every text is used, and none stands in a component", () => {
     expect(spoken, path).toEqual([]);
   }
 });
+
+test("every setting of the box has a name", () => {
+  const source = readFileSync(join(WEB, "../appliance/config.py"), "utf8");
+  const own = [
+    ...source.matchAll(/^ {4}(\w+): [\w\[\], |.]+ = (?:_?setting|field|knob|option|_?\w+)\(/gm),
+  ].map((one) => one[1]!);
+  expect(own.length).toBeGreaterThan(30);
+  expect(own.filter((name) => !(name in en.settings.names))).toEqual([]);
+});

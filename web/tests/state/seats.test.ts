@@ -159,3 +159,22 @@ test("a second factor is asked for without stretching the passphrase again", asy
   await other.account.signIn("ada", PASSPHRASE, { totp: "123456" });
   expect(other.line.asked).not.toContain("POST /v1/session/parameters");
 });
+
+test("a device that is taken out is signed out and stays out", async () => {
+  const box = new FakeBox();
+  const [ada, ben] = await friends(box);
+  const { url } = await ada.account.linkDevice();
+  const phone = new Browser(box);
+  await phone.account.signInByLink(url.slice(url.indexOf("#")), "Old phone");
+  await phone.ready();
+  await until(() => ada.messenger.me!.devices.some((one) => one.label === "Old phone"));
+  await expect(ada.messenger.removeDevice(ada.messenger.me!.device)).rejects.toMatchObject({
+    code: "wrong_state",
+  });
+  await ada.messenger.removeDevice(phone.messenger.me!.device);
+  await until(() => phone.account.standing === "out");
+  await until(() => phone.messenger.phase === "closed");
+  expect(devices(box, "ada")).toBe(1);
+  await ada.chat(ben)!.send("only from here");
+  await until(() => ben.texts(ada).includes("only from here"));
+});

@@ -1,5 +1,6 @@
 /** The account as the pages see it: who is signed in, and everything one may do about that. */
 import type * as Wired from "../../protocol/account.ts";
+import { toBase32 } from "../../protocol/base32.ts";
 import { toBase64url } from "../../protocol/base64url.ts";
 import { fromHex, toHex } from "../../protocol/bytes.ts";
 import { Refusal } from "../api.ts";
@@ -90,7 +91,7 @@ export class AccountDesk implements Seen.Account {
   signUp(sign: Seen.SignUp): Promise<void> {
     return this.#working(async (tell) => {
       const { signUp } = await import("./entering.ts");
-      await this.#enter(await signUp(this.wire, sign, tell), true);
+      await this.#enter(await signUp(this.wire, sign, tell), true, sign.label);
     });
   }
 
@@ -104,7 +105,7 @@ export class AccountDesk implements Seen.Account {
       try {
         const label = options.label ?? "";
         const entered = await entering.signIn(this.wire, name, keys, label || "Browser", options.totp, tell);
-        await this.#enter(entered, options.remember ?? true);
+        await this.#enter(entered, options.remember ?? true, label);
       } catch (error) {
         const code = asRefusal(error).code;
         if (code === "second_factor" || options.totp) this.#stretched = { name, passphrase, keys };
@@ -116,14 +117,14 @@ export class AccountDesk implements Seen.Account {
   signInByCode(name: string, code: string, label: string): Promise<void> {
     return this.#working(async () => {
       const { signInByCode } = await import("./entering.ts");
-      await this.#enter(await signInByCode(this.wire, name, code, label), true);
+      await this.#enter(await signInByCode(this.wire, name, code, label), true, label);
     });
   }
 
   signInByLink(fragment: string, label: string): Promise<void> {
     return this.#working(async () => {
       const { signInByLink } = await import("./entering.ts");
-      await this.#enter(await signInByLink(this.wire, fragment, label), true);
+      await this.#enter(await signInByLink(this.wire, fragment, label), true, label);
     });
   }
 
@@ -172,7 +173,6 @@ export class AccountDesk implements Seen.Account {
     return this.#working(async (tell) => {
       const authentication = await this.#prove(passphrase, tell);
       const made = await this.wire.post<Wired.TotpSecret>("/v1/account/totp", { authentication });
-      const { toBase32 } = await import("../../protocol/base32.ts");
       return { secret: toBase32(made.secret), uri: made.uri };
     });
   }
@@ -272,7 +272,8 @@ export class AccountDesk implements Seen.Account {
     }
   }
 
-  async #enter(entered: Entered, remember: boolean): Promise<void> {
+  async #enter(entered: Entered, remember: boolean, label = ""): Promise<void> {
+    entered.label = label;
     this.#entered = entered;
     this.#session = entered.session;
     const account = toHex(entered.session.account);

@@ -14,6 +14,8 @@ export interface Entered {
   vaultKey: Uint8Array;
   /** The account was made just now: its vault is empty. */
   fresh: boolean;
+  /** What the person called this browser. */
+  label?: string;
 }
 
 export type Tell = (work: Work) => void;

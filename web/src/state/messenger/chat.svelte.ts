@@ -7,13 +7,15 @@ import { random } from "../random.ts";
 import { asRefusal } from "../wire.ts";
 import type { AttachmentView } from "./attachment.svelte.ts";
 import type { Core } from "./core.ts";
-import { History } from "./history.ts";
+import { History, PAGE } from "./history.ts";
 import { names, type LogEvent, type PersonRecord, type TalkRecord } from "./records.ts";
 import { Timeline, expiryOf, type Entry } from "./timeline.ts";
 import type { Conversation, ConversationState, Message } from "./types.ts";
 import { messageOf } from "./view.ts";
 
 const DRAFT_PAUSE = 2_000;
+/** Seconds; what disappears later than this is looked at again by then. */
+const FAR = 3_600;
 
 type Loose = Content extends infer C ? (C extends Content ? Omit<C, "v" | "id" | "sent"> : never) : never;
 
@@ -31,6 +33,7 @@ export class Chat implements Conversation {
   #shown = new Map<string, Message>();
   #files = new Map<string, AttachmentView>();
   #draftTimer: ReturnType<typeof setTimeout> | undefined;
+  #expiring: ReturnType<typeof setTimeout> | undefined;
   #opened = false;
 
   constructor(
@@ -124,6 +127,7 @@ export class Chat implements Conversation {
   /** Make the list of messages anew from what changed. */
   update(): void {
     const now = this.core.now();
+    let next = Infinity;
     const list: Message[] = [];
     for (const entry of this.timeline.shown(this.history.from)) {
       const expires = expiryOf(entry);
@@ -131,10 +135,13 @@ export class Chat implements Conversation {
         this.core.chats.expired(this.id, entry);
         continue;
       }
+      next = Math.min(next, expires ?? Infinity);
       list.push(this.#message(entry));
     }
     this.timeline.dirty.clear();
     this.messages = list;
+    clearTimeout(this.#expiring);
+    if (next - now < FAR) this.#expiring = setTimeout(() => this.update(), (next - now) * 1000 + 500);
     this.older = this.history.more || !this.history.begun ? "more" : "none";
   }
 
@@ -172,12 +179,18 @@ export class Chat implements Conversation {
   /** The conversation is in view. */
   async open(): Promise<void> {
     this.#opened = true;
-    if (!this.history.begun) await this.loadOlder();
-    else this.update();
+    this.update();
+    if (!this.history.begun || (this.messages.length < PAGE && this.history.more)) await this.loadOlder();
   }
 
   get opened(): boolean {
     return this.#opened;
+  }
+
+  /** Nothing here runs any more. */
+  stop(): void {
+    clearTimeout(this.#expiring);
+    clearTimeout(this.#draftTimer);
   }
 
   leave(): void {

@@ -309,7 +309,11 @@ export class Core {
   }
 
   async #tidy(): Promise<void> {
-    for (const chat of this.chats.all) if (chat.opened) chat.update();
+    for (const chat of this.chats.all) {
+      // Where messages disappear they do so also when nobody looks.
+      if (chat.timer > 0) await chat.history.begin().catch(() => undefined);
+      if (chat.timer > 0 || chat.opened) chat.update();
+    }
     await this.upkeep.settle().catch(() => undefined);
   }
 
@@ -356,6 +360,7 @@ export class Core {
     clearTimeout(this.#pulling);
     this.routes.stop();
     this.signals.stop();
+    for (const chat of this.chats.all) chat.stop();
     this.#listening?.stop();
     this.wake();
     await ledger?.stop().catch(() => undefined);

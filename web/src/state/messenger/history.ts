@@ -5,7 +5,7 @@ import { names, type LogEvent, type SegmentRecord, type TalkRecord } from "./rec
 import type { Timeline } from "./timeline.ts";
 
 /** Messages that should be there before one stops loading. */
-const PAGE = 40;
+export const PAGE = 40;
 const AT_ONCE = 4;
 
 export class History {

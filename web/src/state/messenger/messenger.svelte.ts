@@ -105,7 +105,15 @@ export class MessengerDesk implements Seen.Messenger, Stage, Follower {
     const { Core } = await import("./core.ts");
     const { session, vaultKey, fresh } = entered;
     const { wire, locker } = this.account;
-    const options = { label: browserLabel(), ...this.tuning, wire, locker, session, vaultKey, fresh };
+    const options = {
+      label: entered.label || browserLabel(),
+      ...this.tuning,
+      wire,
+      locker,
+      session,
+      vaultKey,
+      fresh,
+    };
     const core = new Core(options, this, (back) => current() && void this.#begin(back, false));
     if (!current()) return;
     this.#core = core;

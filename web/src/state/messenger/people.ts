@@ -10,7 +10,7 @@ import type {
   Taken,
 } from "../../protocol/directory.ts";
 import { readPerson } from "../../protocol/names.ts";
-import { checkOneTime, readEntry } from "../../protocol/prekeys.ts";
+import { checkOneTime, readEntry, type Wanted } from "../../protocol/prekeys.ts";
 import { readDirectory, type Known, type LogHead } from "../../protocol/transparency.ts";
 import { Refusal } from "../api.ts";
 import type { Core } from "./core.ts";
@@ -51,7 +51,7 @@ export class People {
     const found = await this.core.wire.post<Found>("/v1/people", query);
     let known: Known;
     try {
-      known = readDirectory(found, { name, onion }, older);
+      known = readDirectory(found, { name, onion, ...this.#remembered(name, host) }, older);
     } catch (error) {
       if ((error as { code?: string }).code === "bad_log")
         this.core.alarm({ kind: "log", address: query.address });
@@ -60,6 +60,14 @@ export class People {
     if (!older || known.head.size > older.size) this.#keep(host, known.head);
     for (const bundle of known.bundles) this.#bundles.set(toHex(bundle.device), bundle);
     return { ...known, name, host };
+  }
+
+  /** What an address showed before: an older entry of the same identity is refused. */
+  #remembered(name: string, host: string): Pick<Wanted, "known"> {
+    const conversation = this.core.chats.byAddress(name, host);
+    const person = conversation === undefined ? undefined : this.person(conversation);
+    const known = person && this.entryOf(person);
+    return known ? { known } : {};
   }
 
   /** The bundle of a device as last looked up. */
@@ -103,7 +111,10 @@ export class People {
     await this.core.ledger.run((batch) => {
       batch.change<PersonRecord>(names.person(conversation), (now) => {
         if (!now) return now;
-        if (same) return { ...now, entry: found.signed, checked: this.core.now(), change: null };
+        // Another device of ours may have seen a newer one meanwhile.
+        const newer = (this.entryOf(now)?.revision ?? 0) > found.entry.revision;
+        const entry = newer ? now.entry : found.signed;
+        if (same) return { ...now, entry, checked: this.core.now(), change: null };
         return { ...now, change: { identity: found.entry.identity, hour: this.core.hour() } };
       });
       if (changed) this.core.chats.notice(batch, conversation, "key_changed");

@@ -147,6 +147,7 @@ export class Reading {
     if (content.kind === "delete")
       batch.after.push(() => this.core.chats.scrub(conversation, [content.target]));
     if (message) {
+      if (chat) chat.typing = false;
       const line = this.core.chats.line(content, now, false);
       batch.talk(conversation, (one) => ({
         ...one,

@@ -43,12 +43,20 @@ export class Signals {
 
   /** A signal came. */
   async heard(handle: Uint8Array, envelope: Uint8Array): Promise<void> {
-    const mark = this.core.ledger.head.sessions.find((one) => equal(one.handle, handle));
-    if (!mark) return;
-    const record = await this.core.ledger.run((batch) => this.core.ledger.session(batch, toHex(mark.peer)));
-    const sign = record && openSignal(record.peer, envelope, this.core.now());
-    const chat = record && this.core.chats.get(record.conversation);
-    if (!sign || !chat || chat.state !== "contact") return;
+    const marks = this.core.ledger.head.sessions;
+    const own = marks.filter((one) => equal(one.handle, handle));
+    const found = await this.core.ledger.run(async (batch) => {
+      // One that does not know its own mailbox yet writes to that for requests.
+      for (const mark of own.length > 0 ? own : marks) {
+        const record = await this.core.ledger.session(batch, toHex(mark.peer));
+        const sign = record && openSignal(record.peer, envelope, this.core.now());
+        if (record && sign) return { record, sign };
+      }
+      return undefined;
+    });
+    const chat = found && this.core.chats.get(found.record.conversation);
+    if (!found || !chat || chat.state !== "contact") return;
+    const { sign } = found;
     clearTimeout(this.#heard.get(chat.id));
     chat.typing = sign.kind === "typing";
     chat.hereNow = true;

@@ -1,4 +1,6 @@
 /** What others find of us: the entry with our devices, this device's bundle, and a stock of one-time prekeys. */
+import type { Sessions } from "../../protocol/account.ts";
+import { toBase64url } from "../../protocol/base64url.ts";
 import { equal, toHex } from "../../protocol/bytes.ts";
 import { encode } from "../../protocol/cbor.ts";
 import type { Entry, Published } from "../../protocol/directory.ts";
@@ -16,6 +18,7 @@ import {
 import { readPerson } from "../../protocol/names.ts";
 import { Refusal } from "../api.ts";
 import { random } from "../random.ts";
+import { turn } from "../turns.ts";
 import type { Core } from "./core.ts";
 import { names, type KeysRecord, type PrekeysRecord } from "./records.ts";
 
@@ -139,8 +142,7 @@ export class Upkeep {
       const count = Math.min(SLICE, this.stock - there);
       const { next } = this.#prekeys();
       const keys = this.core.keys();
-      const pause = (): Promise<void> => new Promise((done) => setTimeout(done));
-      const made = await makeOneTimes(this.core.seat.device, keys.signing, next, count, random, pause);
+      const made = await makeOneTimes(this.core.seat.device, keys.signing, next, count, random, turn);
       await this.core.ledger.run(async (batch) => {
         const now = (await batch.read<PrekeysRecord>(names.prekeys(this.core.seat.id)))!;
         // The box gives out a hundred: older ones than twice that will not come any more.
@@ -160,6 +162,11 @@ export class Upkeep {
   /** Take one of our other devices out of the entry. */
   async removeDevice(id: string): Promise<void> {
     if (id === this.core.seat.id) throw new Refusal("wrong_state", "", 409);
+    // Its sign-ins first: a browser that finds its seat gone would otherwise sit down anew.
+    const { sessions } = await this.core.wire.get<Sessions>("/v1/sessions");
+    for (const row of sessions)
+      if (row.device && toHex(row.device) === id && !row.current)
+        await this.core.wire.remove(`/v1/sessions/${toBase64url(row.session)}`);
     await this.core.ledger.run((batch) => {
       batch.change<ReturnType<Core["account"]>>(names.account, (account) => {
         if (!account) return account;

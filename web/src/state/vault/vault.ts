@@ -9,7 +9,6 @@ import type { Value } from "../../protocol/cbor.ts";
 import { toHex } from "../../protocol/bytes.ts";
 import { openRecord, openVault, recordId, sealRecord, type VaultKeys } from "../../protocol/record.ts";
 import {
-  MAX_CHANGES,
   type Changed,
   type Put,
   type Records,
@@ -19,7 +18,7 @@ import {
 import { Refusal } from "../api.ts";
 import type { CachedRecord, Locker } from "../locker.ts";
 import { random } from "../random.ts";
-import type { Wire } from "../wire.ts";
+import type { CallOptions, Wire } from "../wire.ts";
 
 /** The seat was taken by another browser: whatever is in memory of it is stale. */
 export class Displaced extends Error {}
@@ -38,8 +37,6 @@ interface Known {
   value: Value | undefined;
 }
 
-/** Octets of sealed data in one request; the box takes 3 MiB. */
-const MAX_OCTETS = 2_500_000;
 const READ_AT_ONCE = 128;
 const TRIES = 12;
 const REVISION = "vault-revision";
@@ -123,13 +120,19 @@ export class Vault {
    * write of this very batch. Rejects Displaced, or Refusal (offline: it may or may not have happened; the
    * same edits again are safe).
    */
-  async commit(edits: Edit[], written: () => boolean = () => false): Promise<void> {
+  async commit(
+    edits: Edit[],
+    written: () => boolean = () => false,
+    options: CallOptions = {},
+  ): Promise<void> {
     await this.read(edits.map((edit) => edit.name));
     for (let turn = 1; ; turn++) {
+      // The answer of an earlier try may have been lost, and its effect read by a pull.
+      if (written()) return;
       const { put, remove, after } = await this.#prepare(edits);
       if (put.length + remove.length === 0) return;
       try {
-        const answer = await this.wire.post<Changed>("/v1/vault", { put, remove });
+        const answer = await this.wire.post<Changed>("/v1/vault", { put, remove }, options);
         await this.#committed(after, put, answer);
         return;
       } catch (error) {
@@ -145,18 +148,39 @@ export class Vault {
     }
   }
 
-  /** Read what other devices changed since; tells `changed`. */
+  /** Read what other devices changed since; tells `changed`. Refusal vault_old when the box was set back. */
   async pull(): Promise<void> {
     const names: string[] = [];
-    await this.#follow(this.#revision, async (records) => {
-      const mine = records.filter((record) => {
-        const name = this.#names.get(toHex(record.id));
-        return name !== undefined && this.#known.has(name) && record.version > this.version(name);
+    try {
+      await this.#follow(this.#revision, async (records) => {
+        await this.#cache(records);
+        for (const record of records) {
+          const name = this.#names.get(toHex(record.id));
+          if (name === undefined || !this.#known.has(name) || record.version <= this.version(name)) continue;
+          names.push(await this.#take(record));
+        }
       });
-      await this.#cache(records);
-      for (const record of mine) names.push(await this.#take(record));
-    });
+    } catch (error) {
+      if (!(error instanceof Refusal) || error.code !== "vault_old") throw error;
+      names.push(...(await this.#readAnew(error)));
+    }
     if (names.length > 0) this.changed(names);
+  }
+
+  /** Read again all that is known, since the box does not tell the way from there to now; what has changed. */
+  async #readAnew(old: Refusal): Promise<string[]> {
+    const { revision } = await this.wire.post<Records>("/v1/vault/read", { ids: [] });
+    if (revision < this.#revision) throw old;
+    await this.locker.forgetRecords();
+    await this.#noteRevision(this.#epoch, revision);
+    const before = new Map([...this.#known].map(([name, known]) => [name, known.version]));
+    const all = [...before.keys()];
+    for (let at = 0; at < all.length; at += READ_AT_ONCE)
+      await this.#loadSome(all.slice(at, at + READ_AT_ONCE));
+    const changed = all.filter((name) => this.version(name) !== before.get(name));
+    const back = (name: string): boolean => this.version(name) > 0 && this.version(name) < before.get(name)!;
+    if (changed.some(back)) throw old;
+    return changed;
   }
 
   async #prepare(edits: Edit[]): Promise<{ put: Put[]; remove: Remove[]; after: Map<string, Known> }> {
@@ -277,5 +301,3 @@ export class Vault {
     return id;
   }
 }
-
-export { MAX_CHANGES, MAX_OCTETS };

@@ -1,6 +1,7 @@
 /** The box's member API in memory, as far as the messages need it. It checks what the real one checks. */
 import { ed25519 } from "@noble/curves/ed25519.js";
-import { equal, toHex } from "../../../src/protocol/bytes.ts";
+import { toBase64url } from "../../../src/protocol/base64url.ts";
+import { equal, fromHex, toHex } from "../../../src/protocol/bytes.ts";
 import type { Value } from "../../../src/protocol/cbor.ts";
 import type { OneTimePrekey } from "../../../src/protocol/directory.ts";
 import { address } from "../../../src/protocol/onion.ts";
@@ -111,6 +112,7 @@ export class FakeBox {
     const query = new URLSearchParams(path.split("?")[1]);
     const answer =
       this.#member(line, session, request, body, query) ?? post(this, session, request, body, query);
+    if (request.startsWith("DELETE /v1/sessions/")) return this.#endSession(session, request);
     if (answer === undefined) throw new Refused("not_found", 404);
     return answer;
   }
@@ -218,6 +220,18 @@ export class FakeBox {
         session.ended = true;
         line.session = undefined;
         return {};
+      case "GET /v1/sessions": {
+        const rows = this.sessions.filter((one) => one.account === account && !one.ended);
+        const shown = rows.map((one) => ({
+          session: one.id,
+          label: one.label,
+          device: one.device && fromHex(one.device),
+          started_hour: 0,
+          used_hour: 0,
+          current: one === session,
+        }));
+        return { sessions: shown };
+      }
       case "POST /v1/session/device":
         session.device = toHex(body.device as never);
         return {};
@@ -257,6 +271,15 @@ export class FakeBox {
         return this.#published(session);
     }
     return undefined;
+  }
+
+  #endSession(session: Session, request: string): unknown {
+    const id = request.slice("DELETE /v1/sessions/".length);
+    const other = this.sessions.find((one) => toBase64url(one.id) === id && one.account === session.account);
+    if (!other) throw new Refused("not_found", 404);
+    this.tell(other.account, { kind: "session" }, other.device ?? undefined);
+    other.ended = true;
+    return {};
   }
 
   #changes(account: Account, after: number): unknown {

@@ -18,6 +18,7 @@ export class Browser {
   readonly line: Line;
   readonly account: AccountDesk;
   readonly messenger: MessengerDesk;
+  #name = "";
 
   constructor(
     readonly box: FakeBox,
@@ -51,10 +52,12 @@ export class Browser {
   async ready(): Promise<void> {
     await until(() => this.messenger.phase === "ready");
     await until(() => this.messenger.core?.upkeep.settled === true);
+    this.#name = this.account.name;
   }
 
   get address(): string {
-    return `${this.account.name}@${this.box.host}`;
+    this.#name ||= this.account.name;
+    return `${this.#name}@${this.box.host}`;
   }
 
   chat(other: Browser): Chat | undefined {

@@ -42,6 +42,7 @@ export function differs(setting: Setting, text: string): boolean {
 
 const GROUPS: readonly [group: string, names: RegExp][] = [
   ["tor", /^(tor|bridge|onion)/],
+  ["members", /^(registration|accounts|kdf|member|dispatch|kept|event|vault|prekeys)/],
   ["relay", /^(relay_(policy|only|octets)|ttl|contact|request|grant|work|sweep)/],
   ["delivery", /^(relays_wanted|outbox|collect|inbox)/],
   ["place", /^(data|listen)$/],

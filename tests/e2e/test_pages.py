@@ -1,0 +1,50 @@
+"""Every page in real browsers: two people of one box, and each place in both sizes, light and dark."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from appliance.demo.actor import Actor
+
+WEB = Path(__file__).parents[2] / "web"
+LOOKED_AT = 40
+"""Screenshots of a run that looks at every page."""
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+@pytest.mark.parametrize("browser", ["chromium", "firefox"])
+async def test_two_people_of_one_box(browser, tmp_path):
+    box = Actor("box", tmp_path, tmp_path / "no-torrc", tor="off")
+    try:
+        await box.start()
+        report = await drive(box, tmp_path / "shots", "--browser", browser, "--look", seconds=540)
+        assert report["problems"] == []
+        assert len(report["shots"]) >= LOOKED_AT
+    finally:
+        await box.stop()
+
+
+async def drive(box: Actor, shots: Path, *words: str, seconds: int) -> dict[str, Any]:
+    """Run the browsers; their report, whatever it says."""
+    assert box.ready is not None
+    command = ["node", "e2e/people.mjs", "--base", box.ready.url, "--claim", box.ready.claim_url or ""]
+    answer = await trio.to_thread.run_sync(
+        partial(
+            subprocess.run,
+            [*command, "--out", str(shots), *words],
+            cwd=WEB,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+        )
+    )
+    assert answer.stdout, answer.stderr
+    return dict(json.loads(answer.stdout.splitlines()[-1]))

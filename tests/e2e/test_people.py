@@ -1,0 +1,162 @@
+"""Three people, three clients: a group's onion, bob's own box, a terminal, over the private Tor network."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from appliance.client.entrance import control
+from appliance.client.http import Http
+from appliance.demo.actor import program
+from appliance.demo.scene import Scene
+from appliance.protocol.account import Invite, NewInvite
+from tor import child, testnode
+
+ROOT = Path(__file__).parents[2]
+WEB = ROOT / "web"
+WHOLE_SECONDS = 400.0
+
+Answers = Callable[[dict[str, Any]], Awaitable[Any]]
+
+
+@pytest.mark.tor
+@pytest.mark.browser
+@pytest.mark.slow
+async def test_three_people_with_three_clients(private_network, tmp_path):
+    async with Scene(tmp_path, private_network.torrc_path) as scene:
+        report = await journey(scene, tmp_path, private_network.torrc)
+    assert report["problems"] == []
+
+
+async def journey(scene: Scene, folder: Path, torrc: tuple[str, ...], *more: str) -> dict[str, Any]:
+    """The whole story; what the browsers' side reports of it."""
+    for name in ("group", "bob"):
+        scene.cast(name)
+    async with browsers_tor(folder / "browser", torrc) as socks:
+        await scene.start("group", "bob")
+        await scene.claim("group")
+        group, bob = scene.actors["group"], scene.actors["bob"]
+        assert bob.ready is not None
+        async with Http(control(group.data)) as http:
+            made = await http.call("POST", "/v1/invites", Invite, NewInvite(uses=2))
+
+        carol = Terminal(folder, folder / "browser" / "socks")
+        await carol.type(
+            "sign-up", "carol", "--invite", made.code or "", "--box", group.onion, *carol.secret()
+        )
+
+        async def act(wish: dict[str, Any]) -> Any:
+            match wish:
+                case {"ask": "carol"}:
+                    return await carol.act(wish)
+                case {"ask": "off", "box": name}:
+                    await scene.actors[name].stop()
+                case {"ask": "on", "box": name}:
+                    await scene.start(name)
+                case _:
+                    raise AssertionError(wish)
+            return None
+
+        command = [
+            *("node", "e2e/journey.mjs", "--socks", str(socks), "--out", str(folder / "shots")),
+            *("--ada", f"http://{group.onion}/#/invite/{made.code}", "--bob", bob.ready.claim_url or ""),
+            *("--carol", f"carol@{group.onion}", *more),
+        ]
+        with trio.fail_after(WHOLE_SECONDS):
+            return await converse(command, act)
+
+
+class Terminal:
+    """Carol, who types commands; Tor is the one beside the browser."""
+
+    def __init__(self, folder: Path, socks: Path) -> None:
+        self.common = ("--socks", str(socks), "--profile", str(folder / "carol.profile"), "--json")
+        self.passphrase = folder / "carol.passphrase"
+        self.heard: dict[str, str] = {}
+
+    def secret(self) -> tuple[str, str]:
+        """The option that gives her passphrase."""
+        self.passphrase.write_text("copper finch nine harbour\n")
+        return "--passphrase-file", str(self.passphrase)
+
+    async def type(self, *words: str) -> Any:
+        """Run a command; what it answers."""
+        done = await trio.run_process([*program(), *words, *self.common], capture_stdout=True, cwd=ROOT)
+        return json.loads(done.stdout.splitlines()[-1])
+
+    async def act(self, wish: dict[str, Any]) -> Any:
+        """Do what the story wants of her."""
+        match wish:
+            case {"do": "read", "from": name, "text": text}:
+                got = await self.type("message", "watch", "--strangers", "--count", "1")
+                assert got["address"].partition("@")[0] == name
+                assert got["text"] == text
+                self.heard[text] = got["id"]
+            case {"do": "accept", "who": name}:
+                await self.type("message", "accept", name)
+            case {"do": "answer", "who": name, "to": text, "text": words}:
+                await self.type("message", "send", name, words, "--reply", self.heard[text])
+            case {"do": "react", "who": name, "to": text}:
+                await self.type("message", "react", name, self.heard[text], "👍")
+            case {"do": "write", "who": address, "text": words}:
+                await self.type("message", "send", address, words)
+            case {"do": "safety", "who": name}:
+                shown = await self.type("message", "safety", name)
+                return "".join(shown["digits"])
+            case _:
+                raise AssertionError(wish)
+        return None
+
+
+async def converse(command: list[str], act: Answers) -> dict[str, Any]:
+    """Run the browsers' side, doing what it asks for; its last line."""
+    process = await trio.lowlevel.open_process(
+        command, cwd=WEB, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdin is not None and process.stdout is not None
+    rest = b""
+    try:
+        async for chunk in process.stdout:
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                said = json.loads(line)
+                if "ask" not in said:
+                    return dict(said)
+                await process.stdin.send_all(json.dumps(await act(said)).encode() + b"\n")
+        raise AssertionError("the browsers' side ended without a report")
+    finally:
+        with trio.CancelScope(shield=True):
+            await process.stdin.aclose()
+            await process.wait()
+
+
+@asynccontextmanager
+async def browsers_tor(folder: Path, torrc: tuple[str, ...]) -> AsyncIterator[int]:
+    """A Tor client as a browser brings its own; its port for SOCKS."""
+    folder.mkdir(mode=0o700)
+    port = testnode.free_ports(1)[0]
+    (folder / "torrc").write_text(
+        "\n".join(
+            [
+                *torrc,
+                f"SocksPort 127.0.0.1:{port}",
+                f"SocksPort unix:{folder / 'socks'}",
+                f'DataDirectory "{folder / "data"}"',
+            ]
+        )
+        + "\n"
+    )
+    with (folder / "log").open("wb") as output:
+        tor = child.start(["tor", "-f", str(folder / "torrc")], environment=None, output=output)
+    try:
+        yield port
+    finally:
+        with trio.CancelScope(shield=True):
+            await tor.stop(5)

@@ -1,0 +1,151 @@
+import { afterEach, expect, test } from "vitest";
+import { toHex } from "../../src/protocol/bytes.ts";
+import { signingPublic } from "../../src/protocol/keys.ts";
+import { signEntry, readEntry } from "../../src/protocol/prekeys.ts";
+import { names } from "../../src/state/messenger/records.ts";
+import { FakeBox } from "./fake/box.ts";
+import { Browser, closeAll, friends, join, PASSPHRASE, until } from "./fake/people.ts";
+import { deliver } from "./fake/post.ts";
+
+afterEach(closeAll);
+
+/** The place where `who` takes mail from the one contact there is. */
+function placeOf(box: FakeBox, who: Browser) {
+  const mark = who.messenger.core!.ledger.head.sessions[0]!;
+  return [...box.places.values()].find((place) => toHex(place.handle) === toHex(mark.handle))!;
+}
+
+test("devices out of step begin anew, and what was lost is asked for and comes", async () => {
+  const box = new FakeBox();
+  const [ada, ben] = await friends(box);
+  await until(() => placeOf(box, ben) !== undefined);
+  // Ben's box loses a message, and brings him an envelope that no session opens.
+  const { core } = ada.messenger;
+  const real = core!.dispatcher.send.bind(core!.dispatcher);
+  core!.dispatcher.send = () => undefined;
+  await ada.chat(ben)!.send("lost on the way");
+  core!.dispatcher.send = real;
+  const nonsense = crypto.getRandomValues(new Uint8Array(4032));
+  nonsense[0] = 1;
+  deliver(box, placeOf(box, ben), nonsense);
+  await until(() => ben.chat(ada)!.messages.some((one) => one.unreadable === "asked"));
+  await until(() => ben.texts(ada).includes("lost on the way"));
+  await until(() => !ben.chat(ada)!.messages.some((one) => one.unreadable === "asked"));
+  await until(() => ada.chat(ben)!.messages.at(-1)!.state === "delivered");
+  deliver(
+    box,
+    placeOf(box, ben),
+    Uint8Array.from(nonsense, (byte, at) => (at === 9 ? byte ^ 1 : byte)),
+  );
+  const dispatched = ben.line.asked.filter((request) => request === "POST /v1/people/prekeys").length;
+  await ada.chat(ben)!.send("after");
+  await until(() => ben.texts(ada).includes("after"));
+  // At most one new session an hour with one device.
+  expect(ben.line.asked.filter((request) => request === "POST /v1/people/prekeys")).toHaveLength(dispatched);
+});
+
+test("envelopes that come twice, late, or as noise change nothing", async () => {
+  const box = new FakeBox();
+  const [ada, ben] = await friends(box);
+  await until(() => placeOf(box, ben) !== undefined);
+  const seen: Uint8Array[] = [];
+  const queues = box.queues;
+  ben.line.drop = (request) => request === "POST /v1/queue/settle" && seen.length < 3;
+  for (const text of ["a", "b", "c"]) await ada.chat(ben)!.send(text);
+  await until(() => (queues.get(ben.messenger.me!.device) ?? []).length >= 3);
+  const items = [...queues.get(ben.messenger.me!.device)!];
+  seen.push(...items.map((item) => item.envelope));
+  for (const item of items.reverse()) deliver(box, placeOf(box, ben), item.envelope);
+  for (const size of [960, 1984, 4032, 16_320]) {
+    const noise = crypto.getRandomValues(new Uint8Array(size));
+    for (const place of box.places.values()) if (place.account.name === "ben") deliver(box, place, noise);
+  }
+  await until(() => ben.texts(ada).slice(-3).join() === "a,b,c");
+  await ben.chat(ada)!.send("still fine");
+  await until(() => ada.texts(ben).includes("still fine"));
+  expect(ben.texts(ada).filter((text) => text === "b")).toHaveLength(1);
+});
+
+test("another identity under a known name stops what is sent until a person has looked", async () => {
+  const box = new FakeBox();
+  const [ada, ben] = await friends(box);
+  await ada.chat(ben)!.verify();
+  await until(() => ada.chat(ben)!.verified);
+  const digits = ada.chat(ben)!.safety!.digits.join(" ");
+  expect(ben.chat(ada)!.safety!.digits.join(" ")).toBe(digits);
+  await ben.crash();
+  box.accounts.delete("ben");
+  const other = await join(box, "ben");
+  await ada.messenger.core!.people.refresh(ada.chat(ben)!.id);
+  const chat = ada.chat(other)!;
+  await until(() => chat.keyChange !== null);
+  expect(chat.verified).toBe(false);
+  expect(chat.safety!.digits.join(" ")).not.toBe(digits);
+  await expect(chat.send("secret")).rejects.toMatchObject({ code: "key_changed" });
+  expect(chat.messages.some((one) => one.notice === "key_changed")).toBe(true);
+  await chat.acceptKeyChange();
+  expect(chat.keyChange).toBeNull();
+  await chat.send("hello whoever you are");
+  await until(() => other.messenger.requests[0]?.last?.text === "hello whoever you are");
+});
+
+test("a log that contradicts what was shown before raises an alarm, and nothing is sent", async () => {
+  const box = new FakeBox();
+  const [ada, ben] = await friends(box);
+  const core = ada.messenger.core!;
+  await core.ledger.flush();
+  box.tree.leaves = box.tree.leaves.map((leaf, at) => (at === 0 ? Uint8Array.from([...leaf, 0]) : leaf));
+  await expect(core.people.refresh(ada.chat(ben)!.id)).rejects.toMatchObject({ code: "bad_log" });
+  expect(ada.messenger.phase).toBe("alarm");
+  expect(ada.messenger.alarm).toMatchObject({ kind: "log", address: ben.address });
+});
+
+test("an entry by another key, a forged bundle and an old entry are refused", async () => {
+  const box = new FakeBox();
+  const ada = await join(box, "ada");
+  const ben = await join(box, "ben");
+  const account = box.accounts.get("ben")!;
+  const good = account.entry!;
+  const stranger = crypto.getRandomValues(new Uint8Array(32));
+  account.entry = signEntry(stranger, { ...readEntry(good), name: "eve", identity: signingPublic(stranger) });
+  box.tree.leaves.push(account.entry);
+  await expect(ada.messenger.start(ben.address)).rejects.toMatchObject({ code: "bad_entry" });
+  account.entry = good;
+  const bundle = [...account.bundles][0]!;
+  account.bundles.set(
+    bundle[0],
+    Uint8Array.from(bundle[1], (byte, at) => (at === 70 ? byte ^ 1 : byte)),
+  );
+  const chat = await ada.messenger.start(ben.address);
+  await expect(chat.send("x")).rejects.toMatchObject({ code: "no_route" });
+  expect(chat.messages.at(-1)).toMatchObject({ state: "failed", problem: "no_route" });
+  account.bundles.set(...bundle);
+  await (chat as unknown as { retry(id: string): Promise<void> }).retry(chat.messages.at(-1)!.id);
+  await until(() => ben.messenger.requests[0]?.last?.text === "x");
+});
+
+test("an empty vault of an account that has an entry is an alarm, not a new identity", async () => {
+  const box = new FakeBox();
+  const ada = await join(box, "ada");
+  await ada.crash();
+  box.accounts.get("ada")!.vault.clear();
+  const again = new Browser(box);
+  await again.account.signIn("ada", PASSPHRASE);
+  await until(() => again.messenger.phase === "alarm");
+  expect(again.messenger.alarm).toEqual({ kind: "vault" });
+});
+
+test("secrets of one-time prekeys go with the message that used them", async () => {
+  const box = new FakeBox();
+  const ada = await join(box, "ada");
+  const ben = await join(box, "ben");
+  const stock = (): number => {
+    const { core } = ben.messenger;
+    return (core!.vault.peek(names.prekeys(core!.seat.id)) as unknown as { secrets: [] }).secrets.length;
+  };
+  await until(() => box.accounts.get("ben")!.prekeys.get(ben.messenger.me!.device)?.length === 4);
+  expect(stock()).toBe(4);
+  await (await ada.messenger.start(ben.address)).send("one");
+  await until(() => ben.messenger.requests.length === 1);
+  expect(stock()).toBe(3);
+});
