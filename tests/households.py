@@ -8,8 +8,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from appliance.service.cards import Cards
-
 from appliance.errors import Refusal
 from appliance.protocol.account import (
     ChangePassphrase,
@@ -138,13 +136,11 @@ async def home(folder: Path, clock: Time | None = None, **settings: object) -> A
     async with opened(folder / "data", clock or Time()) as house:
         config = replace(house.config, kdf_memory_kib=64, kdf_passes=1, **settings)  # type: ignore[arg-type]
         changes, tor = Changes(), FakeTor()
-        cards = Cards(house.store, house.ring, house.clock)
         people = make_household(
             house.store,
             house.ring,
             config,
             house.clock,
-            cards,
             changes,
             tor,
             Credentials(8, 1),  # type: ignore[arg-type]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from appliance.protocol.card import Route
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from appliance.errors import Refusal
 from appliance.protocol.post import Leg
+from appliance.protocol.route import Route
 from appliance.store import dispatches, legs
 from appliance.store.dispatches import Head, Underway
 from appliance.store.engine import Transaction
