@@ -149,3 +149,21 @@ test("secrets of one-time prekeys go with the message that used them", async () 
   await until(() => ben.messenger.requests.length === 1);
   expect(stock()).toBe(3);
 });
+
+test("a box that shows an earlier entry of somebody is refused, and nothing that was known changes", async () => {
+  const box = new FakeBox();
+  const [ada, ben] = await friends(box);
+  const { people } = ada.messenger.core!;
+  const id = ada.chat(ben)!.id;
+  const account = box.accounts.get("ben")!;
+  const first = account.entry!;
+  const entry = readEntry(first);
+  const { seed } = ben.messenger.core!.account();
+  account.entry = signEntry(seed, { ...entry, revision: entry.revision + 1 });
+  box.tree.leaves.push(account.entry);
+  expect((await people.refresh(id)).revision).toBe(entry.revision + 1);
+  // What was replaced stays in the log, so its proof is good.
+  account.entry = first;
+  await expect(people.refresh(id)).rejects.toMatchObject({ code: "old_entry" });
+  expect(people.entryOf(people.person(id)!)!.revision).toBe(entry.revision + 1);
+});
