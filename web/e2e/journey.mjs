@@ -3,9 +3,10 @@
  * bob uses Chromium on his own machine, carol the command line. What is not done in a browser (carol's commands,
  * a box going off) is asked for: one line {"ask", …} on standard output, answered by one line of JSON on standard input.
  *
- *   node e2e/journey.mjs --ada INVITE_URL --socks PORT --bob CLAIM_URL --out DIR [--carol ADDRESS] [--look]
+ *   node e2e/journey.mjs --ada INVITE_URL --socks PORT --bob CLAIM_URL --out DIR [--carol ADDRESS] [--look] [--pace COUNT]
  *
- * The last line is {steps, problems, errors, shots}. Leaves with 1 on a problem.
+ * The last line is {steps, problems, errors, shots, figures}; with --pace it has the milliseconds from bob's Enter key
+ * to ada's screen over so many messages. Leaves with 1 on a problem.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -25,6 +26,7 @@ const { values: wish } = parseArgs({
     carol: { type: "string", default: "" },
     out: { type: "string", default: join(tmpdir(), "island-journey") },
     look: { type: "boolean", default: false },
+    pace: { type: "string", default: "0" },
   },
 });
 
@@ -38,6 +40,7 @@ const MORE_PLACES = ["account/privacy", "account/data", "account", "people", "me
 const log = { problems: /** @type {string[]} */ ([]), errors: /** @type {string[]} */ ([]) };
 /** @type {{step: string, seconds: number}[]} */ const steps = [];
 /** @type {string[]} */ const shots = [];
+/** @type {Record<string, number>} */ const figures = {};
 /** @type {Set<Seat>} */ const seats = new Set();
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 const home = new URL(wish.ada).origin;
@@ -55,7 +58,7 @@ try {
 } finally {
   for (const seat of seats) await seat.close().catch(() => {});
 }
-console.log(JSON.stringify({ steps, ...log, shots }));
+console.log(JSON.stringify({ steps, ...log, shots, figures }));
 process.exit(log.problems.length > 0 ? 1 : 0);
 
 async function journey() {
@@ -99,6 +102,7 @@ async function journey() {
   });
   await step("a file", () => file(ada.page, bob.page));
   await step("a voice message", () => voice(bob.page, ada.page));
+  if (Number(wish.pace) > 0) await step("pace", () => pace(bob.page, ada.page, Number(wish.pace)));
   await look("conversation-ada", ada.page);
   await look("conversation-bob", bob.page);
   await step("safety numbers", async () => {
@@ -232,6 +236,40 @@ async function voice(from, to) {
   );
   await press(from, "Send voice message");
   await acts.hear(to);
+}
+
+/** How long messages take from one screen to the other: one clock, since it is one machine.
+ * @param {Page} from @param {Page} to @param {number} count */
+async function pace(from, to, count) {
+  await from.evaluate(() => {
+    const key = (/** @type {KeyboardEvent} */ event) => {
+      if (event.key === "Enter") document.documentElement.dataset["entered"] = String(Date.now());
+    };
+    document.addEventListener("keydown", key, true);
+  });
+  /** @type {number[]} */ const took = [];
+  for (let number = 1; number <= count; number++) {
+    const text = `Stroke ${number}.`;
+    const seen = to.evaluate(
+      (wanted) =>
+        new Promise((done) => {
+          const look = () => {
+            const all = [...document.querySelectorAll(".bubble .words")].slice(-3);
+            if (all.some((one) => one.textContent === wanted)) done(Date.now());
+            else requestAnimationFrame(look);
+          };
+          look();
+        }),
+      text,
+    );
+    await acts.write(from, text);
+    const entered = await from.evaluate(() => Number(document.documentElement.dataset["entered"]));
+    took.push(Number(await seen) - entered);
+  }
+  took.sort((a, b) => a - b);
+  const at = (/** @type {number} */ share) =>
+    took[Math.min(took.length - 1, Math.floor(took.length * share))] ?? 0;
+  Object.assign(figures, { p50_ms: at(0.5), p95_ms: at(0.95), longest_ms: at(1) });
 }
 
 /** @param {Page} ada @param {Page} bob */

@@ -13,8 +13,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { openBrowser, SIZES } from "./browser.mjs";
-import { barriers, keyboardGaps, tooWide } from "./checks.mjs";
-import { attach, choose, fill, go, press, reads, says, settled, until, wear, words } from "./page.mjs";
+import { Looks } from "./looks.mjs";
+import { attach, choose, fill, go, press, reads, says, until, words } from "./page.mjs";
 
 const { values: wish } = parseArgs({
   options: {
@@ -54,6 +54,7 @@ const PLACES = [
 /** @type {string[]} */ const shots = [];
 /** @type {string[]} */ const errors = [];
 let began = Date.now();
+const looks = new Looks(wish.out, problems, shots);
 mkdirSync(wish.out, { recursive: true });
 
 const first = await openBrowser(wish.browser === "firefox" ? "firefox" : "chromium");
@@ -78,7 +79,7 @@ try {
   await step("second device", secondDevice);
   await step("sign out and in", again);
   await step("backup code", byCode);
-  if (wish.look) for (const place of PLACES) await step(`look at ${place}`, () => look(place));
+  if (wish.look) for (const place of PLACES) await step(`look at ${place}`, () => looks.place(ada, place));
 } catch (error) {
   problems.push(
     `${steps.at(-1)?.step ?? "start"}: ${error instanceof Error ? error.message : String(error)}`,
@@ -131,14 +132,14 @@ async function newPage(browser, base) {
 async function signUp(page, link, name) {
   await page.goto(link);
   await until(page, "the door", () => document.querySelectorAll("form input").length >= 3, null);
-  if (name === "ada") await inBothLooks(page, "claim");
+  if (name === "ada") await looks.both(page, "claim");
   await fill(page, "Name", name);
   await fill(page, "Passphrase", PASSPHRASE);
   await fill(page, "Passphrase again", PASSPHRASE);
   await page.keyboard.press("Enter");
   await reads(page, "Your backup codes");
   await until(page, "eight codes", () => document.querySelectorAll("ol li").length === 8, null);
-  if (name === "ada") await inBothLooks(page, "codes");
+  if (name === "ada") await looks.both(page, "codes");
   const made = await page.$$eval("ol li", (all) => all.map((one) => one.textContent?.trim() ?? ""));
   await press(page, "I have kept them");
   await press(page, "Go on");
@@ -202,7 +203,7 @@ async function request() {
   await reads(marta, "Would like to write to you");
   await choose(marta, "ada");
   await says(marta, "The boat leaves at sevn.");
-  await inBothLooks(marta, "request");
+  await looks.both(marta, "request");
   await press(marta, "Accept");
   await until(marta, "the composer", () => document.querySelector(".composer textarea"), null);
 }
@@ -270,7 +271,7 @@ async function file() {
     return made;
   });
   if (!String(content).startsWith("Twelve fathoms")) problems.push("the file arrived with another content");
-  await inBothLooks(marta, "conversation");
+  await looks.both(marta, "conversation");
 }
 
 /** Both see the same sixty digits. */
@@ -288,7 +289,7 @@ async function safety() {
   if (seen[0] !== seen[1] || seen[0]?.length !== 60) problems.push(`the safety numbers differ: ${seen}`);
   await press(ada, "They are the same");
   await reads(ada, "is verified.");
-  await inBothLooks(ada, "person");
+  await looks.both(ada, "person");
 }
 
 async function search() {
@@ -348,7 +349,7 @@ async function again() {
   await go(ada, "account");
   await press(ada, "Sign out");
   await reads(ada, "Welcome back");
-  await inBothLooks(ada, "sign-in");
+  await looks.both(ada, "sign-in");
   await fill(ada, "Name", "ada");
   await fill(ada, "Passphrase", "not the passphrase");
   await ada.keyboard.press("Enter");
@@ -391,38 +392,4 @@ async function message(page, text) {
     const one = all.findLast((each) => each.querySelector(".words")?.textContent?.startsWith(wanted));
     /** @type {HTMLElement | undefined} */ (one)?.focus();
   }, text);
-}
-
-/** One place in every size and look, by keyboard, and from right to left. @param {string} place */
-async function look(place) {
-  const name = place.replace("/", "-");
-  for (const size of Object.values(SIZES)) {
-    await ada.setViewport(size);
-    await go(ada, place);
-    await settled(ada);
-    await inBothLooks(ada, `${name}-${size.name}`);
-    note(place, await keyboardGaps(ada));
-    await ada.evaluate(() => (document.documentElement.dir = "rtl"));
-    note(`${place}, right to left`, await tooWide(ada));
-    await ada.evaluate(() => (document.documentElement.dir = "ltr"));
-  }
-  await ada.setViewport(SIZES.desktop);
-}
-
-/** Barriers and a picture in light and in dark. @param {Page} page @param {string} name */
-async function inBothLooks(page, name) {
-  for (const theme of /** @type {const} */ (["light", "dark"])) {
-    await wear(page, theme);
-    await new Promise((done) => setTimeout(done, 250));
-    note(`${name}, ${theme}`, [...(await barriers(page)), ...(await tooWide(page))]);
-    const path = join(String(wish.out), `${name}-${theme}.png`);
-    await page.screenshot({ path });
-    shots.push(path);
-  }
-  await wear(page, "light");
-}
-
-/** @param {string} where @param {string[]} found */
-function note(where, found) {
-  problems.push(...found.map((one) => `${where}: ${one}`));
 }

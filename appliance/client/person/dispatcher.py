@@ -23,7 +23,6 @@ BOUNCED: Final = frozenset({"no_mailbox", "capability", "no_account"})
 """Reasons of a leg that say: the routes are not good any more."""
 FORGOTTEN_HOURS: Final = 24 * 14
 """After so long a dispatch that the box does not know was done long ago."""
-DAY: Final = 24 * 3600
 
 
 @dataclass
@@ -128,6 +127,12 @@ class Dispatcher:
                     if refusal.code in ("unreachable", "tor_off", "busy", "too_many"):
                         continue
             self._left(entry.dispatch)
+
+    def is_over(self, dispatch: bytes | None) -> bool:
+        """Whether a dispatch was handed over and the box says no more of it: then everything was placed."""
+        record = self._core.vault.peek(records.outgoing(self._core.seat.device))
+        waiting = {entry["dispatch"] for entry in record["entries"]} if record else set()
+        return bool(self.looked) and dispatch is not None and dispatch not in waiting
 
     def _left(self, dispatch: bytes) -> None:
         def change(now: records.Outgoing | None) -> records.Outgoing | None:

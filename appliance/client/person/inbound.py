@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 LIMIT: Final = 64
 CHUNK_SIZE: Final = 16_320
+MAX_DEVICES: Final = 32
+"""Devices of one person there are sessions with: twice what an entry may name."""
 HOLD_HOURS: Final = 48
 """So long a large envelope of unknown meaning may wait for the message that explains it."""
 
@@ -121,8 +124,17 @@ class Inbound:
             more = queue.more and bool(queue.envelopes)
 
     async def process(self, items: Sequence[Queued]) -> None:
-        """Read these, save, settle."""
+        """Read these, save, settle; in smaller steps what is too much for one change of the vault."""
+        try:
+            await self._process(items)
+        except Refusal as refusal:
+            if refusal.code != "too_large" or len(items) < 2:
+                raise
+            middle = len(items) // 2
+            await self.process(items[:middle])
+            await self.process(items[middle:])
 
+    async def _process(self, items: Sequence[Queued]) -> None:
         async def step(batch: Batch) -> Effects:
             effects, head = Effects(), self._core.ledger.head
             for item in items:
@@ -263,6 +275,8 @@ class Inbound:
             batch.set(records.prekeys(device), msgspec.structs.replace(prekeys, secrets=left))
         # Nobody gets a place in the list before their message was read to its end.
         core.reading.enter(batch, conversation, sender)
+        if known is None:
+            await self._make_room(batch, conversation)
         record = records.Session(
             1,
             accepted.peer,
@@ -274,6 +288,15 @@ class Inbound:
         )
         batch.set(records.session(device, sender.device), record)
         return Opened(record, accepted.payload)
+
+    async def _make_room(self, batch: Batch, conversation: str) -> None:
+        """Whoever goes on signing new devices pushes out their own, those not heard of for longest first."""
+        core = self._core
+        found = [await core.ledger.session(batch, device) for device in core.ledger.peers(batch)]
+        theirs = [one for one in found if one is not None and one.conversation == conversation]
+        for one in theirs[: max(0, len(theirs) + 1 - MAX_DEVICES)]:
+            batch.set(records.session(core.seat.device, one.peer.device), None)
+            batch.after.append(partial(core.soon, core.member.drop_mailboxes, [one.handle]))
 
 
 def host_of(sender: certificate.Certificate) -> str:

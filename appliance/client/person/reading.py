@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from appliance.client.person.inbound import Effects
 
 MAX_REQUESTS: Final = 100
-MAX_UNANSWERED: Final = 50
+MAX_UNANSWERED: Final = 10
 """Messages of somebody who was not accepted yet."""
 MESSAGES: Final = frozenset({"text", "attachment", "newer"})
 
@@ -106,7 +106,8 @@ class Reading:
         self, batch: Batch, device: bytes, talk: records.Talk, said: dict[str, Any], effects: Effects, id: str
     ) -> None:
         core, now, message = self._core, self._core.now(), said["kind"] in MESSAGES
-        if talk.state == "request" and len(talk.fresh) >= MAX_UNANSWERED:
+        # What is no message is not counted, so a stranger could go on with it without end.
+        if talk.state == "request" and (not message or len(talk.fresh) >= MAX_UNANSWERED):
             return
         chat = core.chats.get(id)
         if chat is not None:

@@ -29,6 +29,7 @@ class Resync:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._running: set[bytes] = set()
+        self._answered: dict[bytes, int] = {}
 
     async def begin(self, conversation: str, peer: bytes) -> None:
         """Something of this device could not be read: begin a new session and ask for it again."""
@@ -69,6 +70,10 @@ class Resync:
         chat = self._core.chats.get(conversation)
         if chat is None or chat.talk.state == "blocked":
             return
+        # An honest device asks once an hour; each answer is up to twenty messages.
+        if self._core.now() - self._answered.get(peer, 0) < PAUSE_SECONDS // 2:
+            return
+        self._answered[peer] = self._core.now()
         await chat.begin()
         since = self._core.now() - MAX_AGE_SECONDS
         missing = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from appliance.client.person.chats import Chat
 from appliance.client.person.dispatcher import stage
@@ -12,8 +12,6 @@ from appliance.client.person.timeline import MINE, THEIRS, Entry
 if TYPE_CHECKING:
     from appliance.client.person.core import Core
     from appliance.client.person.person import Person
-
-DAY: Final = 24 * 3600
 
 
 def contact_of(chat: Chat) -> Contact:
@@ -71,6 +69,6 @@ def _state(core: Core, entry: Entry) -> State:
     if entry.delivered:
         return "delivered"
     known = core.dispatcher.states.get(entry.dispatch or b"")
-    if known is None and entry.failed is None and core.dispatcher.looked > entry.at + DAY:
+    if known is None and entry.failed is None and core.dispatcher.is_over(entry.dispatch):
         return "box"
     return "failed" if entry.failed and known is None else stage(known)

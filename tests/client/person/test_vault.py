@@ -40,7 +40,7 @@ class FakeMember:
             self.records[id] = SealedRecord(id, base + 1, self.revision, data)
         if self.lose:
             self.lose -= 1
-            raise Unanswered
+            raise Unanswered("broken")
         return Changed(self.revision)
 
 

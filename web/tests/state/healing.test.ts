@@ -1,7 +1,10 @@
 import { afterEach, expect, test } from "vitest";
 import { toHex } from "../../src/protocol/bytes.ts";
-import { signingPublic } from "../../src/protocol/keys.ts";
-import { signEntry, readEntry } from "../../src/protocol/prekeys.ts";
+import { makeCertificate } from "../../src/protocol/certificate.ts";
+import { sizeOf, writeContent, type Content } from "../../src/protocol/content.ts";
+import { agreementPublic, signingPublic } from "../../src/protocol/keys.ts";
+import { begin, makePeer, seal } from "../../src/protocol/peer.ts";
+import { readBundle, signEntry, readEntry } from "../../src/protocol/prekeys.ts";
 import { names } from "../../src/state/messenger/records.ts";
 import { FakeBox } from "./fake/box.ts";
 import { Browser, closeAll, friends, join, PASSPHRASE, until } from "./fake/people.ts";
@@ -148,4 +151,54 @@ test("secrets of one-time prekeys go with the message that used them", async () 
   await (await ada.messenger.start(ben.address)).send("one");
   await until(() => ben.messenger.requests.length === 1);
   expect(stock()).toBe(3);
+});
+
+test("a box that shows an earlier entry of somebody is refused, and nothing that was known changes", async () => {
+  const box = new FakeBox();
+  const [ada, ben] = await friends(box);
+  const { people } = ada.messenger.core!;
+  const id = ada.chat(ben)!.id;
+  const account = box.accounts.get("ben")!;
+  const first = account.entry!;
+  const entry = readEntry(first);
+  const { seed } = ben.messenger.core!.account();
+  account.entry = signEntry(seed, { ...entry, revision: entry.revision + 1 });
+  box.tree.leaves.push(account.entry);
+  expect((await people.refresh(id)).revision).toBe(entry.revision + 1);
+  // What was replaced stays in the log, so its proof is good.
+  account.entry = first;
+  await expect(people.refresh(id)).rejects.toMatchObject({ code: "old_entry" });
+  expect(people.entryOf(people.person(id)!)!.revision).toBe(entry.revision + 1);
+});
+
+test("who signs ever new devices takes no more room than a few", async () => {
+  const box = new FakeBox();
+  const [ada, ben] = await friends(box);
+  const entry = readEntry(box.accounts.get("ben")!.entry!);
+  const bundle = readBundle([...box.accounts.get("ben")!.bundles.values()][0]!, entry);
+  const place = [...box.places.values()].find(
+    (one) => one.account.name === "ben" && one.handle.every((octet) => octet === 0),
+  )!;
+  const { seed, name } = ada.messenger.core!.account();
+  const hour = ben.messenger.core!.hour();
+  const random = (count: number): Uint8Array => crypto.getRandomValues(new Uint8Array(count));
+  for (let count = 0; count < 40; count++) {
+    const own = { identity: signingPublic(seed), device: random(16), agreement: random(32) };
+    const agreement = agreementPublic(own.agreement);
+    const { onion } = entry;
+    const times = { issued_hour: hour, expires_hour: hour + 24 };
+    const certificate = makeCertificate(seed, { name, onion, device: own.device, agreement, ...times });
+    const peer = begin(makePeer(entry.identity, entry.devices[0]!), own, bundle, null, hour, random);
+    const text: Content = {
+      v: 1,
+      id: random(16),
+      kind: "text",
+      sent: ben.messenger.core!.now(),
+      text: `${count}`,
+    };
+    deliver(box, place, seal(peer, certificate, writeContent(text), sizeOf(text), random).envelope);
+  }
+  await until(() => ben.texts(ada).includes("39"));
+  expect(ben.messenger.core!.ledger.head.sessions).toHaveLength(32);
+  expect(ben.texts(ada).slice(-40)).toHaveLength(40);
 });

@@ -1,6 +1,6 @@
 /** The whole page over a fake box and engine: what one reads and does at the door and at one's own box. */
 import { cleanup, fireEvent, render, screen, waitFor, within } from "@testing-library/svelte";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { account, messenger } from "../../dev/engine.ts";
 import { forget } from "../../src/state/box.ts";
 import { live } from "../../src/state/live.svelte.ts";
@@ -10,6 +10,7 @@ import { welcome } from "../../src/ui/door/welcome.svelte.ts";
 import App from "../../src/ui/App.svelte";
 import { wire, type Wired } from "../box.ts";
 
+beforeAll(() => import("../../src/ui/Box.svelte"));
 beforeEach(() => {
   account.reset(new URLSearchParams());
   messenger.reset();
@@ -146,7 +147,9 @@ test("a member sees no box, its owner does", async () => {
 
 test("a box that only relays shows only itself", async () => {
   open("", "", { relayOnly: true });
-  expect(await screen.findByRole("heading", { level: 1, name: "Your box" })).toBeTruthy();
+  // The pages of the box are a file of their own, which a busy machine takes a while to read.
+  const heading = screen.findByRole("heading", { level: 1, name: "Your box" }, { timeout: 4_000 });
+  expect(await heading).toBeTruthy();
   expect(within(screen.getAllByRole("navigation")[0]!).getAllByRole("link").length).toBe(1);
 });
 

@@ -28,6 +28,8 @@ const CHUNK_SIZE = 16_320;
 /** Hours a large envelope of unknown meaning may wait for the message that explains it. */
 const HOLD_HOURS = 48;
 const MAX_FAULTS = 3;
+/** Devices of one person there are sessions with: twice what an entry may name. */
+const MAX_DEVICES = 32;
 
 /** What one step of reading adds up to. */
 export interface Effects {
@@ -113,8 +115,19 @@ export class Inbound {
     }
   }
 
-  /** Read these, save, settle. */
+  /** Read these, save, settle; in smaller steps what is too much for one change of the vault. */
   async process(items: readonly Queued[]): Promise<void> {
+    try {
+      await this.#process(items);
+    } catch (error) {
+      if ((error as { code?: string }).code !== "too_large" || items.length < 2) throw error;
+      const middle = items.length >> 1;
+      await this.process(items.slice(0, middle));
+      await this.process(items.slice(middle));
+    }
+  }
+
+  async #process(items: readonly Queued[]): Promise<void> {
     const effects = await this.core.ledger.run(async (batch) => {
       const effects: Effects = {
         done: [],
@@ -255,6 +268,7 @@ export class Inbound {
     }
     // Nobody gets a place in the list before their message was read to its end.
     sender.enter(batch);
+    if (!known) await this.#makeRoom(batch, sender.conversation);
     const { conversation } = sender;
     if (accepted.one_time_id > 0 && prekeys)
       batch.set(names.prekeys(this.core.seat.id), {
@@ -277,6 +291,20 @@ export class Inbound {
     };
     batch.set(names.session(this.core.seat.id, peer), record);
     return { record, payload: accepted.payload };
+  }
+
+  /** Whoever goes on signing new devices pushes out their own, those not heard of for longest first. */
+  async #makeRoom(batch: Batch, conversation: string): Promise<void> {
+    const theirs: SessionRecord[] = [];
+    for (const peer of this.core.ledger.peers(batch)) {
+      const record = await this.core.ledger.session(batch, peer);
+      if (record?.conversation === conversation) theirs.push(record);
+    }
+    for (const { peer, handle } of theirs.slice(0, Math.max(0, theirs.length + 1 - MAX_DEVICES))) {
+      batch.set(names.session(this.core.seat.id, toHex(peer.device)), undefined);
+      const drop = (): Promise<unknown> => this.core.wire.post("/v1/mailboxes/drop", { handles: [handle] });
+      batch.after.push(() => void drop().catch(() => undefined));
+    }
   }
 }
 

@@ -17,8 +17,8 @@ import {
 } from "./records.ts";
 
 const MAX_REQUESTS = 100;
-/** Messages of somebody who was not accepted yet. */
-const MAX_UNANSWERED = 50;
+/** Messages of somebody who was not accepted yet; all that a hundred strangers say fits the vault several times. */
+const MAX_UNANSWERED = 10;
 /** Seconds after which a message is so late that it may be one we have already. */
 const LATE = 120;
 
@@ -129,10 +129,11 @@ export class Reading {
   ): Promise<void> {
     const { conversation, peer } = record;
     const now = this.core.stamp();
-    if (talk.state === "request" && talk.fresh.length >= MAX_UNANSWERED) return;
+    const message = content.kind === "text" || content.kind === "attachment" || content.kind === "newer";
+    // What is no message is not counted, so a stranger could go on with it without end.
+    if (talk.state === "request" && (!message || talk.fresh.length >= MAX_UNANSWERED)) return;
     const chat = this.core.chats.get(conversation);
     if (chat && now / 1000 - content.sent > LATE) await chat.history.begin();
-    const message = content.kind === "text" || content.kind === "attachment" || content.kind === "newer";
     const double = chat?.timeline.has(toHex(content.id)) ?? false;
     if (message && talk.state === "contact") {
       const list = effects.receipts.get(conversation) ?? [];

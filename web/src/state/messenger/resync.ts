@@ -12,6 +12,8 @@ const MAX_AGE = 24 * 3600;
 
 export class Resync {
   #running = new Set<string>();
+  /** When a device was last answered, in seconds. */
+  #answered = new Map<string, number>();
 
   constructor(readonly core: Core) {}
 
@@ -55,8 +57,11 @@ export class Resync {
   async #answer(conversation: string, peer: Uint8Array): Promise<void> {
     const chat = this.core.chats.get(conversation);
     if (!chat || chat.state === "blocked") return;
-    await chat.history.begin();
     const device = toHex(peer);
+    // An honest device asks once an hour; each answer is up to twenty messages.
+    if (this.core.now() - (this.#answered.get(device) ?? 0) < PAUSE / 2) return;
+    this.#answered.set(device, this.core.now());
+    await chat.history.begin();
     const since = (this.core.now() - MAX_AGE) * 1000;
     const missing = chat.timeline
       .shown(since)

@@ -1,0 +1,117 @@
+import { beforeEach, expect, test } from "vitest";
+import { toHex } from "../../src/protocol/bytes.ts";
+import { decode, encode, type Value } from "../../src/protocol/cbor.ts";
+import type { Put, Remove, SealedRecord } from "../../src/protocol/vault.ts";
+import { MemoryLocker } from "../../src/state/locker.ts";
+import { Displaced, Vault, type Edit } from "../../src/state/vault/vault.ts";
+import { Wire, type Transport } from "../../src/state/wire.ts";
+
+/** The vault's part of a box, in memory. */
+class Shelf implements Transport {
+  records = new Map<string, SealedRecord>();
+  revision = 0;
+  forgotten = 0;
+  lose = 0;
+
+  fetch = async (path: string, init: RequestInit): Promise<Response> => {
+    const body = init.body ? decode(new Uint8Array(init.body as ArrayBuffer)) : {};
+    const answer = await Promise.resolve(this.#answer(path, body as never));
+    if (path === "/v1/vault" && this.lose > 0 && this.lose--) throw new TypeError("network");
+    const refused = typeof answer === "string";
+    const octets = encode(refused ? { error: { code: answer, message: "" } } : (answer as never));
+    const arrayBuffer = (): Promise<ArrayBuffer> => Promise.resolve(octets.slice().buffer);
+    return { status: refused ? 409 : 200, arrayBuffer } as Response;
+  };
+
+  #answer(path: string, body: { ids: Uint8Array[]; put: Put[]; remove: Remove[] }): object | string {
+    const rest = { revision: this.revision, more: false, octets: 0, octets_limit: 0 };
+    if (path === "/v1/vault/read")
+      return { ...rest, records: body.ids.flatMap((id) => this.records.get(toHex(id)) ?? []) };
+    if (path === "/v1/vault") return this.#change([...body.put, ...body.remove]);
+    const after = Number(path.split("=")[1]);
+    if (after < this.forgotten || after > this.revision) return "vault_old";
+    const records = [...this.records.values()].filter((record) => record.revision > after);
+    return { ...rest, records: records.sort((a, b) => a.revision - b.revision) };
+  }
+
+  #change(rows: (Put | Remove)[]): object | string {
+    if (rows.some(({ id, base }) => (this.records.get(toHex(id))?.version ?? 0) !== base))
+      return "vault_conflict";
+    this.revision += 1;
+    for (const row of rows) {
+      const data = "data" in row ? row.data : null;
+      this.records.set(toHex(row.id), { id: row.id, version: row.base + 1, revision: this.revision, data });
+    }
+    return { revision: this.revision };
+  }
+
+  copy(): () => void {
+    const [records, revision] = [new Map(this.records), this.revision];
+    return () => Object.assign(this, { records: new Map(records), revision });
+  }
+}
+
+let shelf: Shelf;
+beforeEach(() => (shelf = new Shelf()));
+
+async function open(): Promise<Vault> {
+  const vault = await Vault.open(new Wire(shelf), new Uint8Array(32).fill(7), new MemoryLocker(), "ada");
+  await vault.refresh("epoch");
+  return vault;
+}
+
+const put = (name: string, value: Value | undefined, owned = false): Edit[] => [
+  { name, step: () => value, owned },
+];
+
+test("who was away for too long reads everything again", async () => {
+  const [mine, other] = [await open(), await open()];
+  for (const name of ["a", "b", "c"]) await mine.commit(put(name, 1));
+  await other.commit(put("b", 2));
+  await other.commit(put("c", undefined));
+  shelf.forgotten = shelf.revision;
+  let changed: string[] = [];
+  mine.changed = (names) => (changed = names);
+  await mine.pull();
+  expect(changed.sort()).toEqual(["b", "c"]);
+  expect(["a", "b", "c"].map((name) => mine.peek(name))).toEqual([1, 2, undefined]);
+  changed = [];
+  await mine.pull();
+  expect(changed).toEqual([]);
+});
+
+test("a box that was set back is noticed, also when others have written since", async () => {
+  const mine = await open();
+  await mine.commit(put("a", 1));
+  const back = shelf.copy();
+  for (const value of [2, 3, 4]) await mine.commit(put("a", value));
+  back();
+  await expect(mine.pull()).rejects.toMatchObject({ code: "vault_old" });
+  const other = await open();
+  for (let value = 0; value < 5; value++) await other.commit(put("b", value));
+  shelf.forgotten = shelf.revision;
+  await expect(mine.pull()).rejects.toMatchObject({ code: "vault_old" });
+});
+
+test("a device whose own record was set back stops", async () => {
+  const mine = await open();
+  await mine.commit(put("mine", 1, true));
+  const back = shelf.copy();
+  await mine.commit(put("mine", 2, true));
+  back();
+  await expect(mine.commit(put("mine", 3, true))).rejects.toBeInstanceOf(Displaced);
+});
+
+test("a change whose answer was lost counts once, also when a pull shows its effect first", async () => {
+  const mine = await open();
+  const edits: Edit[] = [
+    ...put("mine", 7, true),
+    { name: "log", step: (now) => [...((now as Value[] | undefined) ?? []), "said"] },
+  ];
+  const written = (): boolean => mine.peek("mine") === 7;
+  shelf.lose = 1;
+  await expect(mine.commit(edits, written)).rejects.toMatchObject({ code: "offline" });
+  await mine.pull();
+  await mine.commit(edits, written);
+  expect(await (await open()).read(["log", "mine"])).toEqual([["said"], 7]);
+});
