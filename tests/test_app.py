@@ -95,7 +95,7 @@ async def test_a_protected_box_starts_locked_relays_and_opens_by_the_passphrase(
         state = await bob.desk.state()
         assert state.locked and state.claimed
         with pytest.raises(Refusal) as caught:
-            await bob.desk.identity()
+            await bob.desk.relays()
         assert caught.value.code == "locked"
         ann, sent = await Phone.of(alice), envelope()
         id = await ann.send(routes, sent)

@@ -242,7 +242,7 @@ def test_a_locked_box_opens_with_the_passphrase(tmp_path: Path, start: Start) ->
     assert box.stop() == 0
     box = start(box.data)
     assert box.ready["claim_url"] is None
-    assert box.island("id").exit_code == exits.LOCKED
+    assert box.island("relay", "used").exit_code == exits.LOCKED
     assert box.island("unlock", "--passphrase-file", "-", text="wrong horse").exit_code == exits.FAILED
     assert box.island("unlock", "--passphrase-file", "-", text=PASSPHRASE).exit_code == 0
     assert box.answer("id")["address"] == box.ready["onion"]
