@@ -243,15 +243,25 @@ class EventSocket:
             self._scope.cancel()
 
     async def _send(self, data: bytes | bytearray) -> None:
-        async with self._lock:
-            try:
-                await self._wire.send_all(data)
-            except trio.TooSlowError:
-                # The peer stopped reading in the middle of a frame, so no close frame can follow.
-                self._cut = True
-                self._box.count_refusal("events", "too_slow")
-                self._wire.close()
-                raise trio.ClosedResourceError from None
+        if self._lock.locked():
+            await self._lock.acquire()
+        else:
+            # Nearly always the kernel takes everything at once; only a rest has to wait.
+            sent = self._wire.send_now(data)
+            if sent == len(data):
+                return
+            data = data[sent:]
+            self._lock.acquire_nowait()
+        try:
+            await self._wire.send_all(data)
+        except trio.TooSlowError:
+            # The peer stopped reading in the middle of a frame, so no close frame can follow.
+            self._cut = True
+            self._box.count_refusal("events", "too_slow")
+            self._wire.close()
+            raise trio.ClosedResourceError from None
+        finally:
+            self._lock.release()
 
 
 def _answer(word: str, body: Any, number: int) -> bytes:

@@ -31,6 +31,8 @@ from appliance.store.engine import Store
 from appliance.store.transaction import Transaction
 
 BATCH: Final = 64
+ROUNDS: Final = 32
+"""Batches taken from one mailbox in one go: more than one holds, so a relay cannot keep us for ever."""
 AT_ONCE: Final = 4
 """Mailboxes of one relay that are emptied side by side, each over its own circuit."""
 FIRST_PAUSE: Final = 5.0
@@ -131,7 +133,7 @@ class Collection:
         key = SigningKey(place.fetch_seed)
         done: list[EnvelopeId] = []
         after = 0
-        while True:
+        for _ in range(ROUNDS):
             answer = await client.fetch(key, after=after, limit=BATCH, acknowledge=done)
             if not answer.envelopes:
                 return

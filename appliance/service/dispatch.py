@@ -57,7 +57,7 @@ class Dispatching:
         self._config = config
 
     async def send(self, caller: Caller, message: Dispatch) -> DispatchState:
-        """Take in one dispatch, or answer alike for one that is known.
+        """Take in one dispatch, or answer alike for one that was taken in before.
 
         Refusals: no_device, wrong_size, unknown_version, malformed, outbox_full.
         """
@@ -119,7 +119,8 @@ class Dispatching:
         bounds = Bounds(self._config.dispatch_envelopes, self._config.dispatch_octets)
         away = {n for to in message.to if not _home(to, here) for n in to.envelopes}
         try:
-            dispatches.check_room(txn, account, len(away), _octets(message, away), bounds)
+            if away:
+                dispatches.check_room(txn, account, len(away), _octets(message, away), bounds)
         except Refusal as refusal:
             return refusal
         rows: list[Leg] = []
@@ -139,6 +140,9 @@ class Dispatching:
             else:
                 rows.append(Leg(to.handle, "waiting", reason=reason))
                 underway[number] = Underway(Target(to.handle, to.routes), missing, len(numbers))
+        if all(row.state == "box" for row in rows):
+            # Not remembered: the mailboxes know the envelopes, so the same again is answered alike.
+            return Sent(DispatchState(message.id, rows), arrived, [])
         head = Head(now, now + message.hours * 3600, rows, device)
         head = dispatches.add(txn, sealer, key, head, message.envelopes, underway, now)
         due = [legs.key_of(key, number) for number in underway]

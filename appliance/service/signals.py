@@ -72,12 +72,13 @@ class Signals:
         envelope.check(message.envelope)
         if circuit is not None:
             self._spend(("circuit", circuit))
-        self._spend(("mailbox", message.mailbox))
         record = self._store.read(lambda txn: mailboxes.find(txn, message.mailbox))
         if record is None:
             raise Refusal("no_mailbox")
         if not compare_digest(record.capability_hash, capability_hash(message.capability)):
             raise Refusal("capability")
+        # Only now: mailboxes' names are no secret, and nobody else shall use their allowance up.
+        self._spend(("mailbox", message.mailbox))
         self._deliver(message)
 
     async def run(self) -> None:

@@ -2,6 +2,7 @@
 
 A dispatch is a head (sealed: handles and states) and, while something is on its way, its envelopes and the
 legs to be gone (`legs`). A dispatch that is done keeps its head for a day, so that its id is known again.
+One whose every leg ended on this box in its own commit is never here: the mailboxes know its envelopes.
 Every step can be taken again.
 """
 

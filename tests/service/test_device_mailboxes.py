@@ -8,9 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import trio
 
 from appliance.protocol import onion
-from appliance.protocol.messages import Deposit, DepositGroup
+from appliance.protocol.keys import SigningKey
+from appliance.protocol.messages import Deposit, DepositGroup, Fetched, FetchedEnvelope
 from appliance.protocol.post import DropMailboxes, WantMailboxes
 from appliance.protocol.route import Route
 from appliance.service import device_mailboxes as service
@@ -286,3 +288,28 @@ async def test_the_space_of_a_member_follows_the_setting(boxes: list[PostHouse])
     await home.post.mailboxes.resize()
     states = await leave_at(home, route, envelope(), envelope(), envelope())
     assert states == ["held", "held", "grant_full"]
+
+
+async def test_a_relay_that_never_ends_keeps_nobody(boxes: list[PostHouse]) -> None:
+    home, _ = boxes
+    await routes_of(home, BOB)
+    await home.post.mailboxes.settle()
+    (place,) = await home.post.mailboxes.far()
+    same = envelope()
+
+    class Endless:
+        asked = 0
+
+        async def fetch(self, key: SigningKey, after: int = 0, **_: object) -> Fetched:
+            await trio.lowlevel.checkpoint()
+            self.asked += 1
+            assert self.asked < 1000
+            return Fetched([FetchedEnvelope(after + 1, 0, same)], True)
+
+        async def acknowledge(self, key: SigningKey, envelopes: list[bytes]) -> None:
+            await trio.lowlevel.checkpoint()
+
+    relay = Endless()
+    await home.post.collection.take_all(place, relay)  # type: ignore[arg-type]
+    assert relay.asked < 100
+    assert await bodies(home, BOB) == [same]

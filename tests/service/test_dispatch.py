@@ -11,18 +11,18 @@ import pytest
 import trio
 import trio.testing
 
-from appliance.errors import Refusal
 from appliance.protocol import onion
 from appliance.protocol.messages import Deposit, DepositGroup
-from appliance.protocol.post import Destination, Dispatch, DropMailboxes
 from appliance.protocol.route import Route
 from appliance.service import carrier as carrier_module
 from appliance.service.dispatch import HOURS_HERE
 from appliance.store import legs
 from appliance.store.engine import Transaction
-from appliance.store.schema import DISPATCH_ENVELOPES, DISPATCH_NEXT, DISPATCH_PROGRESS
+from appliance.store.schema import (
+    DISPATCH_ENVELOPES,
+    DISPATCH_NEXT,
+)
 from tests.posts import (
-    HANDLE,
     Far,
     PostHouse,
     bodies,
@@ -53,74 +53,6 @@ async def house(tmp_path: Path, clock: Time, far: Far) -> AsyncIterator[PostHous
 
 def rows(house: PostHouse, *tables: str) -> int:
     return sum(house.house.store.read(lambda txn, t=table: txn.count(t)) for table in tables)
-
-
-async def test_a_device_of_this_box_has_it_in_the_same_commit(house: PostHouse) -> None:
-    routes = await routes_of(house, BOB)
-    message = dispatch(routes, envelopes=[envelope(4032), envelope()])
-    answer = await house.post.dispatch.send(ADA, message)
-    assert [(leg.handle, leg.state) for leg in answer.legs] == [(b"peer-  0", "box")]
-    found = await waiting(house, BOB)
-    assert [one.envelope for one in found] == message.envelopes
-    assert {one.handle for one in found} == {HANDLE}
-    assert rows(house, DISPATCH_ENVELOPES, DISPATCH_PROGRESS, DISPATCH_NEXT) == 0
-
-
-async def test_the_same_id_is_answered_alike_and_delivers_nothing_again(house: PostHouse) -> None:
-    routes = await routes_of(house, BOB)
-    message = dispatch(routes, envelopes=[envelope()])
-    first = await house.post.dispatch.send(ADA, message)
-    await settle_all(house, BOB)
-    assert await house.post.dispatch.send(ADA, message) == first
-    # Another member's dispatch of the same id is another one.
-    other = dispatch(routes, envelopes=[envelope()], id=message.id)
-    await house.post.dispatch.send(member("eve"), other)
-    assert await bodies(house, BOB) == other.envelopes
-
-
-async def test_each_dispatch_of_a_bundle_gets_its_own_answer_in_order(house: PostHouse) -> None:
-    routes = await routes_of(house, BOB)
-    good, bad = dispatch(routes, envelopes=[envelope()]), dispatch(routes, envelopes=[b"\1" * 100])
-    unknown = dispatch(routes, envelopes=[b"\2" + bytes(959)])
-    beyond = Dispatch(os.urandom(16), [envelope()], [Destination(HANDLE, routes, [1])])
-    last = dispatch(routes, envelopes=[envelope()])
-    answers = await house.post.dispatch.send_all(ADA, [good, bad, unknown, beyond, last])
-    codes = [answer.code if isinstance(answer, Refusal) else "" for answer in answers]
-    assert codes == ["", "wrong_size", "unknown_version", "malformed", ""]
-    assert await bodies(house, BOB) == good.envelopes + last.envelopes
-
-
-async def test_a_mailbox_here_that_is_gone_is_given_up_at_once(house: PostHouse) -> None:
-    routes = await routes_of(house, BOB)
-    wrong = [Route(routes[0].onion, routes[0].mailbox, bytes(32))]
-    await house.post.mailboxes.drop(BOB, DropMailboxes([b"handle-2"]))
-    gone = [Route(routes[0].onion, os.urandom(20), bytes(32))]
-    answer = await house.post.dispatch.send(ADA, dispatch(wrong, gone, envelopes=[envelope()]))
-    assert [(leg.state, leg.reason) for leg in answer.legs] == [
-        ("given_up", "capability"),
-        ("given_up", "no_mailbox"),
-    ]
-    assert rows(house, DISPATCH_ENVELOPES) == 0
-
-
-async def test_a_full_mailbox_here_makes_the_leg_wait(tmp_path: Path, clock: Time, far: Far) -> None:
-    async with posts(tmp_path, clock, far, "home", member_envelopes=2) as (house,):
-        routes = await routes_of(house, BOB)
-        message = dispatch(routes, envelopes=[envelope() for _ in range(3)])
-        (leg,) = (await house.post.dispatch.send(ADA, message)).legs
-        assert (leg.state, leg.reason) == ("waiting", "mailbox_full")
-        assert await bodies(house, BOB) == message.envelopes[:2]
-        await carry(house)
-        (leg,) = (await state(house, ADA, message.id)).legs
-        assert (leg.state, leg.reason) == ("partly", "mailbox_full")
-        await settle_all(house, BOB)
-        clock.pass_hours(1)
-        await carry(house)
-        assert await bodies(house, BOB) == message.envelopes[2:]
-        (leg,) = (await state(house, ADA, message.id)).legs
-        assert (leg.state, leg.reason) == ("box", None)
-        assert not far.purposes  # nobody was asked for it outside
-        assert rows(house, DISPATCH_ENVELOPES, DISPATCH_PROGRESS, DISPATCH_NEXT) == 0
 
 
 async def test_what_may_wait_is_bounded_by_envelopes_and_octets(

@@ -297,6 +297,10 @@ async def test_a_signal_wants_the_capability_and_is_limited(house: PostHouse, cl
         signals.receive(RelaySignal(os.urandom(20), route.capability, sign), 1)
     with refused("capability"):
         signals.receive(RelaySignal(route.mailbox, bytes(32), sign), 1)
+    for circuit in range(2, 40):  # who only knows its name does not use up what it may get
+        with refused("capability"):
+            signals.receive(RelaySignal(route.mailbox, bytes(32), sign), circuit)
+    signals.receive(RelaySignal(route.mailbox, route.capability, sign), 40)
     feed = house.post.events.open(BOB)
     clock.now += 60
     with refused("too_many"):

@@ -137,14 +137,16 @@ async def test_two_members_of_one_box_need_no_network(tmp_path: Path) -> None:
         phone = await Phone.of(a)
         first = await phone.get("/v1/events?stream=&after=0", Events)
         sent = envelope()
-        id = await phone.send(await phone.routes(), sent)
-        assert (await phone.leg(id)).state == "box"
+        message = dispatch(await phone.routes(), envelopes=[sent])
+        answer = await phone.post("/v1/dispatch", DispatchState, message)
+        assert [leg.state for leg in answer.legs] == ["box"]
         stream = codec.to_text(first.stream)
         found = await phone.get(f"/v1/events?stream={stream}&after={first.events[-1].number}", Events)
         kinds: list[Event] = [event for event in found.events if event.kind == "mail"]
         assert [one.envelope for event in kinds for one in event.queued or []] == [sent]
-        await phone.http.call("DELETE", f"/v1/dispatch/{codec.to_text(id)}", dict[str, Any])
+        await phone.http.call("DELETE", f"/v1/dispatch/{codec.to_text(message.id)}", dict[str, Any])
         assert not (await phone.get("/v1/dispatch", Dispatches)).dispatches
+        assert await phone.post("/v1/dispatch", DispatchState, message) == answer
         assert not net.dialled
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 BOUNCED: Final = frozenset({"no_mailbox", "capability", "no_account"})
 """Reasons of a leg that say: the routes are not good any more."""
+LATER: Final = frozenset({"busy", "too_many", "disk_full", "locked", "fault"})
+"""Refusals that say nothing of the dispatch: the box will take it later."""
 FORGOTTEN_HOURS: Final = 24 * 14
 """After so long a dispatch that the box does not know was done long ago."""
 
@@ -84,6 +86,10 @@ class Dispatcher:
                 failures += 1
                 continue
             except Refusal as refusal:
+                if refusal.code in LATER:
+                    await self._core.pause(failures)
+                    failures += 1
+                    continue
                 job.refusal = refusal
                 self._refused(job.dispatch.id, refusal.code)
             else:
