@@ -34,9 +34,6 @@ BRISK: Final = (
     "outbox_longest_seconds=5",
     "collect_seconds=5",
     "sweep_seconds=2",
-    # Nor is there anything to guess.
-    "kdf_memory_kib=64",
-    "kdf_passes=1",
 )
 
 QUICK: Final = Options(label="demonstration", patience=2.0, stock=10, pauses=(0.1, 0.3, 1.0))
