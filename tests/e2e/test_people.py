@@ -22,6 +22,8 @@ from tor import child, testnode
 ROOT = Path(__file__).parents[2]
 WEB = ROOT / "web"
 WHOLE_SECONDS = 400.0
+LOOKED_AT = 32
+"""Screenshots on the way: eight moments in two sizes and two looks."""
 
 Answers = Callable[[dict[str, Any]], Awaitable[Any]]
 
@@ -31,8 +33,9 @@ Answers = Callable[[dict[str, Any]], Awaitable[Any]]
 @pytest.mark.slow
 async def test_three_people_with_three_clients(private_network, tmp_path):
     async with Scene(tmp_path, private_network.torrc_path) as scene:
-        report = await journey(scene, tmp_path, private_network.torrc)
+        report = await journey(scene, tmp_path, private_network.torrc, "--look")
     assert report["problems"] == []
+    assert len(report["shots"]) >= LOOKED_AT
 
 
 async def journey(scene: Scene, folder: Path, torrc: tuple[str, ...], *more: str) -> dict[str, Any]:

@@ -15,8 +15,8 @@ import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import * as acts from "./acts.mjs";
 import { openBrowser, SIZES } from "./browser.mjs";
-import { barriers, keyboardGaps, tooWide } from "./checks.mjs";
-import { attach, go, press, reads, says, settled, until, wear, words } from "./page.mjs";
+import { barriers, tooWide } from "./checks.mjs";
+import { attach, press, reads, says, until, wear, words } from "./page.mjs";
 
 const { values: wish } = parseArgs({
   options: {
@@ -34,8 +34,6 @@ const { values: wish } = parseArgs({
 /** @typedef {{page: Page, close: () => Promise<void>}} Seat */
 
 const PASSPHRASE = "amber kelp seven lantern";
-const PLACES = ["people/me", "people/add", "account/profile", "account/devices", "account/security"];
-const MORE_PLACES = ["account/privacy", "account/data", "account", "people", "messages"];
 
 const log = { problems: /** @type {string[]} */ ([]), errors: /** @type {string[]} */ ([]) };
 /** @type {{step: string, seconds: number}[]} */ const steps = [];
@@ -77,6 +75,7 @@ async function journey() {
   await step("ada's first message", () => acts.write(ada.page, "The boat leaves at sevn."));
   await step("bob accepts", async () => {
     await acts.accept(bob.page, "ada", "The boat leaves at sevn.");
+    await acts.stands(ada.page, "Read");
   });
   await step("bob answers, ada answers that", async () => {
     await acts.write(bob.page, "Thank you, I shall be there.");
@@ -160,7 +159,6 @@ async function journey() {
     await says(second.page, "From the desk.");
     await look("second-device", second.page);
   });
-  if (wish.look) for (const place of [...PLACES, ...MORE_PLACES]) await lookAt(again.page, place);
   await step("both devices are lost: one backup code opens the archive", async () => {
     await leave(again);
     await leave(second);
@@ -336,12 +334,4 @@ async function look(name, page) {
   }
   await wear(page, "light");
   await page.setViewport(before);
-}
-
-/** A place of the shell, also by keyboard. @param {Page} page @param {string} place */
-async function lookAt(page, place) {
-  await go(page, place);
-  await settled(page);
-  await look(place.replace("/", "-"), page);
-  log.problems.push(...(await keyboardGaps(page)).map((one) => `${place}: ${one}`));
 }

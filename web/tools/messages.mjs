@@ -41,7 +41,9 @@ async function withBox(run) {
   const options = ["run", "--data", folder, "--listen", "127.0.0.1:0", "--tor", "off", "--json"];
   const box = spawn(wish.island, options, { stdio: ["ignore", "pipe", "ignore"] });
   try {
-    const first = await new Promise((done) => box.stdout.once("data", (data) => done(String(data))));
+    const first = await new Promise((done) =>
+      box.stdout.once("data", (/** @type {Buffer} */ data) => done(String(data))),
+    );
     return await run(JSON.parse(first.split("\n")[0]).claim_url);
   } finally {
     const ended = new Promise((done) => box.once("exit", done));

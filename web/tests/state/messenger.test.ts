@@ -27,6 +27,22 @@ test("two strangers become contacts and talk", async () => {
   expect(ada.messenger.unread).toBe(0);
 });
 
+test("what was read before a stranger was accepted is told when they are", async () => {
+  const box = new FakeBox();
+  const [ada, ben] = [await join(box, "ada"), await join(box, "ben")];
+  const chat = await ada.messenger.start(ben.address);
+  await chat.send("hello ben");
+  await until(() => ben.messenger.requests.length === 1);
+  const request = ben.messenger.requests[0]!;
+  ben.messenger.open(request.id);
+  await until(() => ben.texts(ada).length === 1);
+  request.markRead();
+  await until(() => request.unread === 0);
+  expect(chat.messages.at(-1)?.state).toBe("box");
+  await request.accept();
+  await until(() => chat.messages.find((one) => one.text === "hello ben")?.state === "read");
+});
+
 test("replies, reactions, edits and deletions reach the other side", async () => {
   const [ada, ben] = await friends(new FakeBox());
   const mine = ada.chat(ben)!;

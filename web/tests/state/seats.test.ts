@@ -23,6 +23,23 @@ test("a browser that forgot everything signs in again and has its conversations,
   await until(() => ben.texts(ada).includes("back again"));
 });
 
+test("what is written while the seat is still being taken leaves when there is one", async () => {
+  const box = new FakeBox();
+  const [ada, ben] = await friends(box);
+  await ada.crash();
+  const again = new Browser(box);
+  await again.account.signIn("ada", PASSPHRASE, { label: "Other" });
+  await until(() => again.messenger.conversations.length === 1);
+  expect(again.messenger.phase).toBe("opening");
+  const chat = again.messenger.conversations[0]!;
+  chat.saveDraft("I am");
+  const sent = chat.send("I am here already");
+  chat.markRead();
+  await sent;
+  await until(() => ben.texts(ada).includes("I am here already"));
+  expect(chat.draft).toBe("I am");
+});
+
 test("a second device comes by link, and both stay in step", async () => {
   const box = new FakeBox();
   const [ada, ben] = await friends(box);

@@ -167,7 +167,7 @@ export class Chats {
       batch.after.push(() => chat?.refresh());
     });
     await this.core.routes.tell(id);
-    await this.core.receipts.delivered(id, chat?.fresh ?? []);
+    await this.core.receipts.accepted(id);
   }
 
   /** Writing to a request is accepting it. */

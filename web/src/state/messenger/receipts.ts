@@ -1,5 +1,5 @@
 /** Receipts: "delivered" leaves with the change that saved the message; "read" when a person has seen it. */
-import { toHex } from "../../protocol/bytes.ts";
+import { fromHex, toHex } from "../../protocol/bytes.ts";
 import type { Receipt } from "../../protocol/content.ts";
 import { random } from "../random.ts";
 import type { Core } from "./core.ts";
@@ -22,11 +22,20 @@ export class Receipts {
       }
   }
 
-  /** Somebody was accepted: tell what arrived before that. */
-  async delivered(conversation: string, ids: readonly Uint8Array[]): Promise<void> {
+  /** Somebody was accepted: tell what arrived, and what was read, before that. */
+  async accepted(conversation: string): Promise<void> {
+    const chat = this.core.chats.get(conversation);
+    if (!chat) return;
+    const fresh = new Set(chat.fresh.map(toHex));
+    const theirs = [...chat.timeline.entries.values()].filter((one) => one.by === 1 && one.content);
+    const seen = theirs.map((one) => one.id).filter((id) => !fresh.has(id));
+    const told = this.core.account().settings.readReceipts ? "read" : "delivered";
     const dispatches = await this.core.ledger.run(async (batch) => {
       const made = [];
-      for (const content of this.#contents("delivered", ids)) {
+      for (const content of [
+        ...this.#contents("delivered", [...fresh].map(fromHex)),
+        ...this.#contents(told, seen.map(fromHex)),
+      ]) {
         const dispatch = await this.core.outbound.sealKnown(batch, conversation, content);
         if (dispatch) made.push(dispatch);
       }
