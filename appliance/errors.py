@@ -77,7 +77,7 @@ REFUSALS: Final[dict[str, Row]] = {
     "grant": Row(403, "The grant is not valid or has expired."),
     "policy": Row(403, "This relay does not serve strangers in this way."),
     "work": Row(403, "The proof of work is not valid or too old."),
-    # Cards, contacts, items
+    # Addresses, contacts, what is named
     "own_card": Row(400, "This is the address of this box, or your own."),
     "bad_address": Row(400, "This is not an onion address."),
     "not_opened": Row(400, "The envelope could not be opened."),
