@@ -110,7 +110,7 @@ class Accounts:
         self._sign_in.ended(caller.account, gone)
 
     async def replace_codes(self, caller: Caller, body: wire.ReplaceCodes, place: Place) -> None:
-        """New backup codes instead of the old ones; the same again changes nothing. Refusal wrong_passphrase."""
+        """New backup codes for the old ones; the same again changes nothing. Refusal wrong_passphrase."""
         checked = self._own(caller)
         if body.confirm is not None:
             checked = await self._confirm(caller, body.confirm, place)
