@@ -17,6 +17,9 @@ class Address(NamedTuple):
     name: str
     box: bytes
 
+    def __repr__(self) -> str:
+        return "<Address>"
+
 
 def read(text: str) -> Address:
     """The address in a text of any letter case; Refusal bad_address."""

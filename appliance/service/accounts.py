@@ -110,17 +110,15 @@ class Accounts:
         self._sign_in.ended(caller.account, gone)
 
     async def replace_codes(self, caller: Caller, body: wire.ReplaceCodes, place: Place) -> None:
-        """New backup codes instead of the old ones; Refusal wrong_passphrase."""
+        """New backup codes for the old ones; the same again changes nothing. Refusal wrong_passphrase."""
         checked = self._own(caller)
         if body.confirm is not None:
             checked = await self._confirm(caller, body.confirm, place)
-        elif checked.codes:
-            raise Refusal("wrong_passphrase")
         codes = tuple(BackupCode(proof_of(code.authentication), code.wrapped) for code in body.codes)
 
         def job(txn: Transaction) -> None:
             account = self._still(txn, checked)
-            if account.codes and body.confirm is None:
+            if account.codes not in ((), codes) and body.confirm is None:
                 raise Refusal("wrong_passphrase")
             accounts.save(txn, self._machine, msgspec.structs.replace(account, codes=codes))
 

@@ -13,7 +13,7 @@ from appliance.protocol import account as wire
 from appliance.service.caller import Caller
 from appliance.service.ports import Clock
 from appliance.service.sign_in import Issued, SignIn, Started
-from appliance.store import accounts
+from appliance.store import accounts, sessions
 from appliance.store.engine import Store
 from appliance.store.storekey import KeyRing
 from appliance.store.transaction import Transaction
@@ -26,6 +26,7 @@ MAX_IN_ALL: Final = 1024
 
 class _Link(NamedTuple):
     account: bytes
+    session: bytes
     packet: bytes
     until: float
 
@@ -54,7 +55,7 @@ class Linking:
             del self._links[id]
         if len(self._links) >= MAX_IN_ALL:
             raise Refusal("busy")
-        self._links[body.id] = _Link(caller.account, body.packet, now + LINK_SECONDS)
+        self._links[body.id] = _Link(caller.account, caller.session, body.packet, now + LINK_SECONDS)
 
     async def take(self, body: wire.TakeLink) -> tuple[wire.Linked, Issued]:
         """Take the packet and sign in to the account that left it; Refusal no_link, suspended."""
@@ -68,6 +69,9 @@ class Linking:
                 raise Refusal("no_link")
             if account.suspended:
                 raise Refusal("suspended")
+            # Whoever was signed out leaves no way back in behind.
+            if sessions.find(txn, self._machine, link.session) is None:
+                raise Refusal("no_link")
             return self._sign_in.start(txn, account, body.label)
 
         issued = self._sign_in.issue(await self._store.write(job))

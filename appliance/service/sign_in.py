@@ -46,6 +46,9 @@ class Started(NamedTuple):
     ended: list[bytes]
     epoch: bytes
 
+    def __repr__(self) -> str:
+        return "<Started>"
+
 
 class Issued(NamedTuple):
     """A sign-in as it is told: the answer, and the two tokens for the cookies."""

@@ -88,6 +88,9 @@ class Pending(NamedTuple):
     envelope: bytes
     held: dict[RouteKey, int]
 
+    def __repr__(self) -> str:
+        return f"<Pending {self.number}>"
+
 
 def key_of(dispatch: DispatchKey, number: int) -> LegKey:
     """The key of a leg."""

@@ -43,6 +43,9 @@ class Waiting(NamedTuple):
     hour: int
     envelope: bytes
 
+    def __repr__(self) -> str:
+        return f"<Waiting {self.number}>"
+
 
 def read(
     txn: Transaction,

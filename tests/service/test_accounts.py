@@ -74,7 +74,9 @@ async def test_new_codes_need_the_passphrase_once_there_are_some(tmp_path: Path)
     async with home(tmp_path) as h:
         ann, issued = await h.claim()
         me, new = h.caller(issued), Person("ann")
-        await h.people.accounts.replace_codes(me, ann.new_codes(), HOME)
+        first = ann.new_codes()
+        for _ in range(2):  # again, because the answer was lost
+            await h.people.accounts.replace_codes(me, first, HOME)
         for confirm in (None, bytes(32)):
             with refused("wrong_passphrase"):
                 await h.people.accounts.replace_codes(me, new.new_codes(confirm), HOME)

@@ -13,7 +13,7 @@ from appliance.protocol.account import ChangeMember, PutLink, TakeLink
 from appliance.service import linking
 from appliance.service.caller import OPERATOR
 from appliance.service.linking import LINK_SECONDS, MAX_LINKS
-from tests.households import home
+from tests.households import HOME, home
 from tests.services import refused
 
 
@@ -99,3 +99,14 @@ async def test_a_link_of_who_was_suspended_or_deleted_opens_nothing(tmp_path: Pa
         await h.people.members.remove(OPERATOR, bob.account)
         with refused("no_link"):
             await h.people.linking.take(TakeLink(left[1].id, "phone"))
+
+
+async def test_who_is_signed_out_leaves_no_way_back_in_behind(tmp_path: Path) -> None:
+    async with home(tmp_path) as h:
+        ann, first = await h.claim()
+        thief = await h.people.sign_in.sign_in(ann.sign_in(), HOME)
+        left = link()
+        h.people.linking.put(h.caller(thief), left)
+        await h.people.sign_in.end(h.caller(first), thief.session.session)
+        with refused("no_link"):
+            await h.people.linking.take(TakeLink(left.id, "again"))

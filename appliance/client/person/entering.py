@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
 
 import trio
 
@@ -26,6 +29,8 @@ from appliance.protocol.account import (
 )
 from appliance.protocol.messages import WorkChallenge, WorkSolution
 from appliance.protocol.passphrase import Stretched, stretch, unwrap, wrap
+
+T = TypeVar("T")
 
 SHORTEST: Final = 8
 """Characters of a passphrase."""
@@ -67,14 +72,15 @@ async def register(
         work=solution,
         protect=protect,
     )
-    for turn in range(1, REPEATS + 1):
-        try:
-            return Entered(await member.register(value), vault_key, fresh=True)
-        except Unanswered:
-            # The very same again: the box answers it alike if it has done it already.
-            if turn == REPEATS:
-                raise
-    raise AssertionError
+    return Entered(await _repeated(partial(member.register, value)), vault_key, fresh=True)
+
+
+async def _repeated(run: Callable[[], Awaitable[T]]) -> T:
+    """The very same again when no answer came: the box answers it alike if it has done it already."""
+    for _ in range(REPEATS - 1):
+        with suppress(Unanswered):
+            return await run()
+    return await run()
 
 
 async def sign_in(member: Member, name: str, passphrase: str, label: str, totp: str | None = None) -> Entered:
@@ -117,7 +123,8 @@ async def new_codes(member: Member, entered: Entered, passphrase: str) -> list[s
         wrapped = wrap(pair.wrapping, entered.session.account, entered.vault_key, secrets.token_bytes(24))
         texts.append(backup_code.write(code))
         codes.append(Code(pair.authentication, wrapped))
-    await member.replace_codes(ReplaceCodes(codes, keys.authentication))
+    # Were the answer lost, the old codes could be gone and the new ones unknown.
+    await _repeated(partial(member.replace_codes, ReplaceCodes(codes, keys.authentication)))
     return texts
 
 

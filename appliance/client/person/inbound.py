@@ -48,7 +48,7 @@ class Effects:
     dispatches: list[Dispatch] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Opened:
     """What an envelope said, and the session it came in."""
 

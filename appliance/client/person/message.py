@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 State = Literal["", "waiting", "relay", "box", "delivered", "read", "failed"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class File:
     """An attachment, not yet fetched."""
 
@@ -20,7 +20,7 @@ class File:
     size: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Contact:
     """Somebody: `state` is contact, request (wrote first, not answered) or blocked.
 
@@ -37,7 +37,7 @@ class Contact:
     at: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Message:
     """One message. `kind`: text, attachment, timer, notice or unknown; `state` of one's own only.
 
@@ -60,7 +60,7 @@ class Message:
     attachment: File | None
     unreadable: str | None
     problem: str | None
-    _person: Person = field(repr=False, compare=False)
+    _person: Person = field(compare=False)
 
     async def answer(self, text: str) -> Message:
         """Say something to whom this message is from or to."""

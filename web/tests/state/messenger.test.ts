@@ -75,6 +75,22 @@ test("a crash between saving and sending loses nothing and doubles nothing", asy
   await until(() => again.texts(ben).at(-1) === "got it");
 });
 
+test("what was handed over has arrived, though the box lists it no more", async () => {
+  const box = new FakeBox();
+  const ada = await join(box, "ada");
+  const ben = await join(box, "ben");
+  const chat = await ada.messenger.start(ben.address);
+  await chat.send("at your door");
+  await until(() => chat.messages.at(-1)?.state === "box");
+  await ada.messenger.core!.ledger.flush();
+  box.ahead += 120;
+  const again = await ada.reopened();
+  again.messenger.open(again.messenger.conversations[0]!.id);
+  await until(() => again.chat(ben)!.messages.at(-1)?.state === "box");
+  const [account] = [...box.accounts.values()].filter((one) => one.name === "ada");
+  expect(account!.dispatches.size).toBe(0);
+});
+
 test("answers that are lost change nothing: every request may be repeated", async () => {
   const [ada, ben] = await friends(new FakeBox());
   let left = 6;

@@ -195,3 +195,17 @@ test("a device that is taken out is signed out and stays out", async () => {
   await ada.chat(ben)!.send("only from here");
   await until(() => ben.texts(ada).includes("only from here"));
 });
+
+test("codes and passphrases whose answers are lost are the ones that hold", async () => {
+  const box = new FakeBox();
+  const ada = await join(box, "ada");
+  let left = 1;
+  ada.line.lose = (request) => request.startsWith("POST /v1/account/") && left-- > 0;
+  const codes = await ada.account.newCodes("");
+  const rescue = new Browser(box);
+  await rescue.account.signInByCode("ada", codes[0]!, "Rescue");
+  left = 1;
+  await ada.account.changePassphrase(PASSPHRASE, "nine brown hens");
+  const again = new Browser(box);
+  await again.account.signIn("ada", "nine brown hens", { label: "Again" });
+});

@@ -92,7 +92,7 @@ export async function signUp(wire: Wire, sign: SignUp, tell: Tell): Promise<Ente
 }
 
 /** The very same request again when no answer came: the box answers it alike. */
-async function repeated<T>(run: () => Promise<T>): Promise<T> {
+export async function repeated<T>(run: () => Promise<T>): Promise<T> {
   for (let left = REPEATS; ; left--) {
     try {
       return await run();

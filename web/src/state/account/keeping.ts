@@ -1,11 +1,20 @@
 /** What one changes about one's own account. Loaded with the first such change. */
 import type * as Wired from "../../protocol/account.ts";
 import { codeKeys, codeText, makeCode } from "../../protocol/backupCode.ts";
+import { equal } from "../../protocol/bytes.ts";
 import { linkFragment, sealLink } from "../../protocol/link.ts";
 import { wrapVaultKey } from "../../protocol/stretching.ts";
 import { random } from "../random.ts";
-import type { Wire } from "../wire.ts";
-import { checkPassphrase, freshKdf, stretched, stretchedFor, type Entered, type Tell } from "./entering.ts";
+import { isOffline, type Wire } from "../wire.ts";
+import {
+  checkPassphrase,
+  freshKdf,
+  repeated,
+  stretched,
+  stretchedFor,
+  type Entered,
+  type Tell,
+} from "./entering.ts";
 import type { DeviceLink } from "./types.ts";
 
 const LINK_SECONDS = 300;
@@ -28,7 +37,13 @@ export async function changePassphrase(
   const body: Wired.ChangePassphrase = { kdf, authentication: keys.authentication, wrapped };
   if (before) body.old = before.authentication;
   tell({ what: "asking", share: null });
-  await wire.post("/v1/account/passphrase", body);
+  try {
+    await wire.post("/v1/account/passphrase", body);
+  } catch (error) {
+    // Perhaps only the answer was lost: what the box has now tells.
+    const now = isOffline(error) && (await wire.get<Wired.Session>("/v1/session"));
+    if (!now || !equal(now.wrapped, wrapped)) throw error;
+  }
   entered.session = { ...entered.session, wrapped, by_code: false };
 }
 
@@ -49,7 +64,9 @@ export async function newCodes(
     return { authentication: keys.authentication, wrapped };
   });
   tell({ what: "asking", share: null });
-  await wire.post("/v1/account/codes", { codes, confirm: confirm?.authentication });
+  // Were the answer lost, the old codes could be gone and the new ones unknown.
+  const body = { codes, confirm: confirm?.authentication };
+  await repeated(() => wire.post("/v1/account/codes", body));
   return made.map(codeText);
 }
 

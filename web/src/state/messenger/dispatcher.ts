@@ -9,8 +9,13 @@ import type { Entry } from "./timeline.ts";
 
 /** Refusal codes of a leg that say: the routes are not good any more. */
 const BOUNCED = new Set(["no_mailbox", "capability", "no_account"]);
+/** Refusal codes that pass: the next start tries again. */
+const LATER = new Set(["unreachable", "tor_off", "busy", "too_many"]);
+/** Refusals that say nothing of the dispatch: the box will take it later. */
+const HELD_UP = new Set(["too_many", "disk_full", "locked", "fault"]);
 const HOURS = 336;
-const DAY = 24 * 3600;
+/** Seconds after which what another device of ours saved has surely been handed over. */
+const SOON = 60;
 /** Hours after which a dispatch the box does not know was done long ago. */
 const FORGOTTEN = 24 * 14;
 
@@ -27,22 +32,31 @@ export class Dispatcher {
   #running = false;
   #bounced = new Set<string>();
   #lookedAt = 0;
+  /** Dispatches the box has not answered for. */
+  readonly #open = new Set<string>();
+  #recovered = false;
 
   constructor(readonly core: Core) {}
 
   /** Hand over; what was sealed is saved already. */
   send(dispatch: Dispatch): void {
-    this.#jobs.push({ dispatch: { hours: HOURS, ...dispatch } });
-    void this.#run();
+    this.#put({ dispatch: { hours: HOURS, ...dispatch } });
   }
 
   /** The same, waiting until the box has it. */
   sendNow(dispatch: Dispatch): Promise<void> {
     return new Promise((resolve, reject) => {
       const done = (error?: unknown): void => (error === undefined ? resolve() : reject(error as Error));
-      this.#jobs.push({ dispatch: { hours: HOURS, ...dispatch }, done });
-      void this.#run();
+      this.#put({ dispatch: { hours: HOURS, ...dispatch }, done });
     });
+  }
+
+  #put(job: Job): void {
+    const id = toHex(job.dispatch.id);
+    this.#jobs.push(job);
+    this.#open.add(id);
+    this.#touch(id);
+    void this.#run();
   }
 
   async #run(): Promise<void> {
@@ -58,8 +72,8 @@ export class Dispatcher {
         this.heard(state);
         job.done?.();
       } catch (error) {
-        if (isOffline(error)) {
-          this.core.offline(true);
+        if (isOffline(error) || HELD_UP.has((error as { code?: string }).code ?? "")) {
+          if (isOffline(error)) this.core.offline(true);
           await this.core.pause(failures++);
           continue;
         }
@@ -72,6 +86,7 @@ export class Dispatcher {
   }
 
   #left(id: Uint8Array): void {
+    this.#open.delete(toHex(id));
     const name = names.outgoing(this.core.seat.id);
     this.core.ledger.later((batch) =>
       batch.change<OutgoingRecord>(name, (now) => {
@@ -95,8 +110,7 @@ export class Dispatcher {
   heard(state: DispatchState): void {
     const id = toHex(state.id);
     this.states.set(id, state);
-    const message = this.messages.get(id);
-    if (message) this.core.chats.get(message.conversation)?.touch(message.id);
+    this.#touch(id);
     for (const leg of state.legs)
       if (leg.state === "given_up") void this.#bounce(id, leg).catch(() => undefined);
   }
@@ -109,10 +123,19 @@ export class Dispatcher {
     return new Set(answer.dispatches.map((state) => toHex(state.id)));
   }
 
-  /** Whether a message left so long ago that the box says nothing of it any more. */
+  #touch(id: string): void {
+    const message = this.messages.get(id);
+    if (message) this.core.chats.get(message.conversation)?.touch(message.id);
+  }
+
+  /** Whether a message left and nothing more happens to it: the box lists only what has a way to go. */
   isOver(entry: Entry): boolean {
     return (
-      entry.dispatch !== null && this.#lookedAt > entry.at / 1000 + DAY && !this.states.has(entry.dispatch)
+      entry.dispatch !== null &&
+      this.#recovered &&
+      this.#lookedAt > entry.at / 1000 + SOON &&
+      !this.#open.has(entry.dispatch) &&
+      !this.states.has(entry.dispatch)
     );
   }
 
@@ -123,9 +146,17 @@ export class Dispatcher {
     const entries = (record as unknown as OutgoingRecord | undefined)?.entries ?? [];
     for (const entry of entries) {
       const left = known.has(toHex(entry.dispatch)) || this.core.hour() - entry.hour > FORGOTTEN;
-      if (!left) await this.core.chats.resend(entry.conversation, entry.id).catch(() => undefined);
-      this.#left(entry.dispatch);
+      try {
+        if (!left) await this.core.chats.resend(entry.conversation, entry.id);
+        this.#left(entry.dispatch);
+      } catch (error) {
+        if (isOffline(error) || (error instanceof Refusal && LATER.has(error.code)))
+          this.#open.add(toHex(entry.dispatch));
+        else this.#refused(entry.dispatch, error);
+      }
     }
+    this.#recovered = true;
+    for (const id of this.messages.keys()) if (!this.states.has(id)) this.#touch(id);
   }
 
   /** The other side's mailbox is gone: look them up again and send this message once more to that device. */

@@ -10,6 +10,8 @@ export interface Place {
   device: string;
   handle: Uint8Array;
   route: Route;
+  /** Ids of the envelopes that came: none comes twice. */
+  had: Set<string>;
 }
 
 export type Waiting = Queued;
@@ -84,7 +86,7 @@ function want(box: FakeBox, account: Account, device: string, handle: Uint8Array
   for (const place of box.places.values())
     if (place.device === device && equal(place.handle, handle)) return { handle, routes: [place.route] };
   const route: Route = { onion: box.onion, mailbox: unique(20), capability: unique(32) };
-  box.places.set(toHex(route.mailbox), { account, device, handle, route });
+  box.places.set(toHex(route.mailbox), { account, device, handle, route, had: new Set() });
   return { handle, routes: [route] };
 }
 
@@ -95,7 +97,8 @@ function dispatch(box: FakeBox, session: Session, body: Dispatch): DispatchState
   if (known) return known;
   const legs = body.to.map((to) => leg(box, body, to));
   const state: DispatchState = { id: body.id, legs };
-  account.dispatches.set(id, state as never);
+  // What is all here is not remembered: its envelopes are.
+  if (legs.some((one) => one.state !== "box")) account.dispatches.set(id, state as never);
   return state;
 }
 
@@ -110,6 +113,9 @@ function leg(box: FakeBox, body: Dispatch, to: Destination): Leg {
 
 /** Put an envelope into a device's queue and tell it, small ones with the news. */
 export function deliver(box: FakeBox, place: Place, envelope: Uint8Array): void {
+  const id = toHex(envelopeId(envelope));
+  if (place.had.has(id)) return;
+  place.had.add(id);
   const queue = box.queues.get(place.device) ?? [];
   const hour = Math.floor(box.now / 3600);
   const item: Queued = { number: ++box.number, handle: place.handle, hour, envelope };
