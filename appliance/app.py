@@ -21,18 +21,11 @@ from appliance.config import Config
 from appliance.protocol import onion
 from appliance.service.admission import Admission
 from appliance.service.box import Box
-from appliance.service.cards import Cards
 from appliance.service.changes import Changes
-from appliance.service.collector import Collector
-from appliance.service.contacts import Contacts
-from appliance.service.delivery import Delivery
 from appliance.service.directory import Directory
 from appliance.service.health import Health
 from appliance.service.hosting import Hosting
 from appliance.service.household import make_household
-from appliance.service.housekeeping import Housekeeping
-from appliance.service.inbox import Inbox
-from appliance.service.outbox import Outbox
 from appliance.service.people import People
 from appliance.service.places import Places
 from appliance.service.ports import Clock
@@ -128,36 +121,25 @@ def _assemble(
     changes = Changes()
     health = Health(store, clock, lambda: tor.status)
     relay = Relay(store, config, clock, host)
-    cards = Cards(store, ring, clock)
-    home = make_household(store, ring, config, clock, cards, changes, tor)
-    places = Places(store, ring, config, clock, remotes, cards, changes)
-    contacts = Contacts(store, ring, clock, remotes, places, changes)
-    inbox = Inbox(store, ring, config, clock, changes)
-    outbox = Outbox(store, ring, config, clock, cards, changes)
-    delivery = Delivery(store, ring, config, clock, remotes, changes)
-    parts = (places, inbox, outbox, delivery)
-    collector = Collector(store, ring, config, clock, remotes, relay, cards, parts, changes)
+    home = make_household(store, ring, config, clock, changes, tor)
+    places = Places(store, ring, clock, remotes, changes)
     post = Post(store, ring, config, clock, remotes, relay)
     vault = Vault(store, config, clock)
     directory = Directory(store, ring, config, clock)
     people = People(remotes, directory, ring.identity.public)
-    admission = Admission(store, config, clock, relay, contacts.is_peer)
+    admission = Admission(store, config, clock, relay)
     hosting = Hosting(store, config, clock, ring, host)
-    housekeeping = Housekeeping(store, config, clock)
-    watch = TorWatch(tor, changes, home.lock, delivery, collector, places)
+    watch = TorWatch(tor, changes, home.lock, places)
 
     for part in (
         home,
         relay,
         admission,
         hosting,
-        housekeeping,
-        collector,
         post,
         vault,
         directory,
         tor,
-        *parts,
     ):
         settings.follow(part.configure)
     for part in (vault, directory, post):
@@ -166,25 +148,19 @@ def _assemble(
     directory.on_low = post.on_low
     directory.removing.append(forgetting.mark)
     directory.on_device_removed.append(home.sign_in.end_device)
-    outbox.on_due = delivery.look
-    places.on_leaving = collector.look
-    contacts.on_accept = collector.send_receipts
     places.on_relays = post.mailboxes.provision
+    post.mailboxes.on_relay = places.heard
+    post.collection.on_collected = places.mark_collected
     watch.on_connected = post.hasten
 
     tasks = health.tasks
     tasks.add("tor", tor.run)
     tasks.add("tor watch", watch.run)
     tasks.add("envelope sweep", relay.run_sweep)
-    tasks.add("housekeeping", housekeeping.run)
     tasks.add("accounts sweep", home.run)
     tasks.add("vault sweep", vault.run)
     if not config.relay_only:
         tasks.add("places", home.lock.when_unlocked(places.run))
-        tasks.add("sealing", home.lock.when_unlocked(outbox.run))
-        tasks.add("delivery", home.lock.when_unlocked(delivery.run))
-        tasks.add("collector", home.lock.when_unlocked(collector.run_here))
-        tasks.add("relay collector", home.lock.when_unlocked(collector.run_relays))
         always, unlocked = post.tasks()
         for name, run in always:
             tasks.add(name, run)
@@ -202,9 +178,6 @@ def _assemble(
         members=home.members,
         invites=home.invites,
         linking=home.linking,
-        contacts=contacts,
-        outbox=outbox,
-        inbox=inbox,
         places=places,
         post=post,
         vault=vault,
@@ -215,7 +188,6 @@ def _assemble(
         health=health,
         changes=changes,
         tor=tor,
-        public_card=cards.public_text,
     )
 
 

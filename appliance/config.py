@@ -44,6 +44,7 @@ class Config:
     relay_policy: Literal["open", "invite", "peers", "closed"] = setting(
         "invite", "Who may keep mailboxes here: open (with work), invite, peers, closed."
     )
+    relay_peers: tuple[str, ...] = setting((), "Onion addresses of the boxes that are peers.")
     relay_only: bool = setting(False, "No owner's desk beyond the relay; serve envelopes only.", live=False)
     relay_octets: int = setting(2 * GIB, "Space for the envelopes of others.", unit="bytes")
     ttl_default_hours: int = setting(168, "Time to live when the sender names none.", unit="hours", most=720)
@@ -61,17 +62,14 @@ class Config:
     work_bits: int = setting(8, "Difficulty of the puzzle: leading zero bits.", least=0, most=20)
     sweep_seconds: int = setting(20, "Pause between two sweeps of expired envelopes.", unit="seconds")
     sweep_batch: int = setting(200, "Envelopes removed in one transaction of the sweep.")
-    # Outbox and collector
+    # Delivery and collection
     relays_wanted: int = setting(2, "At how many relays an envelope is kept when the box is off.")
     outbox_direct_seconds: int = setting(
-        45, "How long a contact's own box may take to answer before their relays are used.", unit="seconds"
+        45, "How long somebody's own box may take to answer before their relays are used.", unit="seconds"
     )
     outbox_first_seconds: int = setting(5, "First pause before a delivery is tried again.", unit="seconds")
     outbox_longest_seconds: int = setting(1800, "Longest pause between two tries.", unit="seconds")
-    outbox_horizon_hours: int = setting(336, "After this a delivery is given up.", unit="hours")
-    outbox_octets: int = setting(64 * MIB, "Largest file that can be sent.", unit="bytes")
     collect_seconds: int = setting(120, "Pause between two collections at a relay.", unit="seconds")
-    inbox_octets: int = setting(4 * GIB, "Space for what arrives for this box.", unit="bytes")
     # Accounts
     registration: Literal["open", "invite", "closed"] = setting(
         "invite", "Who may make an account here: open (with work), invite, closed."

@@ -77,16 +77,13 @@ REFUSALS: Final[dict[str, Row]] = {
     "grant": Row(403, "The grant is not valid or has expired."),
     "policy": Row(403, "This relay does not serve strangers in this way."),
     "work": Row(403, "The proof of work is not valid or too old."),
-    # Cards, contacts, items
-    "bad_card": Row(400, "This address card cannot be read or is not signed by its owner."),
-    "own_card": Row(400, "This is the card of this box."),
+    # Addresses, contacts, what is named
+    "own_card": Row(400, "This is the address of this box, or your own."),
     "bad_address": Row(400, "This is not an onion address."),
     "not_opened": Row(400, "The envelope could not be opened."),
     "no_contact": Row(404, "There is no such contact."),
-    "contact_exists": Row(409, "This contact is already there."),
     "no_item": Row(404, "There is no such item."),
     "wrong_state": Row(409, "This cannot be done in the present state."),
-    "offset": Row(409, "The upload goes on at another place."),
     "no_route": Row(409, "No way to this contact is known."),
     # The other side and Tor
     "unreachable": Row(502, "The other box could not be reached."),

@@ -22,7 +22,6 @@ from appliance.protocol.account import (
 )
 from appliance.protocol.desk import NewReader, Reader, TorState
 from appliance.service.caller import OPERATOR, Caller
-from appliance.service.cards import Cards
 from appliance.service.changes import Changes
 from appliance.service.credentials import Credentials
 from appliance.service.guesses import Place
@@ -137,13 +136,11 @@ async def home(folder: Path, clock: Time | None = None, **settings: object) -> A
     async with opened(folder / "data", clock or Time()) as house:
         config = replace(house.config, kdf_memory_kib=64, kdf_passes=1, **settings)  # type: ignore[arg-type]
         changes, tor = Changes(), FakeTor()
-        cards = Cards(house.store, house.ring, house.clock)
         people = make_household(
             house.store,
             house.ring,
             config,
             house.clock,
-            cards,
             changes,
             tor,
             Credentials(8, 1),  # type: ignore[arg-type]

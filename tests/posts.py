@@ -12,7 +12,6 @@ import trio
 
 from appliance.errors import Refusal
 from appliance.protocol import onion
-from appliance.protocol.card import Route
 from appliance.protocol.keys import SigningKey
 from appliance.protocol.mailbox import BLANK, capability_hash, mailbox_id, sign_request
 from appliance.protocol.messages import (
@@ -36,6 +35,7 @@ from appliance.protocol.post import (
     Settle,
     WantMailboxes,
 )
+from appliance.protocol.route import Route
 from appliance.service.caller import Caller
 from appliance.service.post import Post
 from appliance.service.relay import Relay

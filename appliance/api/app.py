@@ -19,10 +19,8 @@ from appliance.api.call import (
     PLAIN_HEADERS,
     Answer,
     Call,
-    Download,
     Headers,
     Visit,
-    download_headers,
     media_of,
     refusal_headers,
     wanted_media,
@@ -30,7 +28,7 @@ from appliance.api.call import (
 from appliance.api.cookies import tokens_of
 from appliance.api.entrance import Entrance
 from appliance.api.gate import Gate, RawHeaders, header
-from appliance.api.handlers import UPLOAD_OCTETS, Nothing
+from appliance.api.handlers import Nothing
 from appliance.api.limits import Limits
 from appliance.api.routes import ROUTES, Row
 from appliance.api.server import Server
@@ -86,7 +84,7 @@ class Application:
     async def perform(
         self, row: Row, scope: Any, path: dict[str, str], chunks: AsyncIterator[bytes]
     ) -> tuple[int, Headers, Any]:
-        """Check who asks, read the body, run the handler; gives status, headers and bytes (or chunks)."""
+        """Check who asks, read the body, run the handler; gives status, headers and bytes."""
         visit: Visit = scope["state"]["visit"]
         headers = scope["headers"]
         if visit.kind not in row.entrances:
@@ -96,20 +94,18 @@ class Application:
         caller = self._gate.caller(visit, token)
         self._gate.check_caller(row, caller, token)
         query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
-        limit = UPLOAD_OCTETS if row.request is bytes else self._box.config.body_octets
+        limit = self._box.config.body_octets
         if row.request:
             _check_announced(headers, limit)
         with self._gate.limits.memory.hold() as take:
-            raw = await _collect(chunks, limit, take) if row.request else b""
             body: Any = None
-            if row.request is not None and row.request is not bytes:
+            if row.request is not None:
+                raw = await _collect(chunks, limit, take)
                 body = codec.read(raw, row.request, media_of(header(headers, b"content-type")))
-                raw = b""
-            result = row.handler(self._box, Call(visit, caller, refresh, path, query, body, raw))
+                del raw
+            result = row.handler(self._box, Call(visit, caller, refresh, path, query, body))
             if isawaitable(result):
                 result = await result
-        if isinstance(result, Download):
-            return 200, download_headers(result), result.chunks
         return self._write(result, headers)
 
     def _write(self, result: Any, headers: RawHeaders) -> tuple[int, Headers, bytes]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote
 
 from appliance.api.entrance import Kind
 from appliance.errors import Refusal
@@ -35,7 +34,7 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One admitted request: `body` is the parsed message, `raw` the bytes where a row takes bytes.
+    """One admitted request: `body` is the parsed message.
 
     `caller` is who is signed in, `OPERATOR` on the control socket without a sign-in, or None; `refresh` the
     refresh cookie's token.
@@ -47,7 +46,6 @@ class Call:
     path: Mapping[str, str] = field(default_factory=dict, repr=False)
     query: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: Any = field(default=None, repr=False)
-    raw: bytes = field(default=b"", repr=False)
 
     @property
     def member(self) -> Caller:
@@ -81,15 +79,6 @@ class Answer:
     headers: Headers = field(default_factory=list, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Download:
-    """A stream of bytes that a browser saves under `name`."""
-
-    name: str
-    size: int
-    chunks: AsyncIterator[bytes] = field(repr=False)
-
-
 def media_of(content_type: str) -> str:
     """The codec's media type for a Content-Type header; `Refusal("unknown_format")` for others."""
     media = content_type.partition(";")[0].strip().lower()
@@ -107,20 +96,6 @@ def wanted_media(accept: str, content_type: str) -> str:
     if content_type.partition(";")[0].strip().lower() == codec.CBOR:
         return codec.CBOR
     return codec.JSON
-
-
-def download_headers(download: Download) -> Headers:
-    """Headers with which a browser saves the bytes and never shows or runs them."""
-    plain = "".join(c if c.isascii() and (c.isalnum() or c in " ._-") else "_" for c in download.name)
-    encoded = quote(download.name, safe="", errors="replace")
-    disposition = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}"
-    return [
-        (b"content-type", b"application/octet-stream"),
-        (b"content-length", str(download.size).encode()),
-        (b"content-disposition", disposition.encode()),
-        *[pair for pair in PLAIN_HEADERS if pair[0] != b"content-security-policy"],
-        (b"content-security-policy", b"sandbox; default-src 'none'; frame-ancestors 'none'"),
-    ]
 
 
 def refusal_headers(refusal: Refusal) -> Headers:

@@ -4,23 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from appliance.api.call import Call, Download
+from appliance.api.call import Call
 from appliance.api.stream import settle
 from appliance.errors import REFUSALS, Refusal
-from appliance.protocol.desk import State, Uploaded
+from appliance.protocol.desk import State
 from appliance.protocol.messages import Deposited, Message, Nonces, RelayInfo
 
 if TYPE_CHECKING:
     from appliance.service.box import Box
 
 LONG_POLL_SECONDS = 25.0
-UPLOAD_OCTETS = 1024 * 1024
-
-
-class PublicCard(Message):
-    """The address card with the request mailbox, as text."""
-
-    card: str
 
 
 class ErrorRow(Message, omit_defaults=False):
@@ -63,11 +56,6 @@ def stream_needs_upgrade(box: Box, call: Call) -> None:
     raise Refusal("upgrade")
 
 
-async def card(box: Box, call: Call) -> PublicCard:
-    """The public card."""
-    return PublicCard(box.public_card())
-
-
 def errors(box: Box, call: Call) -> Errors:
     """The table of refusals."""
     return Errors([ErrorRow(code, row.status, row.message) for code, row in REFUSALS.items()])
@@ -78,16 +66,3 @@ async def state(box: Box, call: Call) -> State:
     if "after" in call.query:
         await box.changes.wait(call.number("after", 0), LONG_POLL_SECONDS)
     return box.state(call.caller)
-
-
-async def upload(box: Box, call: Call) -> Uploaded:
-    """The next bytes of a file."""
-    if "offset" not in call.query:
-        raise Refusal("malformed", field="offset")
-    return await box.outbox.upload(call.path["id"], call.number("offset", 0), call.raw)
-
-
-async def download(box: Box, call: Call) -> Download:
-    """An item's bytes."""
-    item, chunks = await box.inbox.open(call.path["id"])
-    return Download(item.name or f"{item.kind}.txt", item.size, chunks)

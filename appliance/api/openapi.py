@@ -23,7 +23,7 @@ _PARAMETER = re.compile(r"{(\w+)}")
 def document(kind: Kind) -> dict[str, Any]:
     """All routes of one entrance. The result is shared: do not change it."""
     rows = [row for row in ROUTES if kind in row.entrances]
-    types = {kind for row in rows for kind in (row.request, row.response) if kind and kind is not bytes}
+    types = {kind for row in rows for kind in (row.request, row.response) if kind}
     ordered = sorted(types, key=lambda entry: entry.__name__)
     refs, components = msgspec.json.schema_components([*ordered, Problems], ref_template=_REFERENCE)
     schemas = dict(zip([*ordered, Problems], refs, strict=True))
@@ -77,6 +77,4 @@ def _parameter(name: str, place: str, kind: str) -> dict[str, Any]:
 def _content(kind: type | None, schemas: dict[type, Any]) -> dict[str, Any]:
     if kind is None:
         return {}
-    if kind is bytes:
-        return {"content": {"application/octet-stream": {}}}
     return {"content": {media: {"schema": schemas[kind]} for media in (codec.JSON, codec.CBOR)}}

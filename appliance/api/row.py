@@ -19,12 +19,12 @@ Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 Who = Literal["anyone", "member", "admin", "owner"]
 """A member is any signed-in account; the control socket passes for an owner, not for a member."""
 Handler = Callable[["Box", Call], Any]
-"""Gives the answer's value, an `Answer` or a `Download`, or an awaitable of one."""
+"""Gives the answer's value, or an `Answer`, or an awaitable of one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One route. Words in braces in `path` are its parameters; `request` bytes means a raw body."""
+    """One route. Words in braces in `path` are its parameters."""
 
     method: Method
     path: str

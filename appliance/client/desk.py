@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any, Final, Self
 from urllib.parse import quote
 
@@ -30,23 +28,14 @@ from appliance.protocol.account import (
     SignIn,
 )
 from appliance.protocol.desk import (
-    AddContact,
-    CardPreview,
-    CardText,
     ChangeSettings,
-    Compose,
-    Contact,
-    Contacts,
     GrantCode,
     Health,
     Identity,
-    Inbox,
-    ItemId,
     NewGrant,
     NewReader,
     NewReaderKey,
     NewTitle,
-    Outbox,
     Protection,
     Reader,
     ReaderKeys,
@@ -54,17 +43,12 @@ from appliance.protocol.desk import (
     RelayLoad,
     Settings,
     State,
-    Uploaded,
     UsedRelay,
     UsedRelays,
     UseRelay,
 )
 from appliance.protocol.passphrase import Stretched, stretch, wrap
 
-CHUNK: Final = 1 << 20
-"""Bytes of a file in one request."""
-
-RAW: Final = "application/octet-stream"
 # Argon2id on a small machine, and a relay that is asked over Tor, take their time.
 SLOW_SECONDS: Final = 180.0
 SHORTEST_PASSPHRASE: Final = 8
@@ -163,74 +147,8 @@ class Desk:
         return (await _stretch(passphrase, kdf)).authentication
 
     async def identity(self) -> Identity:
-        """Address, name and card of the box."""
+        """Address and name of the box."""
         return await self.http.call("GET", "/v1/identity", Identity)
-
-    async def preview(self, text: str) -> CardPreview:
-        """What a card says, its signature checked."""
-        return await self.http.call("POST", "/v1/cards/preview", CardPreview, CardText(text=text))
-
-    async def contacts(self) -> list[Contact]:
-        """All contacts by name."""
-        return (await self.http.call("GET", "/v1/contacts", Contacts)).contacts
-
-    async def add_contact(
-        self, *, card: str | None = None, address: str | None = None, name: str | None = None
-    ) -> Contact:
-        """Add by card, or by address when that box answers now."""
-        value = AddContact(card=card, address=address, name=name)
-        return await self.http.call("POST", "/v1/contacts", Contact, value, seconds=SLOW_SECONDS)
-
-    async def accept_contact(self, address: str) -> Contact:
-        """Turn somebody who wrote first into a contact."""
-        return await self.http.call("POST", f"/v1/contacts/{quote(address)}/accept", Contact)
-
-    async def remove_contact(self, address: str) -> None:
-        """Forget a contact."""
-        await self.http.exchange("DELETE", f"/v1/contacts/{quote(address)}")
-
-    async def outbox(self) -> Outbox:
-        """Items on their way."""
-        return await self.http.call("GET", "/v1/outbox", Outbox)
-
-    async def compose(self, value: Compose) -> str:
-        """Start an item; its id."""
-        return (await self.http.call("POST", "/v1/outbox", ItemId, value)).id
-
-    async def upload(self, item: str, offset: int, data: bytes) -> Uploaded:
-        """Add bytes to a file that was composed; how much the box has now."""
-        path = f"/v1/outbox/{quote(item)}/content?offset={offset}"
-        answer = await self.http.exchange("PUT", path, data, media=RAW, seconds=SLOW_SECONDS)
-        return codec.read(answer.body, Uploaded, codec.JSON)
-
-    async def retry(self, item: str) -> None:
-        """Try a waiting item now."""
-        await self.http.exchange("POST", f"/v1/outbox/{quote(item)}/retry")
-
-    async def cancel(self, item: str) -> None:
-        """Take an item out of the outbox."""
-        await self.http.exchange("DELETE", f"/v1/outbox/{quote(item)}")
-
-    async def inbox(self) -> Inbox:
-        """Items that arrived."""
-        return await self.http.call("GET", "/v1/inbox", Inbox)
-
-    @asynccontextmanager
-    async def content(self, item: str) -> AsyncIterator[AsyncIterator[bytes]]:
-        """The bytes of an item that arrived, in chunks."""
-        async with self.http.open("GET", f"/v1/inbox/{quote(item)}/content", seconds=SLOW_SECONDS) as (
-            _,
-            chunks,
-        ):
-            yield chunks
-
-    async def seen(self, item: str) -> None:
-        """Mark as seen."""
-        await self.http.exchange("POST", f"/v1/inbox/{quote(item)}/seen")
-
-    async def remove_item(self, item: str) -> None:
-        """Remove from the inbox."""
-        await self.http.exchange("DELETE", f"/v1/inbox/{quote(item)}")
 
     async def load(self) -> RelayLoad:
         """What the relay of this box holds for others."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import shutil
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
@@ -26,23 +25,18 @@ def passphrase_option(function: click.decorators.FC) -> click.decorators.FC:
 
 
 @click.command("id")
-@click.option("--card", is_flag=True, help="Only the address card, to hand over.")
-@click.option("--qr", is_flag=True, help="A QR code of the address, or with --card of the card.")
+@click.option("--qr", is_flag=True, help="A QR code of the address.")
 @with_desk
-async def show(desk: Desk, shell: Shell, card: bool, qr: bool) -> None:
-    """Show this box's address and card."""
+async def show(desk: Desk, shell: Shell, qr: bool) -> None:
+    """Show this box's name and address."""
     identity = await desk.identity()
-    text = identity.card if card else identity.address
     if qr:
-        lines = draw(text, shutil.get_terminal_size().columns)
-    elif card:
-        lines = [text]
+        lines = draw(identity.address, shutil.get_terminal_size().columns)
     else:
         lines = [
             f"Name         {printable(identity.name)}",
             f"Address      {identity.address}",
             f"Safety words {printable(identity.fingerprint)}",
-            "Your card, for your contacts: island id --card",
         ]
     shell.answer(identity, lines)
 
@@ -63,7 +57,7 @@ def draw(text: str, width: int) -> list[str]:
 
 @click.command("claim")
 @click.argument("link", required=False)
-@click.option("--name", prompt="Your name, as contacts see it", help="Name on your card.")
+@click.option("--name", prompt="Your name, as contacts see it", help="What you and the box are called.")
 @click.option(
     "--protect", is_flag=True, help="Lock the box by the passphrase: it must be unlocked after each start."
 )
@@ -124,13 +118,3 @@ def read_passphrase(file: io.TextIOBase | None, *, confirm: bool) -> str:
         return file.readline().rstrip("\r\n")
     answer: str = click.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm, err=True)
     return answer
-
-
-def read_text(word: str) -> str:
-    """An argument's text: itself, or the content of the file named by "@FILE"."""
-    if not word.startswith("@"):
-        return word
-    try:
-        return Path(word[1:]).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Failure(f"The file {printable(word[1:])} cannot be read.") from error

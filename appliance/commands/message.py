@@ -13,11 +13,11 @@ import msgspec
 
 from appliance.client.person import Message, Person
 from appliance.commands import exits
-from appliance.commands.inbox import LONGEST_NAME
 from appliance.commands.profiles import who, with_person
 from appliance.commands.shell import Failure, Listing, Shell, columns, duration, octets, printable
 
 SHOWN_ID: Final = 8
+LONGEST_NAME: Final = 200
 
 STATES: Final = {
     "": "",

@@ -124,6 +124,9 @@ def with_person(function: Callable[..., Awaitable[None]]) -> Callable[..., None]
                     with trio.move_on_after(SETTLE_SECONDS):
                         await me.settled()
                     await function(me, shell, **arguments)
+                    # What is told to the other side (read, accepted) leaves before the program does.
+                    with trio.move_on_after(SETTLE_SECONDS):
+                        await me.settled()
 
         run_async(call, shell)
 

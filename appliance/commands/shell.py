@@ -50,7 +50,7 @@ class Shell:
 
 
 class Listing(click.Group):
-    """A group that lists when no command is named: `island inbox --json` is `island inbox list --json`."""
+    """A group that lists when no command is named: `island member --json` is `island member list --json`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put "list" in front where only options follow."""

@@ -13,7 +13,8 @@ import msgspec
 import trio
 
 from appliance.client.desk import Desk
-from appliance.client.entrance import Unanswered, control
+from appliance.client.entrance import Entrance, Unanswered, control, loopback
+from appliance.client.person import Options, Person
 from appliance.errors import Refusal
 from appliance.protocol.desk import State
 from tor import child, testnode
@@ -34,6 +35,9 @@ BRISK: Final = (
     "collect_seconds=5",
     "sweep_seconds=2",
 )
+
+QUICK: Final = Options(label="demonstration", patience=2.0, stock=10, pauses=(0.1, 0.3, 1.0))
+"""How its people's clients behave: a few prekeys are enough for a play."""
 
 
 class ActorFailed(Exception):
@@ -59,6 +63,7 @@ class Actor:
         self.name = name
         self.data = folder / name
         self.log = folder / f"{name}.log"
+        self.profile = folder / f"{name}.profile"
         self.ready: Ready | None = None
         self.killed = False
         self._listen = f"127.0.0.1:{testnode.free_ports(1)[0]}"
@@ -113,6 +118,22 @@ class Actor:
         async with Desk(control(self.data)) as desk:
             yield desk
 
+    @property
+    def page(self) -> Entrance:
+        """The address of its web page, where its people sign in."""
+        return loopback(self._listen)
+
+    @property
+    def address(self) -> str:
+        """Its owner's address; the owner is called like the box."""
+        return f"{self.name}@{self.onion}"
+
+    @asynccontextmanager
+    async def client(self) -> AsyncIterator[Person]:
+        """Its owner's program, open while the block runs; Unanswered when the box is off."""
+        async with Person.open(self.profile, self.page, options=QUICK) as me:
+            yield me
+
     async def state(self) -> State | None:
         """Its state now; None while nobody answers."""
         async with self.desk() as desk:
@@ -120,6 +141,11 @@ class Actor:
                 return await desk.state()
             except (Unanswered, Refusal):
                 return None
+
+    async def relays(self) -> dict[str, int]:
+        """The relays it uses, and how many mailboxes its people have at each."""
+        async with self.desk() as desk:
+            return {relay.address: relay.mailboxes for relay in await desk.relays()}
 
     def _command(self) -> list[str]:
         arguments = ["run", "--json", "--data", str(self.data), "--listen", self._listen, "--tor", self._tor]

@@ -5,19 +5,22 @@ The demonstration, the self-test and the end-to-end tests put these acts togethe
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
 import trio
 
-from appliance.client.desk import CHUNK, Desk
+from appliance.client.desk import Desk
 from appliance.client.entrance import Unanswered
-from appliance.demo.actor import PASSPHRASE, Actor
+from appliance.client.person import Person
+from appliance.demo.actor import PASSPHRASE, QUICK, Actor
 from appliance.errors import Refusal
-from appliance.protocol.desk import Compose, InboxItem, NewGrant, OutboxItem, RelayLoad
+from appliance.protocol import attachment
+from appliance.protocol.desk import NewGrant, RelayLoad
+from appliance.protocol.post import DispatchState
 
 T = TypeVar("T")
 
@@ -25,6 +28,23 @@ POLL_SECONDS: Final = 0.1
 TOR_SECONDS: Final = 90.0
 DELIVERY_SECONDS: Final = 120.0
 GRANT_OCTETS: Final = 32 << 20
+HELLO: Final = "May I write to you?"
+
+
+@dataclass(frozen=True)
+class Sent:
+    """How far a message came for its sender; `waiting` of the sender's dispatches are not placed."""
+
+    state: str
+    waiting: int
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """A file at the recipient's, its digest checked by their program."""
+
+    name: str
+    content: bytes
 
 
 class NotVerified(Exception):
@@ -81,13 +101,15 @@ class Scene:
         await until(f"{name} can be reached over Tor", reachable, TOR_SECONDS)
 
     async def claim(self, name: str) -> None:
-        """Make a box the property of somebody called like it."""
+        """Make a box the property of somebody called like it; their program's profile stays in the folder."""
         actor = self.actors[name]
         token = (actor.ready.claim_url or "") if actor.ready else ""
         token = token.rpartition("=")[2].rpartition("/")[2].rpartition("#")[2]
-        async with actor.desk() as desk:
-            await desk.claim(token, name, PASSPHRASE)
-            if not (await desk.state()).claimed:
+        async with Person.register(
+            actor.page, name, PASSPHRASE, invite=token, profile=actor.profile, options=QUICK
+        ):
+            state = await actor.state()
+            if state is None or not state.claimed:
                 raise NotVerified(f"{name} has no owner after the claim")
 
     async def lend(self, relay: str, user: str) -> None:
@@ -102,41 +124,101 @@ class Scene:
                 refused = [r for r in used if r.state == "refused"]
                 if refused:
                     raise NotVerified(f"the relay refused {user}: {refused[0].words}")
-                return any(r.state == "ready" for r in used)
+                return any(r.state == "ready" and r.mailboxes for r in used)
 
             await until(f"{user} has mailboxes at {relay}", ready, TOR_SECONDS)
 
-    async def introduce(self, sender: str, recipient: str) -> str:
-        """The sender adds the recipient's card; the recipient's address."""
-        async with self.actors[recipient].desk() as desk:
-            card = (await desk.identity()).card
-        async with self.actors[sender].desk() as desk:
-            return (await desk.add_contact(card=card)).address
+    async def introduce(self, sender: str, recipient: str) -> None:
+        """The sender asks, the recipient accepts: each knows where the other takes mail."""
+        one, other = self.actors[sender], self.actors[recipient]
+        async with one.client() as here, other.client() as there:
+            await here.send(other.address, HELLO)
 
-    async def send_file(self, sender: str, address: str, name: str, content: bytes) -> str:
-        """Hand a file to the sender's box; the item's id."""
-        async with self.actors[sender].desk() as desk:
-            item = await desk.compose(Compose(contact=address, kind="file", name=name, size=len(content)))
-            for offset in range(0, len(content), CHUNK):
-                await desk.upload(item, offset, content[offset : offset + CHUNK])
-            return item
+            async def asked() -> bool:
+                return any(contact.address == one.address for contact in there.contacts())
 
-    async def send_note(self, sender: str, address: str, text: str) -> str:
-        """Hand a note to the sender's box; the item's id."""
-        async with self.actors[sender].desk() as desk:
-            return await desk.compose(
-                Compose(contact=address, kind="note", size=len(text.encode()), text=text)
-            )
+            await until(f"{recipient} was asked", asked, DELIVERY_SECONDS)
+            before = await other.relays()
+            await there.accept(one.address)
+            await self.until_heard(there, one.address, 1)
+            await there.mark_read(one.address)
+            await until_read(here, other.address)
+            await self._until_reached(here, other, before)
+            for person in (here, there):
+                await person.settled()
 
-    async def outgoing(self, sender: str, item: str) -> OutboxItem | None:
-        """The item in the sender's outbox; None while the box is off or does not know it."""
-        rows = await self._ask(sender, lambda desk: desk.outbox())
-        return next((row for row in rows.items if row.id == item), None) if rows else None
+    async def _until_reached(self, person: Person, whom: Actor, before: dict[str, int]) -> None:
+        """Wait until each relay of another has one mailbox more, and somebody knows of them all."""
 
-    async def arrived(self, recipient: str) -> list[InboxItem]:
-        """The recipient's inbox; empty while the box is off."""
-        found = await self._ask(recipient, lambda desk: desk.inbox())
-        return found.items if found else []
+        async def reached() -> bool:
+            now = await whom.relays()
+            made = all(count > before.get(onion, 0) for onion, count in now.items())
+            return made and await person.reach(whom.address) == {whom.onion, *now}
+
+        await until(f"{person.address} knows where {whom.name} takes mail", reached, DELIVERY_SECONDS)
+
+    async def send_file(self, sender: str, recipient: str, name: str, content: bytes) -> str:
+        """Hand a file to the sender's box and close the program; the message's id."""
+        async with self.actors[sender].client() as me:
+            return (await me.send_bytes(self.actors[recipient].address, content, name)).id
+
+    async def send_note(self, sender: str, recipient: str, text: str) -> str:
+        """Hand a note to the sender's box and close the program; the message's id."""
+        async with self.actors[sender].client() as me:
+            return (await me.send(self.actors[recipient].address, text)).id
+
+    async def until_sent(self, sender: str, recipient: str, id: str, *states: str) -> Sent:
+        """Wait until the sender's message, with all that belongs to it, came so far."""
+        address = self.actors[recipient].address
+
+        async def there(me: Person) -> Sent | None:
+            message = await me.find(address, id)
+            if message.state == "failed":
+                raise NotVerified(f"{sender} gave up: {message.problem}")
+            sent = Sent(message.state, sum(not is_placed(one) for one in me.sending()))
+            return sent if sent.state in states and not sent.waiting else None
+
+        return await self.at(sender, f"the message is {' or '.join(states)}", there)
+
+    async def until_arrived(self, recipient: str, sender: str, count: int = 1) -> list[Arrived]:
+        """Wait until so many files are with the recipient's program, whole and checked."""
+        address = self.actors[sender].address
+
+        async def whole(me: Person) -> list[Arrived] | None:
+            files = [one for one in await me.history(address) if one.attachment and not one.mine]
+            if len(files) < count:
+                return None
+            found = [Arrived(one.attachment.name, await one.content()) for one in files if one.attachment]
+            await me.settled()  # what tells the sender is with our box
+            return found
+
+        return await self.at(recipient, f"{count} files reached {recipient}", whole)
+
+    async def until_heard(self, me: Person, address: str, count: int) -> list[str]:
+        """Wait until so many notes of somebody can be read; their words."""
+
+        async def heard() -> list[str] | None:
+            found = [one.text for one in await me.history(address) if one.kind == "text" and not one.mine]
+            return found if len(found) >= count else None
+
+        return await until(f"{count} notes of {address}", heard, DELIVERY_SECONDS)
+
+    async def at(self, name: str, what: str, check: Callable[[Person], Awaitable[T | None]]) -> T:
+        """Keep somebody's program open until `check` gives something; its box may be killed meanwhile."""
+        with trio.move_on_after(DELIVERY_SECONDS):
+            while True:
+                try:
+                    async with self.actors[name].client() as me:
+                        while not (answer := await check(me)):
+                            with trio.move_on_after(POLL_SECONDS):
+                                await me.news()
+                        return answer
+                except Unanswered:
+                    await trio.sleep(POLL_SECONDS)
+                except Refusal as refusal:
+                    if refusal.code not in ("busy", "not_found"):
+                        raise
+        raise NotVerified(f"not so within {DELIVERY_SECONDS:.0f} seconds: {what}")
 
     async def load(self, relay: str) -> RelayLoad | None:
         """What the relay holds; None while it is off."""
@@ -160,43 +242,14 @@ class Scene:
 
         await until(f"{relay} holds nothing any more", empty, DELIVERY_SECONDS)
 
-    async def until_sent(self, sender: str, item: str, *states: str) -> OutboxItem:
-        """Wait until the sender's item is in one of these states."""
+    async def until_fewer(self, relay: str, envelopes: int) -> RelayLoad:
+        """Wait until some of what the relay held was fetched."""
 
-        async def there() -> OutboxItem | None:
-            row = await self.outgoing(sender, item)
-            if row is not None and row.state == "given_up":
-                raise NotVerified(f"{sender} gave up: {row.words}")
-            return row if row is not None and row.state in states else None
+        async def fewer() -> RelayLoad | None:
+            load = await self.load(relay)
+            return load if load is not None and load.held < envelopes else None
 
-        return await until(f"the item is {' or '.join(states)}", there, DELIVERY_SECONDS)
-
-    async def until_some(self, recipient: str) -> InboxItem:
-        """Wait until the first part of anything is in the recipient's inbox."""
-
-        async def some() -> InboxItem | None:
-            items = await self.arrived(recipient)
-            return items[0] if items else None
-
-        return await until(f"something reached {recipient}", some, DELIVERY_SECONDS)
-
-    async def until_arrived(self, recipient: str, count: int = 1) -> list[InboxItem]:
-        """Wait until so many whole items are in the recipient's inbox."""
-
-        async def whole() -> list[InboxItem] | None:
-            items = await self.arrived(recipient)
-            return items if len([i for i in items if i.complete]) >= count else None
-
-        return await until(f"{count} items reached {recipient}", whole, DELIVERY_SECONDS)
-
-    async def check_content(self, recipient: str, item: InboxItem, content: bytes) -> None:
-        """The item's bytes are exactly these."""
-        digest = hashlib.blake2b(digest_size=32)
-        async with self.actors[recipient].desk() as desk, desk.content(item.id) as chunks:
-            async for chunk in chunks:
-                digest.update(chunk)
-        if digest.digest() != hashlib.blake2b(content, digest_size=32).digest():
-            raise NotVerified(f"{item.name or item.kind} arrived changed")
+        return await until(f"something of {envelopes} envelopes left {relay}", fewer, DELIVERY_SECONDS)
 
     async def _ask(self, name: str, question: Callable[[Desk], Awaitable[T]]) -> T | None:
         async with self.actors[name].desk() as desk:
@@ -208,6 +261,27 @@ class Scene:
                 if refusal.code in ("busy", "not_claimed"):
                     return None
                 raise
+
+
+def is_placed(dispatch: DispatchState) -> bool:
+    """Whether every device's envelopes are at its box or at relays."""
+    return all(leg.state in ("box", "relay") for leg in dispatch.legs)
+
+
+def sealed_count(size: int) -> int:
+    """How many envelopes a file of so many octets becomes, its message included."""
+    plan = attachment.plan(size)
+    return 1 + plan.indexes + plan.count
+
+
+async def until_read(me: Person, address: str) -> None:
+    """Wait until what was written to somebody has reached their program."""
+
+    async def reached() -> bool:
+        mine = [one for one in await me.history(address) if one.mine]
+        return all(one.state in ("delivered", "read") for one in mine)
+
+    await until(f"{address} has what was written", reached, DELIVERY_SECONDS)
 
 
 async def until(what: str, check: Callable[[], Awaitable[T | None]], seconds: float) -> T:

@@ -55,9 +55,13 @@ class Selftest(Play):
 
     async def send(self) -> str:
         """One note, sealed, over Tor, opened, with its receipt."""
-        address = await self.scene.introduce(HERE, THERE)
-        await self.scene.introduce(THERE, HERE)
-        item = await self.scene.send_note(HERE, address, NOTE)
-        found = (await self.scene.until_arrived(THERE))[0]
-        await self.scene.check_content(THERE, found, NOTE.encode())
-        return (await self.scene.until_sent(HERE, item, "delivered")).words
+        scene = self.scene
+        await scene.introduce(HERE, THERE)
+        id = await scene.send_note(HERE, THERE, NOTE)
+        async with scene.actors[THERE].client() as there:
+            heard = await scene.until_heard(there, scene.actors[HERE].address, 2)
+            await there.settled()
+        if heard[1:] != [NOTE]:
+            raise NotVerified("the note arrived changed")
+        await scene.until_sent(HERE, THERE, id, "delivered")
+        return "delivered"

@@ -91,23 +91,19 @@ class Stage:
 
     def _draw_boxes(self) -> Table:
         table = Table(box=None, pad_edge=False)
-        for column in ("box", "address", "Tor", "holds", "inbox", "sending"):
+        for column in ("box", "address", "Tor", "holds"):
             table.add_column(column, header_style="dim", no_wrap=True)
         for name, view in self._views.items():
             state = view.state
             if state is None:
-                table.add_row(
-                    name, "", Text(view.words, "red" if view.words == "killed" else "dim"), "", "", ""
-                )
+                table.add_row(name, "", Text(view.words, "red" if view.words == "killed" else "dim"), "")
                 continue
             held = "" if state.relay is None or not state.relay.held else f"{state.relay.held} sealed"
             tor = Text(
                 f"{state.tor.phase} {state.tor.percent} %", "green" if state.tor.phase == "reachable" else ""
             )
             short = f"{state.address[:8]}….onion" if state.address else ""
-            new = f"{state.inbox_unseen} new" if state.inbox_unseen else ""
-            waiting = str(state.outbox_waiting) if state.outbox_waiting else ""
-            table.add_row(name, short, tor, held, new, waiting)
+            table.add_row(name, short, tor, held)
         return table
 
     def _draw_steps(self) -> Table:

@@ -10,15 +10,14 @@ from typing import Final
 import trio
 
 from appliance.demo.play import Play, Tell
-from appliance.demo.scene import NotVerified, Scene, until
-from appliance.protocol.desk import InboxItem, RelayLoad
+from appliance.demo.scene import Arrived, NotVerified, Scene, sealed_count
+from appliance.protocol.desk import RelayLoad
 
 SENDER: Final = "sender"
 RECIPIENT: Final = "recipient"
 RELAY: Final = "relay"
 FILE_NAME: Final = "holiday.jpg"
 FILE_SIZE: Final = 600_000
-SAY_SECONDS: Final = 0.5
 
 
 class Story(Play):
@@ -37,15 +36,14 @@ class Story(Play):
         super().__init__(scene, tell)
         self.content = secrets.token_bytes(size)
         self.kill = kill
-        self._address = ""
         self._item = ""
         self._held: RelayLoad | None = None
-        self._arrived: InboxItem | None = None
+        self._arrived: Arrived | None = None
         self.steps = [
             ("boxes", "Three boxes start, each with its own Tor", self.start),
             ("owners", "Each box gets an owner", self.claim),
             ("relay", "The relay invites the recipient", self.lend),
-            ("card", "Sender and recipient exchange cards", self.introduce),
+            ("contact", "The sender asks the recipient, who accepts", self.introduce),
             ("away", "The recipient's box goes off", self.leave),
             ("deposit", "The sender sends a file to the box that is off", self.deposit),
             ("hold", "The relay keeps it and knows neither sender nor content", self.hold),
@@ -73,10 +71,9 @@ class Story(Play):
         return "the recipient keeps mailboxes at the relay"
 
     async def introduce(self) -> str:
-        """Each learns the other's card; a receipt is only sent to a contact."""
-        self._address = await self.scene.introduce(SENDER, RECIPIENT)
-        await self.scene.introduce(RECIPIENT, SENDER)
-        return "the recipient's names their box and the relay"
+        """Each learns where the other takes mail."""
+        await self.scene.introduce(SENDER, RECIPIENT)
+        return "the recipient takes mail at their box and at the relay"
 
     async def leave(self) -> str:
         """The recipient's box goes off."""
@@ -85,38 +82,21 @@ class Story(Play):
 
     async def deposit(self) -> str:
         """The sender's file waits at the relay, though the sender is killed on the way."""
-        self._item = await self.scene.send_file(SENDER, self._address, FILE_NAME, self.content)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._say_outbox)
-            words = await self._deposit()
-            nursery.cancel_scope.cancel()
-        return words
-
-    async def _deposit(self) -> str:
-        scene, note = self.scene, ""
+        scene, note, count = self.scene, "", sealed_count(len(self.content))
+        self._item = await scene.send_file(SENDER, RECIPIENT, FILE_NAME, self.content)
+        self.say("the sender's box has it, their program is closed")
         if SENDER in self.kill:
             before = await scene.until_held(RELAY, 1)
             await scene.actors[SENDER].kill()
             self.say(f"sender killed after {before.held} of them; starting it again")
             await scene.actors[SENDER].start()
             note = f"; the sender, killed (SIGKILL) after {before.held} of them, went on by itself"
-        item = await scene.until_sent(SENDER, self._item, "at_relays")
-        if item.parts_held < item.parts:
-            raise NotVerified(f"only {item.parts_held} of {item.parts} envelopes are held")
-        self._held = await scene.until_held(RELAY, item.parts)
-        if self._held.held != item.parts:
-            raise NotVerified(f"the relay holds {self._held.held} envelopes for {item.parts} parts")
-        return f"{item.parts} sealed envelopes at the relay{note}"
-
-    async def _say_outbox(self) -> None:
-        """Tell what the sender's outbox says of the file, as its owner reads it."""
-        last = ""
-        while True:
-            item = await self.scene.outgoing(SENDER, self._item)
-            if item is not None and item.words != last:
-                last = item.words
-                self.say(f"{last} {item.parts_held} of {item.parts} envelopes held")
-            await trio.sleep(SAY_SECONDS)
+        await scene.until_held(RELAY, count)
+        await scene.until_sent(SENDER, RECIPIENT, self._item, "relay")
+        self._held = await scene.until_held(RELAY, count)
+        if self._held.held != count:
+            raise NotVerified(f"the relay holds {self._held.held} envelopes for {count}")
+        return f"{count} sealed envelopes at the relay{note}"
 
     async def hold(self) -> str:
         """What the relay acknowledged, it still holds after a kill."""
@@ -139,28 +119,26 @@ class Story(Play):
         recipient = self.scene.actors[RECIPIENT]
         await recipient.start()
         note = ""
-        if RECIPIENT in self.kill:
-            self.say("waiting for the first parts")
-            here = (await self.scene.until_some(RECIPIENT)).parts_here
+        if RECIPIENT in self.kill and self._held is not None:
+            self.say("waiting until it has fetched some")
+            here = self._held.held - (await self.scene.until_fewer(RELAY, self._held.held)).held
             await recipient.kill()
             self.say(f"recipient killed after {here} of them; starting it again")
             await recipient.start()
             note = f"; the recipient, killed (SIGKILL) after {here} of them, went on by itself"
         self.say("its box is back and asks the relay")
-        items = await self.scene.until_arrived(RECIPIENT)
-        files = [item for item in items if item.kind == "file"]
+        files = await self.scene.until_arrived(RECIPIENT, SENDER)
         if len(files) != 1:
             raise NotVerified(f"{len(files)} files arrived instead of one")
         self._arrived = files[0]
-        return f"{files[0].parts} envelopes opened{note}"
+        return f"the recipient's program opens them{note}"
 
     async def compare(self) -> str:
         """The file is whole and came once."""
         if self._arrived is None:
             raise NotVerified("nothing arrived")
-        if (self._arrived.name, self._arrived.size) != (FILE_NAME, len(self.content)):
-            raise NotVerified("the file has another name or size")
-        await self.scene.check_content(RECIPIENT, self._arrived, self.content)
+        if self._arrived != Arrived(FILE_NAME, self.content):
+            raise NotVerified("the file arrived changed")
         return f"{FILE_NAME}, {len(self.content):,} bytes, digest equal, nothing came twice"
 
     async def empty(self) -> str:
@@ -169,14 +147,11 @@ class Story(Play):
         return "every envelope acknowledged and gone"
 
     async def receipt(self) -> str:
-        """The sender learns that the file is there."""
-        item = await self.scene.until_sent(SENDER, self._item, "delivered")
-
-        async def still_one() -> bool:
-            return len(await self.scene.arrived(RECIPIENT)) == 1
-
-        await until("one item in the inbox", still_one, 5)
-        return item.words
+        """The sender learns that the file is there, and it is there once."""
+        await self.scene.until_sent(SENDER, RECIPIENT, self._item, "delivered")
+        if len(await self.scene.until_arrived(RECIPIENT, SENDER)) != 1:
+            raise NotVerified("the file came twice")
+        return "the sender's program says: delivered"
 
 
 def expiry(load: RelayLoad) -> str:

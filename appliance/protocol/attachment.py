@@ -17,8 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from appliance.errors import Refusal
 from appliance.protocol.content import MAX_LISTED
-from appliance.protocol.envelope import SIZES, VERSION
-from appliance.protocol.item import padme
+from appliance.protocol.envelope import SIZES, VERSION, padme
 from appliance.protocol.keys import domain
 
 SIZE: Final = SIZES[-1]

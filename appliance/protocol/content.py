@@ -8,9 +8,9 @@ import msgspec
 
 from appliance.errors import Refusal
 from appliance.protocol import codec
-from appliance.protocol.card import Route
 from appliance.protocol.messages import Bytes16, Bytes32, Message
 from appliance.protocol.names import MAX_FILE_NAME, MAX_NAME, clean_file_name, is_plain
+from appliance.protocol.route import Route
 
 VERSION: Final = 1
 MAX_OCTETS: Final = 14_000

@@ -10,7 +10,6 @@ from appliance.protocol.account import Role
 from appliance.protocol.messages import Bytes32, Message
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-ItemKind = Literal["note", "file"]
 
 
 class TorState(Message, omit_defaults=False):
@@ -54,13 +53,11 @@ class State(Message, omit_defaults=False):
     protected: bool = False
     name: str = ""
     role: Role | None = None
-    inbox_unseen: int = 0
-    outbox_waiting: int = 0
     relay: RelayBrief | None = None
 
 
 class NewTitle(Message):
-    """What the box is called, at its door and on its address card."""
+    """What the box is called, at its door."""
 
     name: Name
 
@@ -73,131 +70,11 @@ class Protection(Message):
 
 
 class Identity(Message, omit_defaults=False):
-    """Who this box is: onion address, name, signed address card as text, safety number."""
-
-    address: str
-    name: str
-    card: str
-    fingerprint: str
-
-
-class CardText(Message):
-    """An address card as text."""
-
-    text: Annotated[str, msgspec.Meta(max_length=16_384)]
-
-
-class CardPreview(Message, omit_defaults=False):
-    """What a card says after its signature was checked."""
+    """Who this box is: onion address, name, safety number."""
 
     address: str
     name: str
     fingerprint: str
-    relays: int
-    direct: bool
-    own: bool
-    known: bool
-
-
-class AddContact(Message):
-    """Add a contact by card, or by address when their box can be reached now."""
-
-    card: str | None = None
-    address: str | None = None
-    name: Name | None = None
-
-
-class Contact(Message, omit_defaults=False):
-    """One contact: whether they sent first (`request`), and the routes we know to them."""
-
-    address: str
-    name: str
-    fingerprint: str
-    request: bool
-    relays: int
-    direct: bool
-    added: int
-
-
-class Contacts(Message, omit_defaults=False):
-    """All contacts by name."""
-
-    contacts: list[Contact]
-
-
-class Compose(Message):
-    """Start an item: a note carries `text`; a file's bytes follow with PUT …/content."""
-
-    contact: str
-    kind: ItemKind
-    name: Annotated[str, msgspec.Meta(max_length=255)] = ""
-    size: Annotated[int, msgspec.Meta(ge=0)] = 0
-    text: Annotated[str, msgspec.Meta(max_length=1_000_000)] | None = None
-
-
-class ItemId(Message):
-    """The id of an item in base64url."""
-
-    id: str
-
-
-class Uploaded(Message, omit_defaults=False):
-    """How much of a file has arrived at the box; go on from `offset`."""
-
-    offset: int
-    size: int
-
-
-class OutboxItem(Message, omit_defaults=False):
-    """One item on its way. `words` says its state in a sentence; `parts_*` count envelopes."""
-
-    id: str
-    contact: str
-    contact_name: str
-    kind: ItemKind
-    name: str
-    size: int
-    state: Literal["uploading", "sealing", "trying", "waiting", "at_relays", "sent", "delivered", "given_up"]
-    words: str
-    created: int
-    horizon: int
-    parts: int
-    parts_direct: int
-    parts_held: int
-    relays: int
-    expires: int | None = None
-    next_try: int | None = None
-    reason: str | None = None
-
-
-class Outbox(Message, omit_defaults=False):
-    """Items on their way and lately delivered, newest first."""
-
-    items: list[OutboxItem]
-
-
-class InboxItem(Message, omit_defaults=False):
-    """One item that arrived. `contact` tells whether the sender is known."""
-
-    id: str
-    sender: str
-    sender_name: str
-    contact: bool
-    kind: ItemKind
-    name: str
-    size: int
-    parts: int
-    parts_here: int
-    complete: bool
-    seen: bool
-    received: int
-    text: str | None = None
-
-
-class Inbox(Message, omit_defaults=False):
-    """Items that arrived, newest first."""
-
-    items: list[InboxItem]
 
 
 class ExpiryDay(Message, omit_defaults=False):

@@ -7,9 +7,9 @@ from typing import Annotated
 import msgspec
 
 from appliance.protocol.account import AccountName
-from appliance.protocol.card import Route
 from appliance.protocol.keys import KEM_PUBLIC_SIZE
 from appliance.protocol.messages import Bytes16, Bytes32, Bytes64, Message, WorkChallenge, WorkSolution
+from appliance.protocol.route import Route
 
 MAX_ROUTES = 8
 MAX_ONE_TIME = 100

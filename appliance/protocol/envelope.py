@@ -52,3 +52,12 @@ def unpad(padded: bytes) -> bytes:
     if not content.endswith(b"\x80"):
         raise Refusal("malformed")
     return content[:-1]
+
+
+def padme(count: int) -> int:
+    """A count rounded up so that it tells its own magnitude and little more (at most 12 % above)."""
+    if count < 2:
+        return count
+    exponent = count.bit_length() - 1
+    dropped = (1 << (exponent - exponent.bit_length())) - 1
+    return (count + dropped) & ~dropped

@@ -1,4 +1,4 @@
-"""Keys: signing (Ed25519), sealing (X25519 with ML-KEM-768) and derivation (HKDF-SHA-256).
+"""Keys: signing (Ed25519), agreement (X25519) and derivation (HKDF-SHA-256).
 
 Every signature is made over `island/v1/` ‖ context ‖ 0 ‖ message, so none can serve another purpose.
 """
@@ -6,10 +6,8 @@ Every signature is made over `island/v1/` ‖ context ‖ 0 ‖ message, so none
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Annotated, Final
+from typing import Final
 
-import msgspec
-from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -17,7 +15,6 @@ from nacl import bindings
 from nacl.exceptions import CryptoError
 
 from appliance.errors import Refusal
-from appliance.protocol.messages import Bytes32, Message
 
 DOMAIN: Final = b"island/v1/"
 SIGNATURE_SIZE: Final = 64
@@ -86,56 +83,8 @@ def _is_valid_point(public: bytes) -> bool:
     return bindings.crypto_core_ed25519_is_valid_point(public)
 
 
-class SealingPublic(Message):
-    """What others seal to: an X25519 key and an ML-KEM-768 key."""
-
-    x25519: Bytes32
-    kem: Annotated[bytes, msgspec.Meta(min_length=KEM_PUBLIC_SIZE, max_length=KEM_PUBLIC_SIZE)]
-
-    def check(self) -> None:
-        """Refusal malformed when the KEM key is not one (FIPS 203 modulus check)."""
-        try:
-            MLKEM768PublicKey.from_public_bytes(self.kem)
-        except ValueError as error:
-            raise Refusal("malformed") from error
-
-    def encapsulate(self) -> tuple[bytes, bytes]:
-        """A fresh KEM secret (32 bytes) and its ciphertext (1088 bytes); Refusal malformed.
-
-        The one place in the protocol that is not repeatable: OpenSSL draws the coins itself.
-        """
-        try:
-            return MLKEM768PublicKey.from_public_bytes(self.kem).encapsulate()
-        except ValueError as error:
-            raise Refusal("malformed") from error
-
-
-class SealingKey:
-    """The secret half: a 32-byte X25519 seed and a 64-byte ML-KEM seed (d ‖ z); never shown by repr."""
-
-    __slots__ = ("_kem", "_x25519", "public")
-
-    def __init__(self, x25519_seed: bytes, kem_seed: bytes) -> None:
-        self._x25519 = X25519PrivateKey.from_private_bytes(x25519_seed)
-        self._kem = MLKEM768PrivateKey.from_seed_bytes(kem_seed)
-        self.public = SealingPublic(
-            self._x25519.public_key().public_bytes_raw(), self._kem.public_key().public_bytes_raw()
-        )
-
-    def agree(self, ephemeral: bytes) -> bytes:
-        """The 32-byte X25519 secret with a public key; ValueError when that key is of low order."""
-        return self._x25519.exchange(X25519PublicKey.from_public_bytes(ephemeral))
-
-    def decapsulate(self, ciphertext: bytes) -> bytes:
-        """The 32-byte KEM secret of a 1088-byte ciphertext (a wrong one gives a wrong secret)."""
-        return self._kem.decapsulate(ciphertext)
-
-    def __repr__(self) -> str:
-        return f"<SealingKey {self.public.x25519.hex()[:8]}…>"
-
-
 def agree(seed: bytes, public: bytes) -> tuple[bytes, bytes]:
-    """The public key of a one-time X25519 seed, and its secret with `public`; ValueError as above."""
+    """The public key of an X25519 seed, and its secret with `public`; ValueError at low order."""
     key = X25519PrivateKey.from_private_bytes(seed)
     return key.public_key().public_bytes_raw(), key.exchange(X25519PublicKey.from_public_bytes(public))
 

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from appliance.protocol.card import Route
 from appliance.protocol.messages import Bytes16, Message
+from appliance.protocol.route import Route
 
 MAX_DESTINATIONS = 64
 MAX_ENVELOPES = 256

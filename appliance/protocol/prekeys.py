@@ -14,7 +14,6 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from appliance.errors import Refusal
 from appliance.protocol import codec, keys
-from appliance.protocol.card import Route
 from appliance.protocol.directory import (
     MAX_BUNDLE_OCTETS,
     MAX_ENTRY_OCTETS,
@@ -27,6 +26,7 @@ from appliance.protocol.directory import (
 )
 from appliance.protocol.keys import SIGNATURE_SIZE, SigningKey
 from appliance.protocol.messages import Bytes32, Bytes64, Message
+from appliance.protocol.route import Route
 
 ROTATE_HOURS: Final = 7 * 24
 """After so many hours a device makes a new lasting prekey and last-resort key."""

@@ -13,8 +13,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from appliance.errors import Refusal
 from appliance.protocol import codec
-from appliance.protocol.envelope import pad, unpad
-from appliance.protocol.item import padme
+from appliance.protocol.envelope import pad, padme, unpad
 from appliance.protocol.keys import domain, hkdf
 from appliance.protocol.vault import MAX_RECORD
 

@@ -6,11 +6,11 @@ A grant's secret is known to its holder only; the store keeps its hash.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
 from typing import Final
 
 from appliance.config import Config
 from appliance.errors import Refusal
+from appliance.protocol import onion
 from appliance.protocol.mailbox import verify_peer
 from appliance.protocol.messages import Grant, GrantRequest, PeerProof, RelayInfo
 from appliance.service.ports import Clock, hour_of
@@ -27,13 +27,10 @@ MAX_GRANTS: Final = 10_000
 class Admission:
     """Gives grants to strangers by the relay's policy. Owner: the event loop; grants are durable."""
 
-    def __init__(
-        self, store: Store, config: Config, clock: Clock, relay: Relay, is_peer: Callable[[bytes], bool]
-    ) -> None:
+    def __init__(self, store: Store, config: Config, clock: Clock, relay: Relay) -> None:
         self._store = store
         self._clock = clock
         self._relay = relay
-        self._is_peer = is_peer
         self._puzzle = Puzzle(config, clock)
         self.configure(config)
 
@@ -62,8 +59,8 @@ class Admission:
         self._relay.book.check(proof.nonce)
         verify_peer(proof, self._relay.host)
         self._relay.book.spend(proof.nonce)
-        # Asked last: without proof nobody learns who is a contact of this box.
-        if not self._is_peer(proof.identity):
+        # Asked last: without proof nobody learns who is a peer of this box.
+        if onion.address(proof.identity) not in self._config.relay_peers:
             raise Refusal("policy", policy=self._config.relay_policy)
 
     async def _give(self, origin: grants.Origin) -> Grant:

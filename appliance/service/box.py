@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from appliance import __version__
@@ -12,18 +11,15 @@ from appliance.service.accounts import Accounts
 from appliance.service.admission import Admission
 from appliance.service.caller import Caller
 from appliance.service.changes import Changes
-from appliance.service.contacts import Contacts
 from appliance.service.directory import Directory
 from appliance.service.door import Door
 from appliance.service.health import Health
 from appliance.service.hosting import Hosting
-from appliance.service.inbox import Inbox
 from appliance.service.invites import Invites
 from appliance.service.linking import Linking
 from appliance.service.lock import Lock
 from appliance.service.members import Members
 from appliance.service.nameplate import Nameplate
-from appliance.service.outbox import Outbox
 from appliance.service.people import People
 from appliance.service.places import Places
 from appliance.service.ports import Clock, TorPort
@@ -49,9 +45,6 @@ class Box:
     members: Members
     invites: Invites
     linking: Linking
-    contacts: Contacts
-    outbox: Outbox
-    inbox: Inbox
     places: Places
     post: Post
     vault: Vault
@@ -62,7 +55,6 @@ class Box:
     health: Health
     changes: Changes
     tor: TorPort
-    public_card: Callable[[], str]
 
     @property
     def config(self) -> Config:
@@ -101,7 +93,5 @@ class Box:
             protected=self.lock.protected and private,
             name=name,
             role=None if caller is None else caller.role,
-            inbox_unseen=self.inbox.unseen() if private else 0,
-            outbox_waiting=self.outbox.waiting() if private else 0,
             relay=self.hosting.brief() if owns else None,
         )

@@ -17,10 +17,10 @@ from appliance.client.relay import Relay as RelayClient
 from appliance.config import Config
 from appliance.errors import REFUSALS, Refusal
 from appliance.protocol import onion
-from appliance.protocol.card import Route
 from appliance.protocol.mailbox import MailboxId
 from appliance.protocol.messages import Deposit, DepositGroup, Outcome
 from appliance.protocol.post import DispatchState
+from appliance.protocol.route import Route
 from appliance.service.device_mailboxes import purpose
 from appliance.service.dispatch import FOR_GOOD, PLACED, deposit_here
 from appliance.service.lane import Lane, Round, gather, lane_of, pause_after

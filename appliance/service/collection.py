@@ -7,7 +7,7 @@ is only acknowledged. So a crash at any moment costs a repetition, never an enve
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import trio
@@ -58,6 +58,8 @@ class Collection:
         self._relay = relay
         self._places = places
         self._wake = trio.Event()
+        self.on_collected: Callable[[bytes], Awaitable[None]] = _nothing
+        """All mailboxes at a relay (its onion key) were emptied."""
         self.configure(config)
 
     def configure(self, config: Config) -> None:
@@ -85,19 +87,23 @@ class Collection:
         for place in await self._places.far():
             if place.state in ("ready", "leaving"):
                 there[place.onion].append(place)
-        results: list[bool] = []
+        whole: list[bool] = []
         async with trio.open_nursery() as nursery:
-            for rows in there.values():
-                nursery.start_soon(self._collect_at, rows, results, name="collect members' mail at a relay")
-        return all(results)
+            for relay, rows in there.items():
+                nursery.start_soon(
+                    self._collect_at, relay, rows, whole, name="collect members' mail at a relay"
+                )
+        return all(whole)
 
-    async def _collect_at(self, rows: Sequence[Place], results: list[bool]) -> None:
+    async def _collect_at(self, relay: bytes, rows: Sequence[Place], whole: list[bool]) -> None:
+        results: list[bool] = []
         limit = trio.CapacityLimiter(AT_ONCE)
         away = trio.Event()
 
         async def empty(place: Place) -> None:
             async with limit:
                 if away.is_set():
+                    results.append(False)
                     return
                 try:
                     await self.empty(place)
@@ -113,6 +119,9 @@ class Collection:
         async with trio.open_nursery() as nursery:
             for place in rows:
                 nursery.start_soon(empty, place, name="collect one mailbox")
+        whole.append(not results)
+        if not results:
+            await self.on_collected(relay)
 
     async def empty(self, place: Place) -> None:
         """Take everything out of one mailbox at a relay that there is room for here."""
@@ -167,3 +176,7 @@ def _is_envelope(data: bytes) -> bool:
     except Refusal:
         return False
     return True
+
+
+async def _nothing(_: bytes) -> None:
+    return None

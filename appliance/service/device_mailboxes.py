@@ -7,7 +7,7 @@ of its own. Which relays are used, and under which grants, is the affair of `pla
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import trio
@@ -16,9 +16,9 @@ from msgspec.structs import replace
 from appliance.config import Config
 from appliance.errors import Refusal
 from appliance.protocol import onion
-from appliance.protocol.card import Route
 from appliance.protocol.keys import SigningKey
 from appliance.protocol.post import AllRoutes, DropMailboxes, MailboxRoutes, WantMailboxes
+from appliance.protocol.route import Route
 from appliance.service.caller import Caller
 from appliance.service.ports import Clock, hour_of
 from appliance.service.remotes import Remotes
@@ -52,6 +52,8 @@ class DeviceMailboxes:
         self.on_here: Callable[[Owner, bytes], None] = _nothing
         """A mailbox was made here."""
         self.on_leaving: Callable[[], None] = _nothing
+        self.on_relay: Callable[[bytes, str], Awaitable[None]] = _nothing_to_wait_for
+        """A relay (its onion key) made a mailbox, or refused it with this code."""
         self.configure(config)
 
     def configure(self, config: Config) -> None:
@@ -227,6 +229,7 @@ class DeviceMailboxes:
                     results.append(False)
                     if refusal.code in _AWAY:
                         away.set()
+                    await self.on_relay(key, refusal.code)
 
         # Requests first: without their mailbox strangers find nobody.
         for requests in (True, False):
@@ -259,6 +262,7 @@ class DeviceMailboxes:
         changed = await self._store.write(lambda txn: device_mailboxes.place(txn, sealer, row, under))
         if changed and row.state == "wanted":
             self.on_routes(row.owner)
+        await self.on_relay(relay.onion, "")
 
     async def _give_up(self, row: Place) -> bool:
         """Delete a mailbox at its relay; one that is left must be empty, for a sender was told it waits."""
@@ -294,4 +298,8 @@ def _is_due(relay: places.Relay | None, row: Place) -> bool:
 
 
 def _nothing(*_: object) -> None:
+    return None
+
+
+async def _nothing_to_wait_for(*_: object) -> None:
     return None

@@ -11,9 +11,9 @@ from typing import Final, NamedTuple
 from appliance.config import Config
 from appliance.errors import Refusal
 from appliance.protocol import envelope
-from appliance.protocol.card import Route
 from appliance.protocol.mailbox import MailboxId, capability_hash
 from appliance.protocol.post import Destination, Dispatch, Dispatches, DispatchState, Leg
+from appliance.protocol.route import Route
 from appliance.service.caller import Caller
 from appliance.service.ports import Clock, hour_of
 from appliance.service.relay import Relay

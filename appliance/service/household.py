@@ -8,9 +8,9 @@ from typing import Final
 import trio
 
 from appliance.config import Config
+from appliance.protocol import onion
 from appliance.service.account_hooks import Hooks
 from appliance.service.accounts import Accounts
-from appliance.service.cards import Cards
 from appliance.service.changes import Changes
 from appliance.service.credentials import Credentials
 from appliance.service.door import Door
@@ -61,17 +61,16 @@ def make_household(
     ring: KeyRing,
     config: Config,
     clock: Clock,
-    cards: Cards,
     changes: Changes,
     tor: TorPort,
     credentials: Credentials | None = None,
 ) -> Household:
     """All of them over one store; `credentials` only where Argon2id should be cheap."""
-    host = cards.host
+    host = onion.address(ring.identity.public)
     credentials = credentials or Credentials()
     guesses, hooks = Guesses(), Hooks()
     lock = Lock(ring, changes)
-    nameplate = Nameplate(store, ring, cards, changes)
+    nameplate = Nameplate(store, ring, changes)
     sign_in = SignIn(store, ring, config, clock, lock, credentials, guesses, hooks, host)
     door = Door(store, ring, config, clock, nameplate, credentials, guesses, sign_in)
     accounts = Accounts(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final, NewType
 
 from appliance.config import Config
-from appliance.protocol.card import Route
+from appliance.protocol.route import Route
 from appliance.store import legs
 from appliance.store.legs import LegKey, Pending
 from appliance.store.transaction import Transaction

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from appliance.errors import Refusal
-from appliance.protocol.card import fingerprint
+from appliance.protocol import onion
 from appliance.protocol.desk import Identity
 from appliance.protocol.names import is_plain
-from appliance.service.cards import Cards
+from appliance.protocol.safety import fingerprint
 from appliance.service.changes import Changes
 from appliance.store import accounts
 from appliance.store.engine import Store
@@ -16,10 +16,9 @@ from appliance.store.storekey import KeyRing
 class Nameplate:
     """Title and owners of the box; durable. Owner: the event loop."""
 
-    def __init__(self, store: Store, ring: KeyRing, cards: Cards, changes: Changes) -> None:
+    def __init__(self, store: Store, ring: KeyRing, changes: Changes) -> None:
         self._store = store
         self._ring = ring
-        self._cards = cards
         self._changes = changes
         self._claimed = False
 
@@ -32,7 +31,7 @@ class Nameplate:
 
     @property
     def title(self) -> str:
-        """What the box is called, at its door and on its card; empty before the claim."""
+        """What the box is called, at its door; empty before the claim."""
         return self._plate().title
 
     @property
@@ -54,16 +53,14 @@ class Nameplate:
         self.changed()
 
     def changed(self) -> None:
-        """The plate was written: sign cards anew and tell the pages."""
-        self._cards.forget()
+        """The plate was written: tell the pages."""
         self._changes.touch()
 
     async def identity(self) -> Identity:
-        """Address, title, card and fingerprint of this box."""
+        """Address, title and fingerprint of this box."""
         return Identity(
-            address=self._cards.host,
+            address=onion.address(self._ring.identity.public),
             name=self.title,
-            card=self._cards.public_text(),
             fingerprint=fingerprint(self._ring.identity.public),
         )
 

@@ -8,8 +8,6 @@ from typing import Protocol
 import trio
 
 from appliance.service.changes import Changes
-from appliance.service.collector import Collector
-from appliance.service.delivery import Delivery
 from appliance.service.lock import Lock
 from appliance.service.places import Places
 from appliance.service.ports import TorPort
@@ -38,15 +36,11 @@ class TorWatch:
         tor: WatchedTor,
         changes: Changes,
         lock: Lock,
-        delivery: Delivery,
-        collector: Collector,
         places: Places,
     ) -> None:
         self._tor = tor
         self._changes = changes
         self._lock = lock
-        self._delivery = delivery
-        self._collector = collector
         self._places = places
         self.on_connected: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint
         """Tor is back."""
@@ -59,8 +53,6 @@ class TorWatch:
             now = self._tor.status.phase in _CONNECTED
             if now and not connected and not self._lock.locked:
                 self._places.provision()
-                self._collector.look()
-                await self._delivery.hasten_all()
                 await self.on_connected()
             connected = now
             self._changes.touch()

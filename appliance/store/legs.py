@@ -15,8 +15,8 @@ from typing import Final, NamedTuple, NewType
 
 from appliance.errors import Refusal
 from appliance.protocol import codec
-from appliance.protocol.card import Route
 from appliance.protocol.post import State
+from appliance.protocol.route import Route
 from appliance.store.engine import Transaction
 from appliance.store.schema import (
     DISPATCH_ENVELOPES,

@@ -6,7 +6,7 @@ the sealed value. Times are unix hours unless seconds are said; what strangers c
 
 | table | key | value |
 |---|---|---|
-| meta | name | `schema`: version u32; `epoch`: 16; `arrivals`: `mailboxes.ARRIVALS`; `inbox`: octets u64 |
+| meta | name | `schema`: version u32; `epoch`: 16; `arrivals`: `mailboxes.ARRIVALS` |
 | keys | name | wrapped identity seed and store key (`storekey`) |
 | mailboxes | mailbox 20 | `mailboxes.MAILBOX` |
 | bodies | arrival number u64 | mailbox 20, expiry u32, envelope |
@@ -19,24 +19,7 @@ the sealed value. Times are unix hours unless seconds are said; what strangers c
 | grant_mailboxes | grant id 16, mailbox 20 | empty |
 | grant_ends | hour u32, grant id 16 | empty: when the mailboxes of an ended grant go |
 | grant_labels | grant id 16 | sealed label |
-| contacts | blind identity | sealed `contacts.Contact` |
-| outbox | item 16 | sealed `outbox.OutboxItem` |
-| outbox_progress | item 16 | `outbox.PROGRESS`: state, counters and times of the item |
-| outbox_next | second u64, item 16 | empty: when the item is looked at again |
-| outbox_content | item 16, offset u64 | sealed piece of an upload |
-| outbox_parts | item 16, part u32 | the end-to-end sealed envelope |
-| outbox_pending | item 16, part u32 | empty: parts that are not yet where they should be |
-| outbox_held | item 16, part u32 | state u8, then (route 8, expiry u32) of each relay that holds it |
-| outbox_reclaim | item 16 | empty: ended items whose parts wait for the sweep |
-| inbox | item 16 | sealed `inbox.InboxItem` |
-| inbox_progress | item 16 | `inbox.PROGRESS`: counters of the item |
-| inbox_parts | item 16, part u32 | sealed content |
-| inbox_seen | envelope id 16 | hour u32 until which it is remembered |
-| inbox_tombs | item 16 | hour u32 until which it is remembered |
-| inbox_forget | hour u32, kind u8, id 16 | empty: when a memory of the two tables above ends |
-| inbox_reclaim | item 16 | empty: deleted items whose parts wait for the sweep |
 | relays | blind onion key | sealed `places.Relay` |
-| places | blind mailbox | sealed `places.Place` |
 | account | name | sealed `accounts.Plate`: the box's title and its owners |
 | accounts | account 16 | sealed `accounts.Account` |
 | account_names | blind name | account 16 |
@@ -116,24 +99,7 @@ GRANTS = _declare("grants")
 GRANT_MAILBOXES = _declare("grant_mailboxes")
 GRANT_ENDS = _declare("grant_ends")
 GRANT_LABELS = _declare("grant_labels")
-CONTACTS = _declare("contacts")
-OUTBOX = _declare("outbox")
-OUTBOX_PROGRESS = _declare("outbox_progress")
-OUTBOX_NEXT = _declare("outbox_next")
-OUTBOX_CONTENT = _declare("outbox_content")
-OUTBOX_PARTS = _declare("outbox_parts")
-OUTBOX_PENDING = _declare("outbox_pending")
-OUTBOX_HELD = _declare("outbox_held")
-OUTBOX_RECLAIM = _declare("outbox_reclaim")
-INBOX = _declare("inbox")
-INBOX_PROGRESS = _declare("inbox_progress")
-INBOX_PARTS = _declare("inbox_parts")
-INBOX_SEEN = _declare("inbox_seen")
-INBOX_TOMBS = _declare("inbox_tombs")
-INBOX_FORGET = _declare("inbox_forget")
-INBOX_RECLAIM = _declare("inbox_reclaim")
 RELAYS = _declare("relays")
-PLACES = _declare("places")
 ACCOUNT = _declare("account")
 ACCOUNTS = _declare("accounts")
 ACCOUNT_NAMES = _declare("account_names")
@@ -183,17 +149,37 @@ _U32 = struct.Struct(">I")
 Step = Callable[[Transaction], None]
 
 
+_OUT: Final = ("", "_progress", "_next", "_content", "_parts", "_pending", "_held", "_reclaim")
+_IN: Final = ("", "_progress", "_parts", "_seen", "_tombs", "_forget", "_reclaim")
+FORMER: Final = (
+    Table("contacts"),
+    Table("places"),
+    *(Table(f"outbox{end}") for end in _OUT),
+    *(Table(f"inbox{end}") for end in _IN),
+)
+"""Tables that only version 1 has: what boxes sent to boxes."""
+
+
 def _make_accounts(txn: Transaction) -> None:
     """From 1: one owner, whose passphrase the box knew, to accounts, whose passphrases it never learns.
 
-    That cannot be converted, so the box is claimed anew; all else stays. Its store key must not wait for the
-    old passphrase, for nothing could unlock it any more.
+    That cannot be converted, so the box is claimed anew; the relays it uses and what it holds for others
+    stay. Its store key must not wait for the old passphrase, for nothing could unlock it any more. What the
+    box itself sent and received goes: messages are people's now, and open on their devices only.
     """
+    from appliance.store import grants
+
     if txn.get(KEYS, b"store by passphrase") is not None:
         raise Refusal("wrong_state", reason="take the protection away with the older version first")
     for table in (ACCOUNT, SESSIONS):
         for key in list(txn.keys(table)):
             txn.delete(table, key)
+    txn.delete(META, b"inbox")
+    for grant in grants.list_all(txn):
+        if grant.origin == "self":  # the box's own mailboxes: the sweep takes them
+            grants.revoke(txn, grant.grant)
+    for table in FORMER:
+        txn.drop(table)
 
 
 STEPS: Final[Mapping[int, Step]] = {1: _make_accounts}
@@ -213,6 +199,22 @@ def open_store(
         found = store.write_now(lambda txn: _find_version(txn, version))
         if found > version:
             raise Refusal("newer_store", found=found, known=version)
+    except BaseException:
+        store.close()
+        raise
+    if found == version:
+        return store
+    store.close()
+    _bring_up(folder, found, version, steps, sizes)
+    return Store.open(folder, tuple(TABLES), **sizes)
+
+
+def _bring_up(
+    folder: Path, found: int, version: int, steps: Mapping[int, Step], sizes: Mapping[str, int]
+) -> None:
+    """Take every step, with the tables that are no more at hand."""
+    store = Store.open(folder, (*TABLES, *FORMER), **sizes)
+    try:
         for old in range(found, version):
             copy = folder / f"store.v{old}.mdb"
             if not copy.exists():
@@ -221,10 +223,8 @@ def open_store(
                 store.copy_now(unfinished)
                 unfinished.rename(copy)
             store.write_now(partial(_take_step, step=steps[old], version=old + 1))
-    except BaseException:
+    finally:
         store.close()
-        raise
-    return store
 
 
 def prefix_end(prefix: bytes) -> bytes | None:

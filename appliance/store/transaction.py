@@ -38,6 +38,9 @@ class Transaction(Protocol):
     def count(self, table: Table) -> int:
         """How many entries the table has."""
 
+    def drop(self, table: Table) -> None:
+        """Remove a table with all its entries; the store must not use it any more."""
+
 
 class LmdbTransaction:
     """`Transaction` over one LMDB transaction; `written` counts octets, to see whether a job wrote."""
@@ -104,3 +107,8 @@ class LmdbTransaction:
     def count(self, table: Table) -> int:
         """See `Transaction`."""
         return int(self._txn.stat(self._tables[table])["entries"])
+
+    def drop(self, table: Table) -> None:
+        """See `Transaction`."""
+        self.written += 1
+        self._txn.drop(self._tables[table])

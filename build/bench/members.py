@@ -16,8 +16,8 @@ from wire import ENVELOPE_OCTETS, Template, connect, frame_end, masked, payload
 
 from appliance.protocol import codec, envelope
 from appliance.protocol.account import BindDevice, Kdf, Register
-from appliance.protocol.card import Route
 from appliance.protocol.post import AllRoutes, Destination, Dispatch, Ticket, WantMailboxes
+from appliance.protocol.route import Route
 
 T = TypeVar("T")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +12,7 @@ from appliance.config import Config
 from appliance.errors import Refusal
 from appliance.protocol import codec
 from appliance.protocol.account import Register, Session, SignIn
-from appliance.protocol.desk import Contacts, InboxItem, Outbox, State, TorState, Uploaded
+from appliance.protocol.desk import State, TorState, UsedRelay, UsedRelays
 from appliance.protocol.messages import (
     Acknowledge,
     Acknowledged,
@@ -120,38 +119,18 @@ class FakeDoor:
         return ISSUED
 
 
-class FakeItems:
-    """Stands for contacts, outbox and inbox."""
+class FakePlaces:
+    """Knows one relay, of which as much can be said as a test likes."""
 
     def __init__(self) -> None:
-        self.uploads: list[tuple[str, int, bytes]] = []
-        self.file_name = "a “quoted” name\r\n.txt"
-        self.file = b"x" * 300_000
-        self.breaks_after = 1 << 60
+        self.words = "fine"
 
-    async def page(self) -> Any:
-        return Outbox([])
-
-    async def retry(self, item: str) -> None:
-        raise Refusal("no_item")
-
-    async def upload(self, item: str, offset: int, data: bytes) -> Uploaded:
-        self.uploads.append((item, offset, data))
-        return Uploaded(offset + len(data), 10_000_000)
-
-    async def open(self, item: str) -> tuple[InboxItem, AsyncIterator[bytes]]:
-        async def chunks() -> AsyncIterator[bytes]:
-            for start in range(0, len(self.file), 50_000):
-                if start >= self.breaks_after:
-                    raise RuntimeError("the disk is gone")
-                yield self.file[start : start + 50_000]
-
-        item_row = InboxItem(item, "", "", True, "file", self.file_name, len(self.file), 1, 1, True, False, 0)
-        return item_row, chunks()
+    async def page(self) -> UsedRelays:
+        return UsedRelays([UsedRelay(ADDRESS, "ready", self.words, 0)])
 
 
-class FakeContacts:
-    async def page(self) -> Contacts:
+class FakeTor:
+    async def list_readers(self) -> None:
         raise RuntimeError("a bug in a handler")
 
 
@@ -163,8 +142,8 @@ class FakeBox:
         self.door = FakeDoor()
         self.nameplate = SimpleNamespace(claimed=True)
         self.lock = SimpleNamespace(locked=False)
-        self.outbox = self.inbox = FakeItems()
-        self.contacts = FakeContacts()
+        self.places = FakePlaces()
+        self.tor = FakeTor()
         self.changes = Changes()
         self.faults: Counter[str] = Counter()
         self.refusals: Counter[tuple[str, str]] = Counter()
@@ -178,9 +157,6 @@ class FakeBox:
 
     def release(self) -> None:
         self.changes.touch()
-
-    def public_card(self) -> str:
-        return "ISLAND:CARD"
 
     def count_fault(self, where: str, error: BaseException) -> None:
         self.faults[where] += 1

@@ -112,7 +112,7 @@ async def test_the_operator_and_admins_keep_the_house(tmp_path):
             async with stranger(net, box) as other:
                 await other.call("POST", "/v1/accounts", Session, person.register(code))
         await http.call("POST", "/v1/session", Session, people[0].sign_in())
-        for path in ("/v1/outbox", "/v1/settings", "/v1/state"):
+        for path in ("/v1/relays", "/v1/settings", "/v1/state"):
             with refused("not_found"):
                 await http.exchange("GET", path)
         async with Http(loopback(box.ready.url.removeprefix("http://").rstrip("/"))) as near:

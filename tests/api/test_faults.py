@@ -63,11 +63,12 @@ async def test_a_connection_that_says_nothing_is_closed(house):
 
 async def test_a_peer_that_does_not_read_is_cut(house):
     async with house(write_seconds=0.3) as h:
-        h.box.inbox.file = b"x" * 30_000_000
+        h.box.places.words = "x" * 10_000_000
         async with await h.dial("control") as stream:
-            await stream.send_all(b"GET /v1/inbox/i/content HTTP/1.1\r\nhost: localhost\r\n\r\n")
+            await stream.send_all(b"GET /v1/relays HTTP/1.1\r\nhost: localhost\r\n\r\n")
+            assert await stream.receive_some(10)  # the answer is being written
             await trio.sleep(1)
-            assert len(await h.ended(stream, 5)) < 30_000_000
+            assert len(await h.ended(stream, 5)) < 9_000_000
         assert not h.box.faults
 
 
@@ -75,9 +76,9 @@ async def test_the_box_stops_though_a_peer_does_not_read(house, monkeypatch):
     monkeypatch.setattr(server_module, "GRACE_SECONDS", 0.3)
     with trio.fail_after(5):
         async with house() as h:
-            h.box.inbox.file = b"x" * 30_000_000
+            h.box.places.words = "x" * 10_000_000
             stream = await h.dial("control")
-            await stream.send_all(b"GET /v1/inbox/i/content HTTP/1.1\r\nhost: localhost\r\n\r\n")
+            await stream.send_all(b"GET /v1/relays HTTP/1.1\r\nhost: localhost\r\n\r\n")
             assert await stream.receive_some(10)
     await stream.aclose()
 
@@ -154,19 +155,19 @@ async def test_a_bug_behind_a_stream_closes_it_with_1011_and_is_counted(house):
         assert h.box.faults == {"stream": 1}
 
 
-@pytest.mark.parametrize("path", ["/v1/contacts"])
+@pytest.mark.parametrize("path", ["/v1/readers"])
 async def test_a_bug_behind_a_route_is_500_and_is_counted(house, path):
     async with house() as h, h.bystander():
         status, _, body = await h.ask("GET", path, kind="control")
         assert (status, h.code(body)) == (500, "fault")
-        assert h.box.faults == {"GET /v1/contacts": 1}
+        assert h.box.faults == {"GET /v1/readers": 1}
 
 
 async def test_an_answer_is_not_lost_when_the_body_was_not_read(house):
     async with house() as h:
         body = b"x" * 3_000_000
         status, _, answer = await h.ask(
-            "POST", "/v1/contacts", body=body, headers={"content-type": "application/json"}
+            "POST", "/v1/readers", body=body, headers={"content-type": "application/json"}
         )
         assert (status, h.code(answer)) == (401, "sign_in")
 

@@ -100,7 +100,7 @@ async def test_the_owner_signs_in_and_out_again(house):
     async with house() as h:
         cookies = {"": "sign_in", "island_access=bad": "session_ended", "a=b; island_access=good": 200}
         for cookie, expected in cookies.items():
-            status, _, body = await h.ask("GET", "/v1/outbox", headers={"cookie": cookie})
+            status, _, body = await h.ask("GET", "/v1/relays", headers={"cookie": cookie})
             assert expected == (status if status == 200 else h.code(body))
             _, _, body = await h.ask("GET", "/v1/state", headers={"cookie": cookie})
             assert json.loads(body)["signed_in"] is (expected == 200)
@@ -124,7 +124,7 @@ async def test_the_refresh_cookie_is_exchanged_for_new_tokens(house):
 
 async def test_what_each_role_may_ask(house):
     async with house() as h:
-        asked = {"/v1/outbox": "owner_only", "/v1/members": "role"}
+        asked = {"/v1/relays": "owner_only", "/v1/members": "role"}
         for path, code in asked.items():
             for role in ("member", "agent", "admin"):
                 status, _, body = await h.ask("GET", path, headers={"cookie": f"island_access={role}"})
@@ -146,20 +146,20 @@ async def test_a_locked_box_says_so_to_who_was_signed_in(house):
     async with house() as h:
         h.box.lock.locked = True
         for cookie, code in (("", "sign_in"), ("island_access=old", "locked")):
-            _, _, body = await h.ask("GET", "/v1/outbox", headers={"cookie": cookie})
+            _, _, body = await h.ask("GET", "/v1/relays", headers={"cookie": cookie})
             assert h.code(body) == code
 
 
 async def test_the_control_socket_needs_no_session(house):
     async with house() as h:
-        assert (await h.ask("GET", "/v1/outbox", kind="control"))[0] == 200
+        assert (await h.ask("GET", "/v1/relays", kind="control"))[0] == 200
         _, _, body = await h.ask("GET", "/v1/state", kind="control")
         assert json.loads(body)["signed_in"] is True
 
 
 async def test_a_session_is_worth_nothing_on_the_onion(house):
     async with house() as h:
-        for path in ("/v1/outbox", "/v1/state", "/v1/health", "/v1/settings"):
+        for path in ("/v1/relays", "/v1/state", "/v1/health", "/v1/settings"):
             status, _, body = await h.ask("GET", path, kind="onion", headers={"cookie": "island_access=good"})
             assert (status, h.code(body)) == (404, "not_found")
 
@@ -173,7 +173,7 @@ async def test_a_box_without_an_owner_answers_nothing_on_the_onion(house):
             and b"Nothing is here yet." in page
             and b"island" not in page.lower().replace(b"<title>island</title>", b"")
         )
-        for path in ("/v1/relay", "/v1/nonces", "/v1/errors", "/v1/openapi.json", "/v1/card", "/index.html"):
+        for path in ("/v1/relay", "/v1/nonces", "/v1/errors", "/v1/openapi.json", "/index.html"):
             status, _, body = await h.ask("GET", path, kind="onion")
             assert (status, h.code(body)) == (403, "not_claimed"), path
         status, _, body = await h.ask("GET", "/v1/relay/stream", kind="onion")

@@ -28,7 +28,7 @@ def test_every_route_is_in_the_document():
 def test_the_onion_hears_nothing_of_the_desk():
     text = json.dumps(document("onion"))
     assert "/v1/deposit" in text
-    for word in ("/v1/outbox", "/v1/settings", "Protection", "Contacts"):
+    for word in ("/v1/relays", "/v1/settings", "Protection", "UsedRelays"):
         assert word not in text
 
 

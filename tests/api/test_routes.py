@@ -58,8 +58,3 @@ async def test_the_table_of_refusals_is_served(house):
         _, _, body = await h.ask("GET", "/v1/errors", kind="onion")
         rows = json.loads(body)["errors"]
         assert {row["code"]: (row["status"], row["message"]) for row in rows} == dict(REFUSALS)
-
-
-async def test_the_public_card_is_served(house):
-    async with house() as h:
-        assert json.loads((await h.ask("GET", "/v1/card", kind="onion"))[2]) == {"card": "ISLAND:CARD"}

@@ -118,11 +118,11 @@ async def test_a_box_is_claimed_by_its_link_and_then_opens_to_strangers(tmp_path
                 with pytest.raises(Refusal, match="invite"):
                     await desk.claim(fragment, "Eve", PASSPHRASE)
                 with pytest.raises(Refusal, match="sign_in"):
-                    await desk.outbox()
+                    await desk.relays()
                 with pytest.raises(Refusal, match="wrong_sign_in"):
                     await desk.sign_in("not this one", "ann")
                 await desk.sign_in(PASSPHRASE, "ann")
-                assert (await desk.outbox()).items == []
+                assert await desk.relays() == []
                 state = await desk.state()
                 assert (state.name, state.role, state.signed_in) == ("ann", "owner", True)
             assert (await relay.info()).policy == "invite"

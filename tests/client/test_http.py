@@ -14,12 +14,11 @@ import pytest
 import trio
 import trio.testing
 
-from appliance.client.desk import Desk
 from appliance.client.entrance import CONTROL_NAME, Unanswered, control, loopback, onion
 from appliance.client.http import Http
 from appliance.errors import Refusal
 from appliance.protocol.codec import CBOR, encode
-from appliance.protocol.desk import ItemId
+from appliance.protocol.desk import NewTitle
 
 Reply = tuple[int, list[tuple[str, str]], bytes]
 Handler = Callable[[h11.Request, bytes], Awaitable[Reply]]
@@ -90,11 +89,11 @@ def answer(value: Any, status: int = 200) -> Reply:
 
 async def test_a_value_travels_both_ways(tmp_path: Path) -> None:
     async def handler(request: h11.Request, body: bytes) -> Reply:
-        assert json.loads(body) == {"id": "abc"}
-        return answer({"id": "def"})
+        assert json.loads(body) == {"name": "abc"}
+        return answer({"name": "def"})
 
     async with box(tmp_path, handler) as fake, Http(control(tmp_path)) as http:
-        assert await http.call("POST", "/v1/x", ItemId, ItemId(id="abc")) == ItemId(id="def")
+        assert await http.call("POST", "/v1/x", NewTitle, NewTitle(name="abc")) == NewTitle(name="def")
         headers = dict(fake.requests[0][0].headers)
         assert headers[b"host"] == b"localhost"
         assert headers[b"content-type"] == headers[b"accept"] == b"application/json"
@@ -102,11 +101,11 @@ async def test_a_value_travels_both_ways(tmp_path: Path) -> None:
 
 async def test_cbor_is_spoken_when_asked_for(tmp_path: Path) -> None:
     async def handler(request: h11.Request, body: bytes) -> Reply:
-        assert body == encode({"id": "abc"})
-        return 200, [("content-type", "application/cbor")], encode({"id": "def"})
+        assert body == encode({"name": "abc"})
+        return 200, [("content-type", "application/cbor")], encode({"name": "def"})
 
     async with box(tmp_path, handler), Http(control(tmp_path)) as http:
-        assert (await http.call("POST", "/v1/x", ItemId, ItemId(id="abc"), media=CBOR)).id == "def"
+        assert (await http.call("POST", "/v1/x", NewTitle, NewTitle(name="abc"), media=CBOR)).name == "def"
 
 
 @pytest.mark.parametrize(
@@ -132,11 +131,11 @@ async def test_a_refusal_comes_back_as_one(tmp_path: Path, body: Any, code: str)
 
 async def test_an_answer_of_another_shape_is_a_bad_answer(tmp_path: Path) -> None:
     async def handler(request: h11.Request, _: bytes) -> Reply:
-        return answer({"id": 7})
+        return answer({"name": 7})
 
     async with box(tmp_path, handler), Http(control(tmp_path)) as http:
         with pytest.raises(Refusal) as caught:
-            await http.call("GET", "/v1/x", ItemId)
+            await http.call("GET", "/v1/x", NewTitle)
     assert caught.value.code == "bad_answer"
 
 
@@ -161,13 +160,13 @@ async def test_an_access_token_that_ran_out_is_renewed_once_for_all_tasks(tmp_pa
             )
         if cookies != "island_access=a2":
             return answer({"error": {"code": "session_ended", "message": "…", "details": {}}}, 401)
-        return answer({"id": "abc"})
+        return answer({"name": "abc"})
 
     async with box(tmp_path, handler), Http(control(tmp_path)) as http:
         http.cookies = {"island_access": "a1", "island_refresh": "r1"}
         async with trio.open_nursery() as nursery:
             for _ in range(5):
-                nursery.start_soon(http.call, "POST", "/v1/x", ItemId)
+                nursery.start_soon(http.call, "POST", "/v1/x", NewTitle)
         assert (renewed, http.cookies) == (1, {"island_access": "a2", "island_refresh": "r2"})
 
 
@@ -178,18 +177,18 @@ async def test_a_sign_in_that_is_over_is_forgotten(tmp_path: Path) -> None:
     async with box(tmp_path, handler) as fake, Http(control(tmp_path)) as http:
         http.cookies = {"island_access": "a1", "island_refresh": "r1"}
         with pytest.raises(Refusal) as caught:
-            await http.call("POST", "/v1/x", ItemId)
+            await http.call("POST", "/v1/x", NewTitle)
         assert caught.value.code == "session_ended" and len(fake.requests) == 2
         assert http.cookies == {}
 
 
 async def test_connections_are_kept(tmp_path: Path) -> None:
     async def handler(request: h11.Request, _: bytes) -> Reply:
-        return answer({"id": "abc"})
+        return answer({"name": "abc"})
 
     async with box(tmp_path, handler) as fake, Http(control(tmp_path)) as http:
         for _ in range(5):
-            await http.call("GET", "/v1/x", ItemId)
+            await http.call("GET", "/v1/x", NewTitle)
         assert fake.connections == 1
 
 
@@ -199,13 +198,13 @@ async def test_a_body_is_read_in_chunks(tmp_path: Path) -> None:
     async def handler(request: h11.Request, _: bytes) -> Reply:
         return 200, [("content-type", "application/octet-stream")], content
 
-    async with box(tmp_path, handler), Desk(control(tmp_path)) as desk:
-        async with desk.content("abc") as chunks:
+    async with box(tmp_path, handler), Http(control(tmp_path)) as http:
+        async with http.open("GET", "/v1/x") as (_, chunks):
             assert b"".join([chunk async for chunk in chunks]) == content
         # Leaving early harms nothing: the next request gets a connection of its own.
-        async with desk.content("abc") as chunks:
+        async with http.open("GET", "/v1/x") as (_, chunks):
             await anext(chunks)
-        async with desk.content("abc") as chunks:
+        async with http.open("GET", "/v1/x") as (_, chunks):
             assert b"".join([chunk async for chunk in chunks]) == content
 
 
@@ -261,21 +260,21 @@ async def test_a_long_data_folder_is_no_obstacle(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
 
     async def handler(request: h11.Request, _: bytes) -> Reply:
-        return answer({"id": "abc"})
+        return answer({"name": "abc"})
 
     async with box(folder, handler), Http(control(folder)) as http:
-        assert (await http.call("GET", "/v1/x", ItemId)).id == "abc"
+        assert (await http.call("GET", "/v1/x", NewTitle)).name == "abc"
 
 
 async def test_loopback_names_its_address_as_host() -> None:
     async def handler(request: h11.Request, _: bytes) -> Reply:
-        return answer({"id": "abc"})
+        return answer({"name": "abc"})
 
     fake = FakeBox(handler)
     async with trio.open_nursery() as nursery:
         listeners = await nursery.start(partial(trio.serve_tcp, fake.serve, 0, host="127.0.0.1"))
         port = listeners[0].socket.getsockname()[1]
         async with Http(loopback(f"127.0.0.1:{port}")) as http:
-            await http.call("GET", "/v1/x", ItemId)
+            await http.call("GET", "/v1/x", NewTitle)
         nursery.cancel_scope.cancel()
     assert dict(fake.requests[0][0].headers)[b"host"] == f"127.0.0.1:{port}".encode()

@@ -22,14 +22,9 @@ from appliance.client.entrance import loopback
 from appliance.client.http import Http
 from appliance.commands import exits
 from appliance.protocol.account import Session
-from appliance.protocol.card import Card, Route, card_text, sign_card
-from appliance.protocol.keys import SealingKey, SigningKey
-from appliance.protocol.onion import address
 from tests.households import Person
 
 PASSPHRASE = "correct horse battery"
-STRANGER = SigningKey(bytes(range(32)))
-ANN = address(STRANGER.public)
 
 
 def free_port() -> int:
@@ -120,21 +115,6 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
     assert found.stop() == 0
 
 
-@pytest.fixture
-def ann(box: Box) -> Iterator[str]:
-    """The address of a contact that no network leads to."""
-    sealing = SealingKey(bytes(32), bytes(64)).public
-    route = Route(onion=STRANGER.public, mailbox=bytes(20), capability=bytes(32))
-    card = Card(
-        version=1, identity=STRANGER.public, name="Ann", sealing=sealing, routes=[route], issued_hour=500_000
-    )
-    box.answer("contact", "add", card_text(sign_card(STRANGER, card)))
-    yield ANN
-    for item in box.answer("outbox", "list"):
-        box.island("outbox", "cancel", item["id"])
-    box.island("contact", "remove", ANN)
-
-
 def test_the_ready_line_says_all_that_a_script_needs(box: Box) -> None:
     assert set(box.ready) >= {"version", "url", "claim_url", "onion", "state"}
     assert box.ready["url"].startswith("http://127.0.0.1:")
@@ -145,7 +125,6 @@ def test_identity(box: Box) -> None:
     identity = box.answer("id")
     assert identity["address"] == box.ready["onion"]
     assert identity["name"] == "Ada"
-    assert box.island("id", "--card").output.strip() == identity["card"]
     assert identity["address"] in box.island("id").output
     assert box.island("id", "--qr").exit_code == 0
 
@@ -169,81 +148,6 @@ def test_a_taken_port_is_told(box: Box, tmp_path: Path) -> None:
     assert done.returncode == exits.PORT_TAKEN
     assert done.stderr.count(b"\n") == 1
     assert b"is taken" in done.stderr
-
-
-def test_contacts(box: Box, ann: str) -> None:
-    (found,) = box.answer("contact", "list")
-    assert (found["address"], found["name"]) == (ann, "Ann")
-    assert box.answer("contact", "show", "an")["address"] == ann
-    assert box.answer("contact", "show", ann[:10])["name"] == "Ann"
-    assert box.island("contact", "show", "zoe").exit_code == exits.FAILED
-    assert box.island("contact", "remove", "Ann").exit_code == 0
-    assert box.answer("contact", "list") == []
-    assert "island contact add" in box.island("contact", "list").output
-
-
-def test_a_card_from_a_file_and_ones_own(box: Box, tmp_path: Path) -> None:
-    card = tmp_path / "card.txt"
-    card.write_text(box.island("id", "--card").output)
-    done = box.island("contact", "add", f"@{card}")
-    assert done.exit_code == exits.FAILED
-    assert "card of this box" in done.output
-
-
-def test_a_note_waits_in_the_outbox(box: Box, ann: str) -> None:
-    sent = box.answer("send", "Ann", "hello")
-    assert sent["kind"] == "note"
-    (row,) = box.answer("outbox", "list")
-    assert (row["id"], row["contact_name"]) == (sent["id"], "Ann")
-    assert box.island("outbox", "retry", sent["id"][:6]).exit_code == 0
-    assert box.island("outbox", "cancel", sent["id"]).exit_code == 0
-    assert "island send" in box.island("outbox", "list").output
-
-
-def test_a_note_from_standard_input(box: Box, ann: str) -> None:
-    assert box.answer("send", "Ann", "-", text="three\nlines\nhere")["size"] == 16
-
-
-def test_a_file_in_chunks(box: Box, ann: str, tmp_path: Path) -> None:
-    file = tmp_path / "photo.jpg"
-    file.write_bytes(bytes(2_500_000))
-    sent = box.answer("send", "Ann", "--file", str(file), "--name", "beach.jpg")
-    assert (sent["kind"], sent["name"], sent["size"]) == ("file", "beach.jpg", 2_500_000)
-    # It is sealed in the background, and none of it goes anywhere without Tor.
-    deadline = time.monotonic() + 20
-    while (row := box.answer("outbox", "list")[0])["parts"] <= 100:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    assert (row["parts_direct"], row["parts_held"]) == (0, 0)
-
-
-def test_waiting_has_an_end(box: Box, ann: str) -> None:
-    done = box.island("send", "Ann", "hello", "--wait", "--timeout", "0.5")
-    assert done.exit_code == exits.TOO_LATE
-
-
-@pytest.mark.parametrize("arguments", [("Ann",), ("Ann", "text", "--file", __file__)])
-def test_either_a_text_or_a_file(box: Box, ann: str, arguments: tuple[str, ...]) -> None:
-    assert box.island("send", *arguments).exit_code == exits.USAGE
-
-
-def test_a_file_too_large_is_refused_and_leaves_nothing(box: Box, ann: str, tmp_path: Path) -> None:
-    file = tmp_path / "film.mkv"
-    with file.open("wb") as sparse:
-        sparse.truncate(100 << 20)
-    done = box.island("send", "Ann", "--file", str(file))
-    assert done.exit_code == exits.FAILED
-    assert box.answer("outbox", "list") == []
-
-
-def test_an_empty_inbox_says_what_to_do(box: Box) -> None:
-    assert box.answer("inbox", "list") == []
-    assert "island id --card" in box.island("inbox", "list").output
-    assert box.island("inbox").output == box.island("inbox", "list").output
-    assert box.answer("inbox") == []
-    assert "Commands:" in CliRunner().invoke(cli, ["inbox", "--help"]).output
-    assert box.island("inbox", "levitate").exit_code == exits.USAGE
-    assert box.island("inbox", "show", "nothing").exit_code == exits.FAILED
 
 
 def test_relay_grants(box: Box) -> None:
@@ -338,7 +242,7 @@ def test_a_locked_box_opens_with_the_passphrase(tmp_path: Path, start: Start) ->
     assert box.stop() == 0
     box = start(box.data)
     assert box.ready["claim_url"] is None
-    assert box.island("id").exit_code == exits.LOCKED
+    assert box.island("relay", "used").exit_code == exits.LOCKED
     assert box.island("unlock", "--passphrase-file", "-", text="wrong horse").exit_code == exits.FAILED
     assert box.island("unlock", "--passphrase-file", "-", text=PASSPHRASE).exit_code == 0
     assert box.answer("id")["address"] == box.ready["onion"]

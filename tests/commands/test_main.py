@@ -79,9 +79,9 @@ def test_completion_scripts(shell: str) -> None:
 
 def test_completion_knows_the_commands() -> None:
     runner = CliRunner()
-    environment = {"_ISLAND_COMPLETE": "bash_complete", "COMP_WORDS": "island con", "COMP_CWORD": "1"}
+    environment = {"_ISLAND_COMPLETE": "bash_complete", "COMP_WORDS": "island mes", "COMP_CWORD": "1"}
     done = runner.invoke(cli, [], env=environment, prog_name="island")
-    assert "plain,contact" in done.output
+    assert "plain,message" in done.output
 
 
 @pytest.mark.parametrize(("entrance", "owner"), [("onion", False), ("loopback", True)])

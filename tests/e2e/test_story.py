@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from appliance.demo.play import Moment
-from appliance.demo.scene import Scene
+from appliance.demo.scene import Arrived, Scene, sealed_count
 from appliance.demo.story import RECIPIENT, RELAY, SENDER, Story
 
 pytestmark = [pytest.mark.tor, pytest.mark.slow]
@@ -28,7 +28,7 @@ async def scene(tmp_path: Path, private_network: Any) -> AsyncIterator[Scene]:
 async def test_the_story(scene: Scene, kill: frozenset[str]) -> None:
     moments: list[Moment] = []
     await Story(scene, moments.append, kill=kill).perform()
-    steps = "boxes owners relay card away deposit hold collect compare empty receipt"
+    steps = "boxes owners relay contact away deposit hold collect compare empty receipt"
     assert [m.key for m in moments if m.state == "done"] == steps.split()
 
 
@@ -38,17 +38,15 @@ async def test_a_relay_killed_while_it_takes_deposits(scene: Scene) -> None:
     story = Story(scene, lambda moment: None)
     for act in (story.start, story.claim, story.lend, story.introduce, story.leave):
         await act()
-    address = scene.actors[RECIPIENT].onion
-    item = await scene.send_file(SENDER, address, "film.mkv", content)
+    item = await scene.send_file(SENDER, RECIPIENT, "film.mkv", content)
     before = await scene.until_held(RELAY, 1)
     await scene.actors[RELAY].kill()
     await scene.actors[RELAY].start()
     after = await scene.until_held(RELAY, before.held)
     assert after.held >= before.held
-    sent = await scene.until_sent(SENDER, item, "at_relays")
-    assert (await scene.until_held(RELAY, sent.parts)).held == sent.parts
+    await scene.until_sent(SENDER, RECIPIENT, item, "relay")
+    assert (await scene.until_held(RELAY, 1)).held == sealed_count(len(content))
     await scene.actors[RECIPIENT].start()
-    (found,) = await scene.until_arrived(RECIPIENT)
-    await scene.check_content(RECIPIENT, found, content)
+    assert await scene.until_arrived(RECIPIENT, SENDER) == [Arrived("film.mkv", content)]
     await scene.until_empty(RELAY)
-    await scene.until_sent(SENDER, item, "delivered")
+    await scene.until_sent(SENDER, RECIPIENT, item, "delivered")

@@ -65,3 +65,15 @@ def test_the_smallest_class_that_fits(octets: int, overhead: int) -> None:
             envelope.size_for(octets, overhead)
     else:
         assert envelope.size_for(octets, overhead) == min(s for s in envelope.SIZES if s >= needed)
+
+
+@pytest.mark.parametrize(("count", "rounded"), VECTORS["padme"])
+def test_padme_of_the_vectors(count: int, rounded: int) -> None:
+    assert envelope.padme(count) == rounded
+
+
+@given(st.integers(1, 1 << 20))
+def test_padme_costs_at_most_an_eighth(count: int) -> None:
+    rounded = envelope.padme(count)
+    assert count <= rounded <= count * 1.125 + 1
+    assert envelope.padme(rounded) == rounded

@@ -1,4 +1,4 @@
-"""Keys: the exact set of accepted signatures, sealing keys from seeds, secrets out of sight."""
+"""Keys: the exact set of accepted signatures, secrets out of sight."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from appliance.errors import Refusal
 from appliance.protocol import keys
-from appliance.protocol.keys import SealingKey, SealingPublic, SigningKey
+from appliance.protocol.keys import SigningKey
 
 FOLDER = Path(__file__).parents[1] / "vectors"
 SIGNATURES = json.loads((FOLDER / "signatures.json").read_text())
@@ -56,13 +56,6 @@ def test_contexts_cannot_be_shifted() -> None:
         keys.verify(key.public, key.sign("ab", b"c"), "a", b"bc")
 
 
-def test_sealing_keys_of_the_vectors() -> None:
-    case = KEYS["sealing"]
-    key = SealingKey(bytes.fromhex(case["x25519_seed"]), bytes.fromhex(case["kem_seed"]))
-    assert (key.public.x25519.hex(), key.public.kem.hex()) == (case["x25519"], case["kem"])
-    key.public.check()
-
-
 @pytest.mark.parametrize("case", KEYS["hkdf"])
 def test_hkdf_of_the_vectors(case: dict[str, Any]) -> None:
     secret, salt, info = (bytes.fromhex(case[name]) for name in ("secret", "salt", "info"))
@@ -75,29 +68,12 @@ def test_hkdf_of_the_standard() -> None:
     assert output.hex().startswith("3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf")
 
 
-def test_encapsulated_secrets_agree() -> None:
-    key = SealingKey(bytes(32), bytes(64))
-    secret, ciphertext = key.public.encapsulate()
-    assert key.decapsulate(ciphertext) == secret
-    assert key.public.encapsulate()[1] != ciphertext
-
-
-def test_a_kem_key_that_is_not_reduced_is_refused() -> None:
-    broken = SealingPublic(bytes(32), b"\xff" * keys.KEM_PUBLIC_SIZE)
-    with pytest.raises(Refusal, match="malformed"):
-        broken.check()
-    with pytest.raises(Refusal, match="malformed"):
-        broken.encapsulate()
-
-
 def test_agreement_refuses_points_of_low_order() -> None:
     with pytest.raises(ValueError, match="shared"):
         keys.agree(b"\1" * 32, bytes(32))
 
 
 def test_secrets_stay_out_of_repr() -> None:
-    seed, kem_seed = bytes(range(32)), bytes(range(64))
-    for key in (SigningKey(seed), SealingKey(seed, kem_seed)):
-        text = repr(key) + str(key)
-        assert seed.hex()[:8] not in text and kem_seed.hex()[:8] not in text
-        assert not hasattr(key, "__dict__")
+    key = SigningKey(bytes(range(32)))
+    assert key.seed.hex()[:8] not in repr(key) + str(key)
+    assert not hasattr(key, "__dict__")

@@ -8,17 +8,15 @@ from pathlib import Path
 from appliance.errors import REFUSALS
 from appliance.protocol import (
     attachment,
-    card,
     certificate,
     content,
+    directory,
     envelope,
     first,
-    item,
     peer,
     prekeys,
     ratchet,
     replays,
-    sealing,
     session,
     stream,
 )
@@ -48,17 +46,16 @@ def test_every_signature_context_is_in_the_spec() -> None:
 
 
 def test_the_figures_are_current() -> None:
-    figures = [*envelope.SIZES, sealing.OVERHEAD, *(sealing.capacity(size) for size in envelope.SIZES[1:])]
-    figures += [card.MAX_CARD]
+    figures = [*envelope.SIZES]
     figures += [session.OVERHEAD, *(session.room(size) for size in envelope.SIZES), *first.ROOM.values()]
     figures += [content.MAX_OCTETS, content.MAX_TEXT, content.MAX_LISTED, ratchet.MAX_SKIP, ratchet.MAX_KEPT]
     figures += [ratchet.KEEP_HOURS, replays.MAX_MARKS, peer.KEPT_IN_OLDER, certificate.LIFE_HOURS]
     figures += [attachment.PIECE, attachment.IDS, attachment.MAX_CHUNKS, 1984 * attachment.PIECE]
     for figure in figures:
         assert f"{figure:,}" in SPEC or str(figure) in SPEC
-    assert item.MAX_PARTS == 2**20 and stream.MAX_ID == 2**53 - 1 and MAX_BATCH == 1024
+    assert stream.MAX_ID == 2**53 - 1 and MAX_BATCH == 1024
     assert (prekeys.ROTATE_HOURS, prekeys.KEEP_HOURS, replays.KEEP_HOURS) == (7 * 24, 30 * 24, 38 * 24)
-    assert card.MAX_ROUTES == 8 and stream.PREFIX_SIZE == 24
+    assert directory.MAX_ROUTES == 8 and stream.PREFIX_SIZE == 24
 
 
 def test_links_lead_somewhere() -> None:

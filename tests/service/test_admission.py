@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 import trio
 
+from appliance.protocol import onion
 from appliance.protocol.keys import SigningKey
 from appliance.protocol.mailbox import prove_peer
 from appliance.protocol.messages import GrantRequest, WorkChallenge, WorkSolution
@@ -25,8 +26,9 @@ FRIEND = SigningKey(bytes(range(32)))
 
 
 def admission(house: House, policy: str, **settings: object) -> Admission:
-    config = replace(house.config, relay_policy=policy, **EASY, **settings)
-    return Admission(house.store, config, house.clock, house.relay(), lambda one: one == FRIEND.public)
+    peers = (onion.address(FRIEND.public),)
+    config = replace(house.config, relay_policy=policy, relay_peers=peers, **EASY, **settings)
+    return Admission(house.store, config, house.clock, house.relay())
 
 
 def solve(challenge: WorkChallenge | None, *, wrong: bool = False) -> GrantRequest:
@@ -140,7 +142,7 @@ async def test_only_an_open_relay_takes_work(house: House, policy: str) -> None:
 
 
 @pytest.mark.parametrize("policy", ["peers", "open"])
-async def test_a_contact_is_a_peer(house: House, policy: str) -> None:
+async def test_who_is_named_as_a_peer_is_one(house: House, policy: str) -> None:
     peers = admission(house, policy)
     grant = await peers.grant(peer(peers, FRIEND))
     await Holder(peers._relay).create(grant.secret)

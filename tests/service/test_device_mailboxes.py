@@ -11,10 +11,10 @@ import pytest
 import trio
 
 from appliance.protocol import onion
-from appliance.protocol.card import Route
 from appliance.protocol.keys import SigningKey
 from appliance.protocol.messages import Deposit, DepositGroup, Fetched, FetchedEnvelope
 from appliance.protocol.post import DropMailboxes, WantMailboxes
+from appliance.protocol.route import Route
 from appliance.service import device_mailboxes as service
 from appliance.store import device_mailboxes, grants, places
 from tests.posts import (

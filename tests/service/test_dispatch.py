@@ -12,8 +12,8 @@ import trio
 import trio.testing
 
 from appliance.protocol import onion
-from appliance.protocol.card import Route
 from appliance.protocol.messages import Deposit, DepositGroup
+from appliance.protocol.route import Route
 from appliance.service import carrier as carrier_module
 from appliance.service.dispatch import HOURS_HERE
 from appliance.store import legs

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from appliance.errors import Refusal
-from appliance.protocol.card import Route
 from appliance.protocol.post import Destination, Dispatch, DropMailboxes
+from appliance.protocol.route import Route
 from appliance.store.schema import (
     DISPATCH_ENDS,
     DISPATCH_ENVELOPES,

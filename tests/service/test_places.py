@@ -1,4 +1,4 @@
-"""Mailboxes at relays: joined, renewed, lost and made again, left without losing what waits there."""
+"""Relays of a box: joined, renewed, lost and joined again, left without losing what waits there."""
 
 from __future__ import annotations
 
@@ -10,23 +10,15 @@ import pytest
 from appliance.errors import Refusal
 from appliance.protocol import onion
 from appliance.protocol.desk import NewGrant, UsedRelay
+from appliance.protocol.keys import SigningKey
+from appliance.protocol.route import Route
 from appliance.service.invitation import read_invitation
-from tests.acts import (
-    Shifted,
-    Stranger,
-    befriend,
-    card_of,
-    deposit,
-    lodge,
-    ready,
-    send_note,
-    until_arrived,
-    until_held,
-    until_state,
-)
+from tests.acts import Shifted, deposit, lodge, ready, until_held
 from tests.boxes import Net, Running, running, until
+from tests.phones import Phone, both_routes
+from tests.services import envelope
 
-ADDRESS = onion.address(Stranger().key.public)
+ADDRESS = onion.address(SigningKey(bytes(range(32))).public)
 
 
 def test_an_invitation_is_read_however_it_was_pasted() -> None:
@@ -60,6 +52,12 @@ async def only(bob: Running, state: str) -> UsedRelay:
     return await until(there)
 
 
+async def far_route(phone: Phone) -> Route:
+    """The route at the only relay, once it is made."""
+    routes = await until(lambda: both_routes(phone))
+    return next(one for one in routes if onion.address(one.onion) != phone.box.ready.onion)
+
+
 async def test_a_relay_that_is_off_is_tried_again(tmp_path: Path) -> None:
     net = Net()
     async with running(net, tmp_path / "relay", relay_policy="open") as relay:
@@ -70,7 +68,7 @@ async def test_a_relay_that_is_off_is_tried_again(tmp_path: Path) -> None:
         assert row.words == "It cannot be reached now; it is tried again."
         async with running(net, tmp_path / "relay", relay_policy="open"):
             await bob.desk.use_relay(address)
-            assert (await only(bob, "ready")).mailboxes == 1
+            assert (await only(bob, "ready")).mailboxes == 0
         with pytest.raises(Refusal, match="own_card"):
             await bob.desk.use_relay(bob.ready.onion)
 
@@ -83,20 +81,20 @@ async def test_a_peer_is_served_by_a_relay_for_peers(tmp_path: Path) -> None:
     ):
         await bob.desk.use_relay(relay.ready.onion)
         assert "strangers" in (await only(bob, "refused")).words
-        await befriend(relay, bob, mutual=False)
+        await relay.desk.change_settings({"relay_peers": bob.ready.onion})
         await bob.desk.use_relay(relay.ready.onion)
         await only(bob, "ready")
         assert [grant.origin for grant in (await relay.desk.load()).grants] == ["peer"]
 
 
-async def test_each_contact_has_a_mailbox_of_its_own_until_removed(tmp_path: Path) -> None:
+async def test_each_handle_has_a_mailbox_of_its_own_until_dropped(tmp_path: Path) -> None:
     net = Net()
     async with (
         running(net, tmp_path / "relay", relay_policy="open") as relay,
-        running(net, tmp_path / "alice") as alice,
         running(net, tmp_path / "bob") as bob,
     ):
         await lodge(bob, relay)
+        phone = await Phone.of(bob)
 
         async def mailboxes(number: int) -> None:
             async def there() -> bool:
@@ -106,28 +104,28 @@ async def test_each_contact_has_a_mailbox_of_its_own_until_removed(tmp_path: Pat
 
             await until(there)
 
+        await mailboxes(0)
+        await phone.routes()
         await mailboxes(1)
-        await befriend(alice, bob)
-        await mailboxes(2)
-        await bob.desk.remove_contact(alice.ready.onion)
-        await mailboxes(1)
+        await phone.drop()
+        await mailboxes(0)
 
 
 async def test_what_waits_at_a_relay_is_collected_before_it_is_left(tmp_path: Path) -> None:
-    """Left at the moment when letters wait there and the collector sleeps."""
+    """Left at the moment when letters wait there and the collection sleeps."""
     net = Net()
     async with (
         running(net, tmp_path / "relay", relay_policy="open") as relay,
         running(net, tmp_path / "bob", collect_seconds=10_000) as bob,
     ):
         await lodge(bob, relay)
-        card = await card_of(bob)
-        there = next(route for route in card.routes if route.onion != card.identity)
-        letters = [Stranger(f"Writer {number}").note(card) for number in range(5)]
+        phone = await Phone.of(bob)
+        there = await far_route(phone)
+        letters = [envelope() for _ in range(5)]
         await deposit(net, there, *letters)
         await bob.desk.leave_relay(relay.ready.onion)
-        assert len((await card_of(bob)).routes) == 1
-        await until_arrived(bob.desk, 5)
+        await until(lambda: both_routes(phone, 1))
+        await phone.until_waiting(*letters)
 
         async def given_up() -> bool:
             (grant,) = (await relay.desk.load()).grants
@@ -140,7 +138,7 @@ async def test_what_waits_at_a_relay_is_collected_before_it_is_left(tmp_path: Pa
             await bob.desk.leave_relay(relay.ready.onion)
         # And back again.
         await lodge(bob, relay)
-        assert len((await card_of(bob)).routes) == 2
+        assert await far_route(phone) != there
 
 
 async def test_left_and_used_again_at_once_it_serves(tmp_path: Path) -> None:
@@ -150,18 +148,22 @@ async def test_left_and_used_again_at_once_it_serves(tmp_path: Path) -> None:
         running(net, tmp_path / "bob") as bob,
     ):
         await lodge(bob, relay)
-        before = (await card_of(bob)).routes[1]
+        phone = await Phone.of(bob)
+        await far_route(phone)
         await bob.desk.leave_relay(relay.ready.onion)
         await bob.desk.use_relay(relay.ready.onion)
+        await until(lambda: ready(bob.desk, 1))
+        sent = envelope()
 
-        async def fresh() -> bool:
-            routes = (await card_of(bob)).routes
-            return len(routes) == 2 and routes[1] != before
+        async def held() -> bool:
+            there = await far_route(phone)
+            try:
+                return [one.state for one in await deposit(net, there, sent)] == ["held"]
+            except Refusal:
+                return False
 
-        await until(fresh)
-        card = await card_of(bob)
-        await deposit(net, card.routes[1], Stranger().note(card))
-        await until_arrived(bob.desk)
+        await until(held)
+        await phone.until_waiting(sent)
 
 
 async def test_a_grant_is_renewed_and_its_mailboxes_move_along(tmp_path: Path) -> None:
@@ -169,10 +171,10 @@ async def test_a_grant_is_renewed_and_its_mailboxes_move_along(tmp_path: Path) -
     async with (
         running(net, tmp_path / "relay", clock=clock, relay_policy="open", grant_days=10) as relay,
         running(net, tmp_path / "bob", clock=clock) as bob,
-        running(net, tmp_path / "alice", clock=clock) as alice,
     ):
         await lodge(bob, relay)
-        await befriend(alice, bob)
+        phone = await Phone.of(bob)
+        there = await far_route(phone)
         for _ in range(4):  # forty days
             clock.pass_hours(9 * 24)
             await bob.desk.use_relay(relay.ready.onion)  # what the hourly look does
@@ -180,33 +182,46 @@ async def test_a_grant_is_renewed_and_its_mailboxes_move_along(tmp_path: Path) -
 
             async def moved() -> bool:
                 rows = (await relay.desk.load()).grants
-                return max((row.expires, row.mailboxes) for row in rows)[1] == 2
+                return max((row.expires, row.mailboxes) for row in rows)[1] == 1
 
             await until(moved)
-        card = await card_of(bob)
-        (outcome,) = await deposit(net, card.routes[1], Stranger().note(card))
+        sent = envelope()
+        (outcome,) = await deposit(net, there, sent)
         assert outcome.state == "held"
-        await until_arrived(bob.desk)
+        await (await Phone.of(bob, phone.device)).until_waiting(sent)
 
 
 async def test_mailboxes_that_a_relay_lost_are_made_again_under_a_new_invitation(tmp_path: Path) -> None:
     net = Net()
-    async with (
-        running(net, tmp_path / "relay") as relay,
-        running(net, tmp_path / "bob") as bob,
-        running(net, tmp_path / "alice") as alice,
-    ):
+    async with running(net, tmp_path / "relay") as relay, running(net, tmp_path / "bob") as bob:
         invitation = await relay.desk.grant(NewGrant(label="Bob"))
         await bob.desk.use_relay(invitation.code)
         await only(bob, "ready")
+        phone = await Phone.of(bob)
+        await far_route(phone)
         await relay.desk.revoke(invitation.id)
         row = await only(bob, "refused")
         assert "grant is not valid" in row.words
-        assert len((await card_of(bob)).routes) == 1, "nobody is sent to a mailbox that is gone"
         await bob.desk.use_relay((await relay.desk.grant(NewGrant(label="Bob again"))).code)
         await only(bob, "ready")
-        address = await befriend(alice, bob)
+        there = await far_route(phone)
         bob.stop.cancel()
-        item = await send_note(alice.desk, address)
-        await until_state(alice.desk, item, "at_relays")
+        await deposit(net, there, envelope())
         await until_held(relay.desk, 1)
+
+
+async def test_a_collection_is_told(tmp_path: Path) -> None:
+    net, clock = Net(), Shifted()
+    async with (
+        running(net, tmp_path / "relay", relay_policy="open") as relay,
+        running(net, tmp_path / "bob", clock=clock) as bob,
+    ):
+        await lodge(bob, relay)
+        await far_route(await Phone.of(bob))
+        now = int(clock())
+
+        async def told() -> bool:
+            (row,) = await bob.desk.relays()
+            return (row.last_collected or 0) >= now
+
+        await until(told)

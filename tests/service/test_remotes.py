@@ -5,12 +5,13 @@ import trio
 
 from appliance.errors import Refusal
 from appliance.protocol import codec
+from appliance.protocol.messages import Nonces
 from appliance.service import remotes as module
-from appliance.service.contacts import PublicCard
 from appliance.service.remotes import KEPT, Remotes
 from tests.boxes import Net, running
 from tor.transport import PATIENCE_SECONDS
 
+NONCES = Nonces([bytes(32)], 60)
 ADDRESSES = [f"{number:056d}.onion" for number in range(KEPT + 10)]
 
 
@@ -47,11 +48,11 @@ class Doors:
     async def serve(self, stream: trio.abc.Stream, act: str) -> None:
         async with stream:
             request = await stream.receive_some(10_000)
-            assert request.startswith(b"GET /v1/card HTTP/1.1\r\n")
+            assert request.startswith(b"GET /v1/nonces HTTP/1.1\r\n")
             if act == "cut":
                 return
             if act == "answer":
-                body = codec.write(PublicCard("ISLAND:HERE"), codec.CBOR)
+                body = codec.write(NONCES, codec.CBOR)
                 head = b"HTTP/1.1 200 OK\r\ncontent-type: application/cbor\r\ncontent-length: %d\r\n\r\n"
                 await stream.send_all(head % len(body) + body)
             while await stream.receive_some(10_000):
@@ -61,7 +62,7 @@ class Doors:
 async def test_a_failure_brings_a_fresh_circuit_and_purposes_have_their_own() -> None:
     dial = Dialled()
     async with Remotes(dial) as remotes:
-        for purpose in ("card", "card", "grant"):
+        for purpose in ("look", "look", "grant"):
             with pytest.raises(Refusal):
                 async with remotes.at(ADDRESSES[0], purpose) as relay:
                     await relay.info()
@@ -75,20 +76,20 @@ async def test_who_does_not_answer_in_time_is_unreachable(autojump_clock: trio.t
 
     async with Remotes(hang) as remotes:
         with pytest.raises(Refusal) as caught:
-            async with remotes.at(ADDRESSES[0], "card", seconds=5) as relay:
+            async with remotes.at(ADDRESSES[0], "look", seconds=5) as relay:
                 await relay.info()
     assert (caught.value.code, caught.value.details) == ("unreachable", {"reason": "timeout"})
 
 
 async def test_only_so_many_clients_are_kept_and_none_in_use_is_let_go() -> None:
     async with Remotes(Dialled()) as remotes:
-        async with remotes.at(ADDRESSES[0], "card") as first:
+        async with remotes.at(ADDRESSES[0], "look") as first:
             for address in ADDRESSES[1:]:
-                async with remotes.at(address, "card"):
+                async with remotes.at(address, "look"):
                     pass
             assert len(remotes._relays) == KEPT
-            assert remotes._relays[(ADDRESSES[0], "card")] is first
-        async with remotes.at(ADDRESSES[-1], "card"):
+            assert remotes._relays[(ADDRESSES[0], "look")] is first
+        async with remotes.at(ADDRESSES[-1], "look"):
             assert len(remotes._relays) == KEPT
 
 
@@ -96,7 +97,7 @@ async def test_one_client_serves_many_requests(tmp_path) -> None:
     net = Net()
     async with running(net, tmp_path / "box") as box, Remotes(net.dial) as remotes:
         for _ in range(3):
-            async with remotes.at(box.ready.onion, "card") as relay:
+            async with remotes.at(box.ready.onion, "look") as relay:
                 assert (await relay.info()).policy == "invite"
     assert len({isolation for _, isolation in net.dialled}) == 1
 
@@ -115,7 +116,7 @@ async def test_what_gets_no_answer_is_asked_again_on_a_fresh_circuit(
     doors = Doors(nursery, *plan)
     began = trio.current_time()
     async with Remotes(doors) as remotes:
-        assert (await remotes.ask(ADDRESSES[0], "card", "/v1/card", PublicCard)).card == "ISLAND:HERE"
+        assert await remotes.ask(ADDRESSES[0], "look", "/v1/nonces", Nonces) == NONCES
     assert trio.current_time() - began == pytest.approx(seconds)
     assert len(set(doors.isolations)) == len(plan)
 
@@ -141,7 +142,7 @@ async def test_asking_again_has_an_end(
     began = trio.current_time()
     async with Remotes(doors) as remotes:
         with pytest.raises(Refusal) as caught:
-            await remotes.ask(ADDRESSES[0], "card", "/v1/card", PublicCard, limit)
+            await remotes.ask(ADDRESSES[0], "look", "/v1/nonces", Nonces, limit)
         assert not remotes._relays
     assert (caught.value.code, caught.value.details) == ("unreachable", {"reason": reason})
     assert trio.current_time() - began <= limit
@@ -157,5 +158,5 @@ async def test_a_dial_has_all_its_patience_and_tells_its_own_reason(
 
     async with Remotes(patient) as remotes:
         with pytest.raises(Refusal) as caught:
-            await remotes.ask(ADDRESSES[0], "card", "/v1/card", PublicCard)
+            await remotes.ask(ADDRESSES[0], "look", "/v1/nonces", Nonces)
     assert caught.value.details == {"reason": "no descriptor"}

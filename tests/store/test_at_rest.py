@@ -1,4 +1,4 @@
-"""What lies on the disk: no name, key or item in clear, and no more octets than promised."""
+"""What lies on the disk: no name or key in clear, and no more octets than promised."""
 
 from __future__ import annotations
 
@@ -8,17 +8,13 @@ from pathlib import Path
 import msgspec
 import trio
 
-from appliance.protocol.envelope import EnvelopeId
-from appliance.protocol.item import Header, Part
 from appliance.store import (
     accounts,
-    contacts,
+    device_mailboxes,
     engine,
     grants,
-    inbox,
     invites,
     mailboxes,
-    outbox,
     places,
     readers,
     sessions,
@@ -35,17 +31,17 @@ async def test_the_file_shows_no_name_key_or_content(tmp_path: Path) -> None:
     store = open_store(tmp_path)
     ring = open_keys(tmp_path, store)
     sealer, machine = ring.require(), ring.machine
-    words = "identity sender fetch capability grant onion verifier proof wrapped totp refresh"
+    words = "fetch capability grant onion verifier proof wrapped totp refresh"
     secrets = {name: os.urandom(32) for name in words.split()}
-    texts = [f"clear-text-{number}" for number in range(12)]
+    texts = [f"clear-text-{number}" for number in range(9)]
     names = iter(texts)
 
     def job(txn: Transaction) -> None:
-        card = b"card of " + secrets["identity"]
-        contacts.add(txn, sealer, contacts.Contact(secrets["identity"], next(names), card, 1))
         places.save_relay(txn, sealer, places.Relay(secrets["onion"], 1, "ready", secrets["grant"]))
-        place = places.Place(os.urandom(20), secrets["onion"], secrets["fetch"], secrets["capability"])
-        places.save(txn, sealer, place)
+        owner = device_mailboxes.Owner(os.urandom(16), os.urandom(16), bytes(8))
+        place = device_mailboxes.fresh(owner, secrets["onion"])
+        place = msgspec.structs.replace(place, fetch_seed=secrets["fetch"], capability=secrets["capability"])
+        device_mailboxes.save(txn, sealer, place)
         verifier = accounts.Verifier(bytes(16), 8, 1, secrets["verifier"])
         code = accounts.BackupCode(secrets["proof"], secrets["wrapped"])
         kept = accounts.Account(
@@ -59,22 +55,6 @@ async def test_the_file_shows_no_name_key_or_content(tmp_path: Path) -> None:
         readers.save_readers(txn, machine, [readers.Reader(next(names), next(names))])
         readers.save_keys(txn, machine, [readers.ReaderKey(next(names), next(names))])
         grants.set_label(txn, machine, grants.grant_id(secrets["grant"]), next(names))
-        content = next(names).encode() * 100
-        item = outbox.OutboxItem(os.urandom(16), secrets["identity"], "file", next(names), len(content), 1, 2)
-        outbox.compose(txn, sealer, item)
-        outbox.upload(txn, sealer, item.id, 0, content)
-        header = Header("file", item.name, len(content), os.urandom(32), 1)
-        part = Part(os.urandom(16), 0, 1, content, header)
-        inbox.accept(
-            txn,
-            sealer,
-            sender=secrets["sender"],
-            envelope=EnvelopeId(os.urandom(16)),
-            part=part,
-            now=1,
-            until_hour=2,
-            octets_limit=10**9,
-        )
 
     async with trio.open_nursery() as nursery:
         await nursery.start(store.run)

@@ -3,8 +3,8 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from appliance.protocol.card import Route
 from appliance.protocol.post import Leg
+from appliance.protocol.route import Route
 from appliance.store import dispatches, legs
 from appliance.store.dispatches import Bounds, Head, Load, Underway
 from appliance.store.engine import Store, Transaction

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from appliance.errors import Refusal
-from appliance.protocol.card import Route
 from appliance.protocol.post import Leg
+from appliance.protocol.route import Route
 from appliance.store import dispatches, legs
 from appliance.store.dispatches import Head, Underway
 from appliance.store.engine import Transaction

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import lmdb
 import pytest
 
 from appliance.errors import Refusal
-from appliance.store import schema
+from appliance.store import grants, schema
 from appliance.store.engine import Store, Transaction
-from appliance.store.schema import MAILBOXES, TABLES, open_store, prefix_end
+from appliance.store.schema import FORMER, MAILBOXES, META, RELAYS, TABLES, open_store, prefix_end
 
 
 def test_every_table_is_declared_once_and_described() -> None:
@@ -66,6 +67,33 @@ def test_a_newer_store_is_refused_and_untouched(tmp_path: Path) -> None:
     assert caught.value.code == "newer_store"
     assert caught.value.details == {"found": 2, "known": 1}
     open_store(tmp_path, version=2).close()
+
+
+def test_what_boxes_sent_to_boxes_is_not_carried_on(tmp_path: Path) -> None:
+    grant, theirs = grants.grant_id(b"the box itself"), grants.grant_id(b"somebody")
+
+    def fill(txn: Transaction) -> None:
+        for table in FORMER:
+            txn.put(table, b"key", b"value" * 100)
+        txn.put(RELAYS, b"a relay", b"sealed")
+        txn.put(META, b"inbox", bytes(8))
+        for one, origin in ((grant, "self"), (theirs, "owner")):
+            grants.create(txn, one, origin=origin, mailboxes=1, octets=1, now_hour=1, expires_hour=1000)  # type: ignore[arg-type]
+
+    open_store(tmp_path, version=1).close()
+    old = Store.open(tmp_path, (*TABLES, *FORMER))
+    old.write_now(fill)
+    old.close()
+    for _ in range(2):
+        store = open_store(tmp_path)
+        assert store.read(lambda txn: txn.get(RELAYS, b"a relay")) == b"sealed"
+        assert store.read(lambda txn: txn.get(META, b"inbox")) is None
+        assert [one.grant for one in store.read(grants.list_all)] == [theirs]
+        store.close()
+    path = str(tmp_path / "store.mdb")
+    with lmdb.open(path, subdir=False, readonly=True, max_dbs=200) as env, env.begin() as txn:
+        names = {bytes(name).decode() for name in txn.cursor().iternext(values=False)}
+    assert names == set(TABLES)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 
 from appliance.errors import Refusal
 from appliance.store.engine import Store, Transaction
-from appliance.store.schema import CONTACTS, RELAYS
+from appliance.store.schema import INVITES, RELAYS
 from appliance.store.sealed import Record, SealedTable
 from appliance.store.storekey import Sealer
 
@@ -26,7 +26,7 @@ class OtherThing(Record, frozen=True):
     number: int
 
 
-PLAIN = SealedTable(CONTACTS, Thing)
+PLAIN = SealedTable(INVITES, Thing)
 BLIND = SealedTable(RELAYS, Thing, blind=True)
 
 
@@ -60,13 +60,13 @@ async def test_rows_show_neither_values_nor_blind_keys(store: Store, sealer: Sea
 async def test_a_moved_or_foreign_row_is_damage(store: Store, sealer: Sealer) -> None:
     def job(txn: Transaction) -> None:
         PLAIN.put(txn, sealer, b"a", Thing("anna", b"1"))
-        moved = txn.get(CONTACTS, b"a")
+        moved = txn.get(INVITES, b"a")
         assert moved is not None
-        txn.put(CONTACTS, b"b", moved)
+        txn.put(INVITES, b"b", moved)
         for wrong in (
             lambda: PLAIN.get(txn, sealer, b"b"),
             lambda: PLAIN.get(txn, Sealer(bytes(32)), b"a"),
-            lambda: SealedTable(CONTACTS, OtherThing).get(txn, sealer, b"a"),
+            lambda: SealedTable(INVITES, OtherThing).get(txn, sealer, b"a"),
         ):
             with pytest.raises(Refusal) as caught:
                 wrong()
@@ -76,7 +76,7 @@ async def test_a_moved_or_foreign_row_is_damage(store: Store, sealer: Sealer) ->
 
 
 async def test_fields_may_come_and_go_between_versions(store: Store, sealer: Sealer) -> None:
-    later = SealedTable(CONTACTS, LaterThing)
+    later = SealedTable(INVITES, LaterThing)
 
     def job(txn: Transaction) -> None:
         PLAIN.put(txn, sealer, b"a", Thing("anna", b"1"))

@@ -6,7 +6,7 @@ from typing import Any
 
 from people import ALICE, BOB, Vectors, seed
 
-from appliance.protocol import backup_code, card, codec, link, passphrase, record, safety
+from appliance.protocol import backup_code, codec, link, passphrase, record, safety
 from appliance.protocol.account import Kdf
 
 
@@ -160,7 +160,7 @@ def safety_vectors() -> Vectors:
     return {
         "about": "The same from both sides.",
         "identities": [ALICE.public.hex(), BOB.public.hex()],
-        "fingerprints": [card.fingerprint(ALICE.public), card.fingerprint(BOB.public)],
+        "fingerprints": [safety.fingerprint(ALICE.public), safety.fingerprint(BOB.public)],
         "digits": safety.digits(ALICE.public, BOB.public),
         "code": text,
         "matching": [text, text.lower(), f" {text[:40]}\n{text[40:]}"],

@@ -9,8 +9,8 @@ import msgspec
 from people import ALICE, BOB, BOX, HOUR, Vectors, account_device, seed, signing_of
 
 from appliance.protocol import certificate, codec, keys, prekeys, transparency
-from appliance.protocol.card import Route
 from appliance.protocol.directory import Entry
+from appliance.protocol.route import Route
 
 PHONE = account_device("bob phone")
 DESK = account_device("bob desk")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import edwards
-from people import ALICE, BOB, BOB_SEALING, Vectors, seed
+from people import ALICE, BOB, Vectors, seed
 
-from appliance.protocol import keys, onion
+from appliance.protocol import keys, onion, prekeys
 
 
 def onion_vectors() -> Vectors:
@@ -115,15 +115,15 @@ def refused_signatures() -> list[Vectors]:
 
 
 def key_vectors() -> Vectors:
-    """Sealing keys from seeds, and HKDF."""
+    """Public keys from seeds, and HKDF."""
     x25519_seed, kem_seed = seed("bob x25519"), seed("bob kem", 64)
     return {
         "about": "X25519 and ML-KEM-768 (seed d ‖ z) public keys; HKDF-SHA-256.",
         "sealing": {
             "x25519_seed": x25519_seed.hex(),
             "kem_seed": kem_seed.hex(),
-            "x25519": BOB_SEALING.public.x25519.hex(),
-            "kem": BOB_SEALING.public.kem.hex(),
+            "x25519": prekeys.x25519_public(x25519_seed).hex(),
+            "kem": prekeys.kem_public(kem_seed).hex(),
         },
         "hkdf": [
             {

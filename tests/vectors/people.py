@@ -19,7 +19,6 @@ ALICE = keys.SigningKey(seed("alice"))
 BOB = keys.SigningKey(seed("bob"))
 FETCH = keys.SigningKey(seed("fetch"))
 HOST = onion.address(keys.SigningKey(seed("relay")).public)
-BOB_SEALING = keys.SealingKey(seed("bob x25519"), seed("bob kem", 64))
 HOUR = 498_000
 
 

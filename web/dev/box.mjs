@@ -134,8 +134,6 @@ export class FakeBox {
       protected: owner && this.protected,
       name: owner ? "ada" : "",
       role: owner ? "owner" : null,
-      inbox_unseen: 0,
-      outbox_waiting: 0,
       relay: owner ? { policy: "invite", held, octets: held * 2022, octets_limit: 2 ** 31 } : null,
     };
   }

@@ -82,8 +82,6 @@ export const SETTINGS = [
   row("relay_octets", 2048 * MIB, "bytes", "Space for the envelopes of others."),
   row("ttl_default_hours", 168, "hours", "Time to live when the sender names none."),
   row("relays_wanted", 2, "", "At how many relays an envelope is kept when the box is off."),
-  row("outbox_horizon_hours", 336, "hours", "After this a delivery is given up."),
-  row("inbox_octets", 4096 * MIB, "bytes", "Space for what arrives for this box."),
   row("circuit_requests", 60, "", "Requests a second on one circuit, after a burst of four times."),
   row("idle_seconds", 60, "seconds", "An idle connection is closed after this."),
 ];

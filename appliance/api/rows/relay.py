@@ -26,6 +26,5 @@ RELAY: Final = (
            lambda box, call: box.relay.acknowledge(call.body), "Remove fetched envelopes.", hot=True),
     anyone("GET", "/v1/relay/stream", None, None, handlers.stream_needs_upgrade,
            "A WebSocket with the relay's operations (SPEC.md)."),
-    anyone("GET", "/v1/card", None, handlers.PublicCard, handlers.card, "The address card for strangers."),
     anyone("GET", "/v1/errors", None, handlers.Errors, handlers.errors, "Every refusal."),
 )  # fmt: skip

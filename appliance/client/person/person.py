@@ -32,8 +32,9 @@ from appliance.client.person.opening import followed, opened, saver
 from appliance.client.person.shown import contact_of, shown
 from appliance.client.person.timeline import MINE, Entry
 from appliance.errors import Refusal
-from appliance.protocol import safety
+from appliance.protocol import onion, safety
 from appliance.protocol.content import VERSION, Content, Delete, Edit, Reaction, Text, Timer
+from appliance.protocol.post import DispatchState
 
 USUAL: Final = Options()
 
@@ -265,6 +266,10 @@ class Person:
             raise Refusal("not_found")
         return await self._core.files.fetch(entry.content)
 
+    def sending(self) -> list[DispatchState]:
+        """How it stands with all that was handed to our box within the last day."""
+        return list(self._core.dispatcher.states.values())
+
     async def news(self) -> None:
         """Wait until something changes in some conversation."""
         await self._core.news().wait()
@@ -295,6 +300,21 @@ class Person:
     def safety(self, address: str) -> list[str]:
         """Twelve groups of five digits; the same at the other side, if nobody stands between."""
         return safety.digits(self._core.identity.public, self._core.chats.at(address).person.identity)
+
+    async def reach(self, address: str) -> set[str]:
+        """The onions at which somebody's devices take our mail: their box and their relays."""
+        core, id = self._core, self._core.chats.at(address).id
+
+        async def step(batch: Batch) -> set[str]:
+            found: set[str] = set()
+            for peer in core.ledger.peers(batch):
+                await core.vault.read(records.session(core.seat.device, peer))
+                session = await core.ledger.session(batch, peer)
+                if session is not None and session.conversation == id:
+                    found |= {onion.address(route.onion) for route in session.routes}
+            return found
+
+        return await core.ledger.run(step)
 
     async def verify(self, address: str, verified: bool = True) -> None:
         """The numbers were compared."""

@@ -11,8 +11,8 @@ from appliance.client.person.chats import Chat, line, with_id
 from appliance.client.person.ledger import Batch
 from appliance.client.person.timeline import THEIRS
 from appliance.protocol import codec, onion
-from appliance.protocol.card import Route
 from appliance.protocol.certificate import Certificate
+from appliance.protocol.route import Route
 
 if TYPE_CHECKING:
     from appliance.client.person.core import Core

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from appliance.protocol.card import Route
 from appliance.protocol.messages import Bytes16, Message
 from appliance.protocol.peer import Peer
 from appliance.protocol.prekeys import LastingSecret, OneTimeSecret
+from appliance.protocol.route import Route
 
 ACCOUNT = "account"
 INDEX = "index"

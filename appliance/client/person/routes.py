@@ -14,9 +14,9 @@ from appliance.client.person.ledger import Batch
 from appliance.client.person.outbound import known_target
 from appliance.protocol import codec
 from appliance.protocol import content as contents
-from appliance.protocol.card import Route
 from appliance.protocol.content import VERSION, Content, Hello, Profile
 from appliance.protocol.post import Dispatch
+from appliance.protocol.route import Route
 
 if TYPE_CHECKING:
     from appliance.client.person.core import Core

@@ -1,8 +1,6 @@
 /** Every value of the owner's desk, as `appliance/protocol/desk.py` defines it. Ids are base64url text, times Unix seconds. */
 import type { Role } from "./account.ts";
 
-export type ItemKind = "note" | "file";
-
 /** What Tor is doing, in words; `percent` counts the bootstrap, `skew_seconds` a wrong clock. */
 export interface TorState {
   phase: "off" | "starting" | "bootstrapping" | "publishing" | "reachable" | "restarting" | "failed";
@@ -42,12 +40,10 @@ export interface State {
   protected: boolean;
   name: string;
   role: Role | null;
-  inbox_unseen: number;
-  outbox_waiting: number;
   relay: RelayBrief | null;
 }
 
-/** What the box is called, at its door and on its address card. */
+/** What the box is called, at its door. */
 export interface NewTitle {
   name: string;
 }
@@ -58,119 +54,11 @@ export interface Protection {
   protect: boolean;
 }
 
-/** Who this box is: onion address, name, signed address card as text, safety words. */
+/** Who this box is: onion address, name, safety words. */
 export interface Identity {
   address: string;
   name: string;
-  card: string;
   fingerprint: string;
-}
-
-/** An address card as text. */
-export interface CardText {
-  text: string;
-}
-
-/** What a card says after its signature was checked. */
-export interface CardPreview {
-  address: string;
-  name: string;
-  fingerprint: string;
-  relays: number;
-  direct: boolean;
-  own: boolean;
-  known: boolean;
-}
-
-/** Add a contact by card, or by address when their box can be reached now. */
-export interface AddContact {
-  card?: string;
-  address?: string;
-  name?: string;
-}
-
-/** One contact: whether they sent first (`request`), and the routes we know to them. */
-export interface Contact {
-  address: string;
-  name: string;
-  fingerprint: string;
-  request: boolean;
-  relays: number;
-  direct: boolean;
-  added: number;
-}
-
-/** All contacts by name. */
-export interface Contacts {
-  contacts: Contact[];
-}
-
-/** Start an item: a note carries `text`; a file's bytes follow with PUT …/content. */
-export interface Compose {
-  contact: string;
-  kind: ItemKind;
-  name?: string;
-  size?: number;
-  text?: string;
-}
-
-/** The id of an item in base64url. */
-export interface ItemId {
-  id: string;
-}
-
-/** How much of a file has arrived at the box; go on from `offset`. */
-export interface Uploaded {
-  offset: number;
-  size: number;
-}
-
-/** One item on its way. `words` says its state in a sentence; `parts_*` count envelopes. */
-export interface OutboxItem {
-  id: string;
-  contact: string;
-  contact_name: string;
-  kind: ItemKind;
-  name: string;
-  size: number;
-  state: "uploading" | "sealing" | "trying" | "waiting" | "at_relays" | "sent" | "delivered" | "given_up";
-  words: string;
-  created: number;
-  horizon: number;
-  parts: number;
-  parts_direct: number;
-  parts_held: number;
-  relays: number;
-  expires: number | null;
-  next_try: number | null;
-  reason: string | null;
-}
-
-/** Items on their way and lately delivered, newest first. */
-export interface Outbox {
-  items: OutboxItem[];
-}
-
-/** One item that arrived. `contact` tells whether the sender is known. */
-export interface InboxItem {
-  id: string;
-  sender: string;
-  sender_name: string;
-  contact: boolean;
-  kind: ItemKind;
-  name: string;
-  size: number;
-  parts: number;
-  parts_here: number;
-  complete: boolean;
-  seen: boolean;
-  received: number;
-  text: string | null;
-}
-
-/** Items that arrived, newest first. */
-export interface Inbox {
-  items: InboxItem[];
 }
 
 /** Envelopes that expire on one day (UTC date, ISO). */

@@ -1,26 +1,20 @@
-/** What a pasted text is: an address card, an onion address, an invitation to a relay, or none of them. */
+/** What a pasted text is: an onion address, an invitation to a relay, or none of them. */
 import { fromBase32 } from "./base32.ts";
 import { looksLikeAddress, readAddress } from "./onion.ts";
 
 export type Pasted =
   | { kind: "empty" }
-  | { kind: "card"; text: string }
   | { kind: "address"; address: string }
   | { kind: "invitation"; address: string; code: string }
   | { kind: "mistyped" }
   | { kind: "unknown" };
 
-const PREFIX = "ISLAND:";
-/** Octets; the smallest card there can be is larger. */
-const SMALLEST_CARD = 128;
 const SECRET_LETTERS = 52;
 
 /** Recognise `text`; white space and letter case do not matter. */
 export function recognise(text: string): Pasted {
   const tight = text.replace(/\s+/g, "");
   if (tight === "") return { kind: "empty" };
-  const upper = tight.toUpperCase();
-  if (upper.startsWith(PREFIX)) return card(upper);
   const address = readAddress(tight);
   if (address) return { kind: "address", address };
   return invitation(tight) ?? (looksLikeAddress(tight) ? { kind: "mistyped" } : { kind: "unknown" });
@@ -29,12 +23,6 @@ export function recognise(text: string): Pasted {
 /** Whether text is a reader's key: 32 bytes in base32. */
 export function isReaderKey(text: string): boolean {
   return fromBase32(text.trim())?.length === 32;
-}
-
-/** Only the spelling is checked here; the box checks the signature. */
-function card(text: string): Pasted {
-  const bytes = fromBase32(text.slice(PREFIX.length));
-  return bytes && bytes.length >= SMALLEST_CARD ? { kind: "card", text } : { kind: "mistyped" };
 }
 
 function invitation(text: string): Pasted | undefined {

@@ -54,7 +54,7 @@ describe.each(["account", "directory", "vault", "post"])("%s", (module) => {
 
 test("routes and puzzles", () => {
   const client = fields(readFileSync(join(WEB, "src/protocol/route.ts"), "utf8"), CLIENT, ofClient);
-  const box = ["card", "messages"].flatMap((module) => [
+  const box = ["route", "messages"].flatMap((module) => [
     ...fields(readFileSync(join(WEB, `../appliance/protocol/${module}.py`), "utf8"), BOX, ofBox),
   ]);
   expect([...client.keys()]).toEqual(["Route", "WorkChallenge", "WorkSolution"]);

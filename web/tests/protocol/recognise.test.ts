@@ -1,24 +1,9 @@
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { isReaderKey, recognise } from "../../src/protocol/recognise.ts";
 import { vectors } from "../vectors.ts";
 
-const card = vectors<{ text: string; same_text: string[]; refused_text: string[] }>("card");
 const address = vectors<{ addresses: { address: string }[] }>("onion").addresses[1]!.address;
 const secret = "a".repeat(51) + "q";
-
-describe("cards of the shared vectors", () => {
-  test("the card itself", () => {
-    expect(recognise(card.text)).toEqual({ kind: "card", text: card.text });
-  });
-
-  test.each(card.same_text)("the same card, spelled otherwise: %#", (text) => {
-    expect(recognise(text)).toEqual({ kind: "card", text: card.text });
-  });
-
-  test.each(card.refused_text)("no card: %#", (text) => {
-    expect(recognise(text).kind).not.toBe("card");
-  });
-});
 
 test("an address, in whatever case", () => {
   expect(recognise(` ${address.toUpperCase()}\n`)).toEqual({ kind: "address", address });

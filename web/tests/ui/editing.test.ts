@@ -38,7 +38,7 @@ test("every setting is in one group, unknown ones in the last", () => {
     "bridges",
     "relay_policy",
     "ttl_max_hours",
-    "outbox_octets",
+    "outbox_first_seconds",
     "data",
     "novel",
   ];

@@ -28,7 +28,6 @@ export {
   Hourglass as hourglass,
   House as home,
   Image as image,
-  Inbox as inbox,
   KeyRound as key,
   Languages as language,
   Link2 as link,
@@ -66,5 +65,4 @@ export {
   Users as people,
   Waves as relay,
   X as close,
-  PackageOpen as outbox,
 } from "lucide";

@@ -43,8 +43,8 @@ export function differs(setting: Setting, text: string): boolean {
 const GROUPS: readonly [group: string, names: RegExp][] = [
   ["tor", /^(tor|bridge|onion)/],
   ["members", /^(registration|accounts|kdf|member|dispatch|kept|event|vault|prekeys)/],
-  ["relay", /^(relay_(policy|only|octets)|ttl|contact|request|grant|work|sweep)/],
-  ["delivery", /^(relays_wanted|outbox|collect|inbox)/],
+  ["relay", /^(relay_(policy|peers|only|octets)|ttl|contact|request|grant|work|sweep)/],
+  ["delivery", /^(relays_wanted|outbox|collect)/],
   ["place", /^(data|listen)$/],
   ["limits", /(_seconds|connections|requests|operations|octets|nonces_kept)$/],
 ];
