@@ -22,6 +22,8 @@ from tor import child, testnode
 ROOT = Path(__file__).parents[2]
 WEB = ROOT / "web"
 WHOLE_SECONDS = 400.0
+COMMAND_SECONDS = 120.0
+GOODBYE_SECONDS = 10.0
 LOOKED_AT = 32
 """Screenshots on the way: eight moments in two sizes and two looks."""
 
@@ -91,7 +93,8 @@ class Terminal:
 
     async def type(self, *words: str) -> Any:
         """Run a command; what it answers."""
-        done = await trio.run_process([*program(), *words, *self.common], capture_stdout=True, cwd=ROOT)
+        with trio.fail_after(COMMAND_SECONDS):
+            done = await trio.run_process([*program(), *words, *self.common], capture_stdout=True, cwd=ROOT)
         return json.loads(done.stdout.splitlines()[-1])
 
     async def act(self, wish: dict[str, Any]) -> Any:
@@ -137,6 +140,9 @@ async def converse(command: list[str], act: Answers) -> dict[str, Any]:
     finally:
         with trio.CancelScope(shield=True):
             await process.stdin.aclose()
+            with trio.move_on_after(GOODBYE_SECONDS):
+                await process.wait()
+            process.kill()
             await process.wait()
 
 

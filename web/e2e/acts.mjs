@@ -170,6 +170,21 @@ export async function stands(page, words) {
   );
 }
 
+/** Wait until the mark of having been read stands at a message. @param {Page} page @param {string} text */
+export async function isRead(page, text) {
+  await until(
+    page,
+    `“${text}” to be read`,
+    (wanted) =>
+      [...document.querySelectorAll("main ol li")].some(
+        (one) =>
+          one.querySelector(".words")?.textContent?.startsWith(wanted) &&
+          one.querySelector('.foot [aria-label="Read"]'),
+      ),
+    text,
+  );
+}
+
 /** The sixty digits one compares with somebody. @param {Page} page @param {string} name */
 export async function safetyNumber(page, name) {
   await go(page, "people");

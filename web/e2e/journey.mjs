@@ -75,7 +75,7 @@ async function journey() {
   await step("ada's first message", () => acts.write(ada.page, "The boat leaves at sevn."));
   await step("bob accepts", async () => {
     await acts.accept(bob.page, "ada", "The boat leaves at sevn.");
-    await acts.stands(ada.page, "Read");
+    await acts.isRead(ada.page, "The boat leaves at sevn.");
   });
   await step("bob answers, ada answers that", async () => {
     await acts.write(bob.page, "Thank you, I shall be there.");
