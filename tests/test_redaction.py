@@ -17,8 +17,6 @@ PACKAGES = (
     "appliance.api",
     "appliance.client.person",
 )
-OLD = {"appliance.store.deliveries", "appliance.service.collector"}
-"""They go with the signed items of boxes."""
 SECRET = {"seed", "secret", "capability", "vault_key", "authentication", "token", "refresh", "access"}
 SECRET |= {"passphrase", "envelope", "payload", "address", "text", "wrapped", "signing", "agreement"}
 
@@ -26,8 +24,6 @@ SECRET |= {"passphrase", "envelope", "payload", "address", "text", "wrapped", "s
 def values() -> Iterator[type]:
     for package in PACKAGES:
         for found in pkgutil.iter_modules(importlib.import_module(package).__path__):
-            if f"{package}.{found.name}" in OLD:
-                continue
             module = importlib.import_module(f"{package}.{found.name}")
             for value in vars(module).values():
                 if inspect.isclass(value) and value.__module__ == module.__name__ and not _is_message(value):
