@@ -114,3 +114,17 @@ test("a forgotten conversation leaves nothing in the vault", async () => {
   await ben.chat(ada)!.send("hello?");
   await until(() => ben.chat(ada)!.messages.at(-1)!.state !== "sealed");
 });
+
+test("a device that writes before it has read anything hides nothing that another one wrote", async () => {
+  const box = new FakeBox();
+  const [ada, ben] = await friends(box);
+  const { url } = await ada.account.linkDevice();
+  const phone = new Browser(box);
+  await phone.account.signInByLink(url.slice(url.indexOf("#")), "Phone");
+  await phone.ready();
+  await ada.crash();
+  const chat = phone.chat(ben)!;
+  await Promise.all(Array.from({ length: 41 }, (_, at) => chat.send(`number ${at}`)));
+  await chat.open();
+  expect(phone.texts(ben).slice(0, 3)).toEqual(["hello ben", "hello ada", "number 0"]);
+});

@@ -24,7 +24,8 @@ export class History {
   ) {}
 
   get begun(): boolean {
-    return this.#loaded.size > 0 || Object.keys(this.#segments()).length === 0;
+    // What this device wrote itself says nothing of what the others did.
+    return Object.keys(this.#segments()).every((device) => this.#loaded.has(device));
   }
 
   get more(): boolean {
