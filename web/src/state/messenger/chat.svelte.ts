@@ -242,6 +242,7 @@ export class Chat implements Conversation {
 
   async remove(id: string, forEveryone: boolean): Promise<void> {
     const target = fromHex(id);
+    this.core.unsent.drop(target);
     if (forEveryone) {
       this.#own(id);
       await this.#say({ kind: "delete", target });
@@ -253,8 +254,8 @@ export class Chat implements Conversation {
     this.core.chats.scrub(this.id, [target]);
   }
 
-  retry(id: string): Promise<void> {
-    return this.core.chats.resend(this.id, fromHex(id));
+  async retry(id: string): Promise<void> {
+    await this.core.chats.resend(this.id, fromHex(id));
   }
 
   markRead(): void {

@@ -202,6 +202,7 @@ export class Chats {
   /** One of my contents, sealed and about to leave. */
   said(batch: Batch, id: string, event: LogEvent, content: Content): void {
     batch.log(id, event);
+    batch.after.push(() => this.core.unsent.drop(content.id));
     if (content.kind === "text" || content.kind === "attachment") {
       const line = this.line(content, event.at, true);
       batch.talk(id, (talk) => ({ ...talk, draft: "", last: line }));
@@ -242,16 +243,17 @@ export class Chats {
     };
   }
 
-  /** Seal a content once more, with the same id; for one device only when `only` says so. */
-  async resend(id: string, content: Uint8Array, only?: Uint8Array): Promise<void> {
+  /** Seal a content once more, with the same id; for one device only when `only` says so. False: it is gone. */
+  async resend(id: string, content: Uint8Array, only?: Uint8Array): Promise<boolean> {
     const chat = this.get(id);
     await chat?.reach(toHex(content));
     const said = chat?.timeline.said(toHex(content));
-    if (!said || said.kind === "newer" || said.kind === "gone") return;
+    if (!said || said.kind === "newer" || said.kind === "gone") return false;
     const targets = await this.core.outbound.targets(id, only);
     const dispatch = await this.core.ledger.run(async (batch) => {
       const dispatch = await this.core.outbound.sealFor(batch, said, targets);
-      if (only === undefined)
+      if (only === undefined) {
+        this.core.outbound.note(batch, id, content, dispatch);
         this.said(
           batch,
           id,
@@ -264,9 +266,11 @@ export class Chats {
           },
           said,
         );
+      }
       return dispatch;
     });
     this.core.dispatcher.send(dispatch);
+    return true;
   }
 
   /** Take the text of these messages out of the vault, and their attachments off the box. */

@@ -25,6 +25,7 @@ import { Routes } from "./routes.ts";
 import { rememberSeat, takeSeat, type Seat, type Surroundings } from "./seat.ts";
 import { Signals } from "./signals.ts";
 import type { Alarm, Messenger, Phase, Progress } from "./types.ts";
+import { Unsent } from "./unsent.ts";
 import { Upkeep } from "./upkeep.ts";
 
 /** What the core tells the pages' object. */
@@ -67,6 +68,7 @@ export class Core {
   readonly people = new People(this);
   readonly chats = new Chats(this);
   readonly outbound = new Outbound(this);
+  readonly unsent = new Unsent(this);
   readonly dispatcher = new Dispatcher(this);
   readonly inbound = new Inbound(this);
   readonly reading = new Reading(this);
@@ -154,6 +156,7 @@ export class Core {
     this.stage.progress = null;
     this.stage.phase = "ready";
     this.stage.changed();
+    void this.unsent.resume().catch(() => undefined);
     this.#listening = new Listening(
       this,
       (connection) => this.#connection(connection),

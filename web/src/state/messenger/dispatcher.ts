@@ -147,11 +147,11 @@ export class Dispatcher {
     for (const entry of entries) {
       const left = known.has(toHex(entry.dispatch)) || this.core.hour() - entry.hour > FORGOTTEN;
       try {
-        if (!left) await this.core.chats.resend(entry.conversation, entry.id);
-        this.#left(entry.dispatch);
+        // What is sent anew takes the place of its entry, and leaves it when the box has answered.
+        const again = !left && (await this.core.chats.resend(entry.conversation, entry.id));
+        if (!again) this.#left(entry.dispatch);
       } catch (error) {
-        if (isOffline(error) || (error instanceof Refusal && LATER.has(error.code)))
-          this.#open.add(toHex(entry.dispatch));
+        if (passes(error)) this.#open.add(toHex(entry.dispatch));
         else this.#refused(entry.dispatch, error);
       }
     }
@@ -159,23 +159,51 @@ export class Dispatcher {
     for (const id of this.messages.keys()) if (!this.states.has(id)) this.#touch(id);
   }
 
-  /** The other side's mailbox is gone: look them up again and send this message once more to that device. */
+  /** The other side's mailbox is gone: look them up again and send this message once more. */
   async #bounce(id: string, leg: Leg): Promise<void> {
     const message = this.messages.get(id);
     const key = `${id}/${toHex(leg.handle)}`;
     if (!message || !leg.reason || !BOUNCED.has(leg.reason) || this.#bounced.has(key)) return;
+    const { sessions } = this.core.ledger.head;
+    const mark = sessions.find((one) => equal(one.handle, leg.handle));
+    const chat = this.core.chats.get(message.conversation);
+    // It came there another way: what the box still lists of it says nothing of the routes of today.
+    if (!mark || chat?.timeline.entries.get(message.id)?.delivered.has(toHex(mark.peer))) return;
     this.#bounced.add(key);
-    const mark = this.core.ledger.head.sessions.find((one) => equal(one.handle, leg.handle));
-    if (!mark) return;
-    const peer = toHex(mark.peer);
+    try {
+      const { devices } = await this.core.people.refresh(message.conversation);
+      await this.#newRoutes(mark.peer);
+      if (devices.some(({ device }) => equal(device, mark.peer)))
+        await this.core.chats.resend(message.conversation, fromHex(message.id), mark.peer);
+      else {
+        // That device is no more; those that came since are told, and who has it already counts it once.
+        const legs = this.states.get(id)?.legs ?? [];
+        const had = sessions.filter((one) => legs.some(({ handle }) => equal(handle, one.handle)));
+        const isNew = (device: Uint8Array): boolean => !had.some(({ peer }) => equal(peer, device));
+        if (!devices.some(({ device }) => isNew(device)) || this.#bounced.has(id)) return;
+        this.#bounced.add(id);
+        await this.core.chats.resend(message.conversation, fromHex(message.id));
+      }
+    } catch (error) {
+      // The box tells of this leg again when it is asked again.
+      if (passes(error)) this.#bounced.delete(key);
+    }
+  }
+
+  /** Write to a device's request mailbox until it tells of another one. */
+  async #newRoutes(device: Uint8Array): Promise<void> {
+    const peer = toHex(device);
     await this.core.ledger.run(async (batch) => {
       const record = await this.core.ledger.session(batch, peer);
-      if (record)
-        batch.set(names.session(this.core.seat.id, peer), { ...record, routes: [] } as SessionRecord);
+      const routes = [...(this.core.people.bundle(device)?.routes ?? [])];
+      if (record) batch.set(names.session(this.core.seat.id, peer), { ...record, routes } as SessionRecord);
     });
-    await this.core.people.refresh(message.conversation).catch(() => undefined);
-    await this.core.chats.resend(message.conversation, fromHex(message.id), mark.peer).catch(() => undefined);
   }
+}
+
+/** Whether the same may go well at another time. */
+function passes(error: unknown): boolean {
+  return isOffline(error) || (error instanceof Refusal && LATER.has(error.code));
 }
 
 /** What a person wants to know of a dispatch with several legs: how far the best of them came. */

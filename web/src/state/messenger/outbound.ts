@@ -12,7 +12,8 @@ import { begin, hasSession, makePeer, seal } from "../../protocol/peer.ts";
 import type { Destination, Dispatch } from "../../protocol/post.ts";
 import { Refusal } from "../api.ts";
 import { random } from "../random.ts";
-import { asRefusal } from "../wire.ts";
+import { Displaced } from "../vault/vault.ts";
+import { asRefusal, isOffline } from "../wire.ts";
 import type { Core } from "./core.ts";
 import type { Batch } from "./ledger.ts";
 import { names, type LogEvent, type OutgoingRecord, type SessionRecord } from "./records.ts";
@@ -44,9 +45,10 @@ export class Outbound {
 
   constructor(readonly core: Core) {}
 
-  /** Send a content; resolves when it is in the vault. Shown at once. */
-  send(conversation: string, content: Content): Promise<void> {
-    const event: LogEvent = { k: "m", at: this.core.stamp(), by: 0, c: content };
+  /** Send a content; resolves when it is in the vault. Shown, and kept in this browser, at once. */
+  send(conversation: string, content: Content, at = this.core.stamp()): Promise<void> {
+    const event: LogEvent = { k: "m", at, by: 0, c: content };
+    this.core.unsent.keep(conversation, event);
     this.core.chats.get(conversation)?.show([event]);
     return new Promise((done, failed) => {
       const list = this.#pending.get(conversation) ?? [];
@@ -76,6 +78,8 @@ export class Outbound {
 
   #fail(conversation: string, some: Pending[], error: unknown): void {
     const refusal = asRefusal(error);
+    const later = isOffline(error) || error instanceof Displaced || this.core.closed;
+    if (!later) for (const one of some) this.core.unsent.drop(one.content.id);
     const at = this.core.stamp();
     const events = some.map((one): LogEvent => ({
       k: "f",
@@ -96,15 +100,20 @@ export class Outbound {
         const dispatch = await this.sealFor(batch, content, targets);
         made.push(dispatch);
         this.core.chats.said(batch, conversation, { ...event, d: dispatch.id } as LogEvent, content);
-        const entry = { id: content.id, conversation, dispatch: dispatch.id, hour: this.core.hour() };
-        batch.change<OutgoingRecord>(names.outgoing(this.core.seat.id), (now) => ({
-          v: 1,
-          entries: [...(now?.entries ?? []), entry],
-        }));
+        this.note(batch, conversation, content.id, dispatch);
       }
       return made;
     });
     for (const dispatch of dispatches) this.core.dispatcher.send(dispatch);
+  }
+
+  /** Remember, until the box has it, that a content is to leave with this dispatch. */
+  note(batch: Batch, conversation: string, id: Uint8Array, dispatch: Dispatch): void {
+    const entry = { id, conversation, dispatch: dispatch.id, hour: this.core.hour() };
+    batch.change<OutgoingRecord>(names.outgoing(this.core.seat.id), (now) => ({
+      v: 1,
+      entries: [...(now?.entries ?? []).filter((one) => !equal(one.id, id)), entry],
+    }));
   }
 
   /** The devices of the other side, with prekeys for those that have no session yet. */
