@@ -27,7 +27,7 @@ class Destination(Message):
 
 
 class Dispatch(Message):
-    """Envelopes to be delivered until `hours` are over; the same `id` again is answered alike."""
+    """Envelopes to be delivered until `hours` are over; the same again is answered alike."""
 
     id: Bytes16
     envelopes: Annotated[list[bytes], msgspec.Meta(min_length=1, max_length=MAX_ENVELOPES)]
@@ -58,7 +58,7 @@ class DispatchState(Message, omit_defaults=False):
 
 
 class Dispatches(Message, omit_defaults=False):
-    """The member's dispatches that are not yet done, and those done within the last day."""
+    """The member's dispatches not yet done, and those done elsewhere or given up within the last day."""
 
     dispatches: list[DispatchState]
 

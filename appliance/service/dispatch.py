@@ -89,7 +89,7 @@ class Dispatching:
         return [answer.state if isinstance(answer, Sent) else answer for answer in answers]
 
     async def page(self, caller: Caller) -> Dispatches:
-        """What the account has under way, and what was done within the last day."""
+        """What the account has under way, and what was done elsewhere or given up within the last day."""
         sealer = self._ring.require()
         return Dispatches(
             await self._store.read_cold(lambda txn: dispatches.list_all(txn, sealer, caller.account, LISTED))
