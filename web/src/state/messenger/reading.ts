@@ -152,8 +152,7 @@ export class Reading {
       const line = this.core.chats.line(content, now, false);
       batch.talk(conversation, (one) => ({
         ...one,
-        // Another device of ours has told of it already: it is in `fresh`, or was read there.
-        fresh: one.last && equal(one.last.id, content.id) ? one.fresh : withFresh(one.fresh, content.id),
+        fresh: now > one.readAt && !has(one.fresh, content.id) ? [...one.fresh, content.id] : one.fresh,
         last: !one.last || one.last.at <= now ? line : one.last,
       }));
     }
@@ -188,6 +187,6 @@ export function withId(index: IndexRecord | undefined, id: string): IndexRecord 
   return ids.includes(id) && index ? index : { v: 1, ids: [...ids, id] };
 }
 
-function withFresh(ids: Uint8Array[], id: Uint8Array): Uint8Array[] {
-  return ids.some((one) => equal(one, id)) ? ids : [...ids, id];
+function has(ids: readonly Uint8Array[], id: Uint8Array): boolean {
+  return ids.some((one) => equal(one, id));
 }
