@@ -119,7 +119,7 @@ async def lying(net: Net, path: Path, answer) -> AsyncIterator[Rogue]:
                     pass
                 await rogue.serve(stream)
 
-            nursery.start_soon(trio.serve_listeners, serve, [listener])
+            await nursery.start(trio.serve_listeners, serve, [listener])
             net.sockets[rogue.host] = path
             yield rogue
             nursery.cancel_scope.cancel()
