@@ -1,7 +1,10 @@
 /** What people do in a conversation, each act up to where its effect can be seen. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { go, press, fill, reads, says, until, choose } from "./page.mjs";
+import { go, press, fill, reads, says, until, choose, words } from "./page.mjs";
+
+/** Milliseconds within which a file is saved. */
+const SAVING = 30_000;
 
 /** @typedef {import("puppeteer-core").Page} Page */
 
@@ -202,11 +205,13 @@ export async function saved(page, name, folder) {
     downloadPath: folder,
     eventsEnabled: true,
   });
-  const done = new Promise((whole) =>
-    session.on("Browser.downloadProgress", (event) => event.state === "completed" && whole(event)),
-  );
+  /** @type {string[]} */ const states = [];
+  session.on("Browser.downloadProgress", (event) => states.push(event.state));
   await press(page, `Save file ${name}`);
-  await done;
+  for (const end = Date.now() + SAVING; !states.includes("completed");) {
+    if (Date.now() > end) throw new Error(`${name} was not saved: ${states}; ${await words(page)}`);
+    await new Promise((again) => setTimeout(again, 50));
+  }
   return readFileSync(join(folder, name), "utf8");
 }
 

@@ -44,10 +44,26 @@ async function control(page, name) {
   return /** @type {import("puppeteer-core").ElementHandle<HTMLElement>} */ (handle);
 }
 
+/** Wait until nothing that arrives pushes it away or covers it any more.
+ * @param {import("puppeteer-core").ElementHandle<HTMLElement>} handle */
+async function atRest(handle) {
+  await handle.evaluate(async (one) => {
+    for (let before = "", same = 0, looks = 0; same < 3 && looks < 900; looks++) {
+      const { x, y, width, height } = one.getBoundingClientRect();
+      const top = document.elementFromPoint(x + width / 2, y + height / 2);
+      const bare = top !== null && (one.contains(top) || top.contains(one));
+      same = bare && before === `${x} ${y}` ? same + 1 : 0;
+      before = `${x} ${y}`;
+      await new Promise(requestAnimationFrame);
+    }
+  });
+}
+
 /** Press what is named `name`. @param {Page} page @param {string} name */
 export async function press(page, name) {
   const handle = await control(page, name);
   await handle.evaluate((one) => one.scrollIntoView({ block: "center" }));
+  await atRest(handle);
   await handle.click();
 }
 
