@@ -1,6 +1,6 @@
 /** Clocks inside the page: what it asked the box and how long that took, and what it sent by its socket. */
 import * as acts from "../e2e/acts.mjs";
-import { fill, go, says, until } from "../e2e/page.mjs";
+import { fill, go, press, says, until } from "../e2e/page.mjs";
 
 const PASSPHRASE = "seven grey gulls";
 
@@ -31,12 +31,13 @@ function wind() {
   const key = (/** @type {KeyboardEvent} */ event) =>
     event.key === "Enter" && (clocks.enter = performance.now());
   document.addEventListener("keydown", key, true);
+  document.addEventListener("click", () => (clocks.enter = performance.now()), true);
   new MutationObserver(() => {
     if (document.querySelector(".composer")) clocks.composer ??= performance.now();
   }).observe(document, { subtree: true, childList: true });
 }
 
-/** Milliseconds between the last Enter and the dispatch that followed, or the composer that opened: work is what
+/** Milliseconds between the last Enter or click and the dispatch that followed, or the composer that opened: work is what
  * was not spent on waiting for the box. @param {Page} page @param {"dispatch" | "composer"} what */
 async function work(page, what) {
   const left = (/** @type {string} */ end) => {
@@ -81,7 +82,7 @@ export async function converse(measured, other, link, count, log) {
   const address = await acts.ownAddress(ben);
   await go(ada, "people/add");
   await fill(ada, "Address", address);
-  await ada.keyboard.press("Enter");
+  await press(ada, "Begin conversation");
   const found = await work(ada, "composer");
   await acts.write(ada, "How do you do?");
   const first = await work(ada, "dispatch");
