@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import trio
@@ -151,6 +151,8 @@ class EventBook:
         self._devices: defaultdict[bytes, set[Feed]] = defaultdict(set)
         self.mailboxes: dict[MailboxId, Owner] = {}
         """Mailboxes of devices that are here."""
+        self._own: dict[bytes, set[MailboxId]] = {}
+        """The same by device (account ‖ device)."""
         self._told: dict[bytes, int] = {}
         """The last number each device (account ‖ device) was told of."""
         self._polls: set[trio.CancelScope] = set()
@@ -305,7 +307,9 @@ class EventBook:
 
     def made(self, owner: Owner, mailbox: bytes) -> None:
         """A mailbox was made for a device."""
-        if owner.account + owner.device in self._devices:
+        own = self._own.get(owner.account + owner.device)
+        if own is not None:
+            own.add(MailboxId(mailbox))
             self.mailboxes[MailboxId(mailbox)] = owner
 
     async def run(self) -> None:
@@ -324,6 +328,7 @@ class EventBook:
 
         rows, last = self._store.read(job)
         self._told[device] = last
+        self._own[device] = {mailbox for _, mailbox in rows}
         for owner, mailbox in rows:
             self.mailboxes[mailbox] = owner
 
@@ -343,12 +348,9 @@ class EventBook:
         if not feeds:
             del self._devices[feed.device]
             self._told.pop(feed.device, None)
-            self._unwatch(mailbox for mailbox, owner in list(self.mailboxes.items()) if _of(owner, feed))
+            for mailbox in self._own.pop(feed.device):
+                del self.mailboxes[mailbox]
         self.on_presence()
-
-    def _unwatch(self, gone: Iterable[MailboxId]) -> None:
-        for mailbox in gone:
-            del self.mailboxes[mailbox]
 
     def _drop_tickets(self) -> None:
         now = self._clock()
@@ -357,10 +359,6 @@ class EventBook:
             if self._tickets[oldest][0] > now:
                 return
             del self._tickets[oldest]
-
-
-def _of(owner: Owner, feed: Feed) -> bool:
-    return owner.account + owner.device == feed.device
 
 
 def _nothing() -> None:

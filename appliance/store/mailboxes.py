@@ -3,7 +3,8 @@
 Bodies are keyed by arrival number, so they append and two fill a page; the index of a mailbox holds numbers
 only. An acknowledgement removes the index entry and leaves the body to the sweep, which takes bodies in
 order of arrival. An envelope lives through its expiry hour, so never shorter than was asked for. What
-mailboxes of this box itself hold ("own") is not counted as held for others.
+mailboxes of this box itself hold ("own") is not counted as held for others. What a mailbox of a member's
+device holds stands in the device's queue too, by number, from the deposit until it leaves the mailbox.
 """
 
 from __future__ import annotations
@@ -28,8 +29,10 @@ from appliance.store.schema import (
     EXPIRY,
     HOURS,
     INDEX,
+    MAILBOX_OWNERS,
     MAILBOXES,
     META,
+    QUEUE,
     QUEUE_SEEN,
     RECLAIM,
     prefix_end,
@@ -174,6 +177,7 @@ def deposit(
     places = bounds.envelopes - held
 
     get, put = txn.get, txn.put
+    device = device_of(txn, mailbox) if member else b""
     held_outcome = Outcome("held", expiry_hour)
     head = mailbox + U32.pack(expiry_hour)
     kept = added = 0
@@ -199,6 +203,8 @@ def deposit(
         put(BODIES, U64.pack(number), head + envelope, True)
         put(INDEX, key, INDEX_ENTRY.pack(number, expiry_hour, size))
         put(EXPIRY, EXPIRY_KEY.pack(expiry_hour, number), b"")
+        if device:
+            put(QUEUE, device + U64.pack(number), b"")
         number += 1
         places -= 1
         kept += 1
@@ -272,7 +278,7 @@ def delete(txn: Transaction, mailbox: bytes) -> bool:
         unlink(txn, mailbox, keys)
         record = record._replace(held=0, octets=0)
     else:
-        txn.put(DOOMED, mailbox, bytes((record.own,)))
+        txn.put(DOOMED, mailbox, bytes((record.own,)) + device_of(txn, mailbox))
     grants.dismiss(txn, record.grant, mailbox, record.octets)
     txn.delete(MAILBOXES, mailbox)
     return True
@@ -289,36 +295,40 @@ def load(txn: Transaction) -> Load:
 
 
 class Gone:
-    """Envelopes that left one mailbox: how many, how large, by hour of expiry."""
+    """Envelopes that left one mailbox: their numbers, how large, by hour of expiry."""
 
-    __slots__ = ("envelopes", "hours", "octets")
+    __slots__ = ("hours", "numbers", "octets")
 
     def __init__(self) -> None:
-        self.envelopes = 0
+        self.numbers: list[int] = []
         self.octets = 0
         self.hours: dict[int, tuple[int, int]] = {}
 
-    def add(self, hour: int, size: int) -> None:
+    def add(self, number: int, hour: int, size: int) -> None:
         """Count one."""
-        self.envelopes += 1
+        self.numbers.append(number)
         self.octets += size
         envelopes, octets = self.hours.get(hour, (0, 0))
         self.hours[hour] = (envelopes + 1, octets + size)
 
 
 def release(txn: Transaction, mailbox: bytes, gone: Gone) -> None:
-    """Take what left a mailbox off every counter; the mailbox may itself be deleted by now."""
-    record = find(txn, mailbox)
+    """Take what left a mailbox off every counter and its device's queue; it may itself be deleted by now."""
+    record, count = find(txn, mailbox), len(gone.numbers)
     if record is None:
-        own = txn.get(DOOMED, mailbox) == b"\1"
+        doomed = txn.get(DOOMED, mailbox) or b""
+        own, device = doomed[:1] == b"\1", doomed[1:]
     else:
-        own = record.own
-        _put(txn, record._replace(held=record.held - gone.envelopes, octets=record.octets - gone.octets))
+        own, device = record.own, device_of(txn, mailbox) if record.member else b""
+        _put(txn, record._replace(held=record.held - count, octets=record.octets - gone.octets))
         grants.release(txn, record.grant, gone.octets)
-    if own or not gone.envelopes:
+    if device:
+        for number in gone.numbers:
+            txn.delete(QUEUE, device + U64.pack(number))
+    if own or not count:
         return
-    number, held, octets = _arrivals(txn)
-    txn.put(META, _ARRIVALS, ARRIVALS.pack(number, held - gone.envelopes, octets - gone.octets))
+    following, held, octets = _arrivals(txn)
+    txn.put(META, _ARRIVALS, ARRIVALS.pack(following, held - count, octets - gone.octets))
     for hour, (envelopes, size) in gone.hours.items():
         _count_hour(txn, hour, -envelopes, -size)
 
@@ -332,10 +342,15 @@ def unlink(txn: Transaction, mailbox: bytes, keys: Iterable[bytes]) -> int:
             number, until, size = INDEX_ENTRY.unpack(entry)
             txn.delete(INDEX, key)
             txn.put(RECLAIM, U64.pack(number), U32.pack(until))
-            gone.add(until, size)
-    if gone.envelopes:
+            gone.add(number, until, size)
+    if gone.numbers:
         release(txn, mailbox, gone)
-    return gone.envelopes
+    return len(gone.numbers)
+
+
+def device_of(txn: Transaction, mailbox: bytes) -> bytes:
+    """The device (account ‖ device) whose mailbox it is; empty for any other."""
+    return (txn.get(MAILBOX_OWNERS, mailbox) or b"")[:32]
 
 
 def _why_full(places: int, room: int, grant_room: int, wanted: int) -> str:

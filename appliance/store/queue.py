@@ -1,27 +1,27 @@
 """The queue of a device: what waits in all its mailboxes here, in the order of arrival, until it is settled.
 
-An envelope's number is its arrival number at this box, so it stays the same until it is settled. What was
+One table has a row for each that waits, by device and number, so a page costs what it holds however many
+mailboxes the device has; `mailboxes` keeps it in step. An envelope's number is its arrival number at this
+box, so it stays the same until it is settled. What was
 settled is remembered under its mailbox for `SEEN_HOURS`: a copy that comes by another way, through a relay
 or from a sender who did not hear our answer, is not shown twice.
 """
 
 from __future__ import annotations
 
-import heapq
-import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from appliance.errors import Refusal
 from appliance.protocol.envelope import envelope_id
 from appliance.store import device_mailboxes, mailboxes
 from appliance.store.engine import Transaction
-from appliance.store.mailboxes import BODY_HEAD, INDEX_ENTRY, U32, U64
+from appliance.store.mailboxes import BODY_HEAD, U32, U64
 from appliance.store.schema import (
     ARRIVAL_HOURS,
     BODIES,
-    INDEX,
     META,
+    QUEUE,
     QUEUE_FORGET,
     QUEUE_SEEN,
     prefix_end,
@@ -29,10 +29,8 @@ from appliance.store.schema import (
 
 SEEN_HOURS: Final = 36 * 24
 """Longer than any relay keeps an envelope."""
-LOOKED_THROUGH: Final = 64
 _ARRIVALS: Final = b"arrivals"
-_KEY: Final = 36
-_HEAD: Final = struct.Struct(">20sI")
+_LARGEST: Final = (1 << 64) - 1
 
 
 class Waiting(NamedTuple):
@@ -59,24 +57,14 @@ def read(
 
     At most `limit`, and at most `octets` in all (one always).
     """
-    waiting: list[tuple[int, int, bytes]] = []
-    unpack = INDEX_ENTRY.unpack
-    for owner, mailbox in device_mailboxes.list_here(txn, device):
-        for _, value in txn.range(INDEX, mailbox, prefix_end(mailbox)):
-            number, until, size = unpack(value)
-            if number > after and until >= now_hour:
-                waiting.append((number, size, owner.handle))
     found: list[Waiting] = []
     left = octets
-    for number, size, handle in heapq.nsmallest(limit, waiting):
-        if found and size > left:
-            break
-        left -= size
-        body = txn.get(BODIES, U64.pack(number))
-        if body is None:
-            raise Refusal("damaged_store")
-        found.append(Waiting(number, handle, hour_of(txn, number, now_hour), body[BODY_HEAD:]))
-    return found, len(found) < len(waiting)
+    for one in _waiting(txn, device, after, now_hour):
+        if len(found) == limit or (found and len(one.envelope) > left):
+            return found, True
+        left -= len(one.envelope)
+        found.append(one)
+    return found, False
 
 
 def news(
@@ -84,45 +72,48 @@ def news(
 ) -> tuple[int, list[Waiting] | None]:
     """The last number for a device, and what came after `after` if that is at most `limit` small ones.
 
-    In all its mailboxes: a device takes what has a lower number than it has read for read, too. One that has
-    many mailboxes, or much in one of them, is not looked through: it has to read its queue in any case.
+    In all its mailboxes: a device takes what has a lower number than it has read for read, too.
     """
-    places = device_mailboxes.list_here(txn, device, LOOKED_THROUGH + 1)
-    if len(places) > LOOKED_THROUGH:
-        return after, None
-    fresh: list[tuple[int, int, bytes]] = []
-    for owner, mailbox in places:
-        rows = list(txn.range(INDEX, mailbox, prefix_end(mailbox), limit=LOOKED_THROUGH + 1))
-        if len(rows) > LOOKED_THROUGH:
-            return after, None
-        for number, until, size in (INDEX_ENTRY.unpack(value) for _, value in rows):
-            if number > after and until >= now_hour:
-                fresh.append((number, size, owner.handle))
-    last = max((number for number, _, _ in fresh), default=after)
-    if len(fresh) > limit or any(size > largest for _, size, _ in fresh):
-        return last, None
-    waiting = []
-    for number, _, handle in sorted(fresh):
-        body = txn.get(BODIES, U64.pack(number))
-        if body is not None:
-            waiting.append(Waiting(number, handle, hour_of(txn, number, now_hour), body[BODY_HEAD:]))
-    return last, waiting
+    last = after
+    for key, _ in txn.range(QUEUE, _above(device, after), prefix_end(device), reverse=True, limit=1):
+        last = U64.unpack(key[32:])[0]
+    fresh: list[Waiting] = []
+    for one in _waiting(txn, device, after, now_hour):
+        if len(fresh) == limit or len(one.envelope) > largest:
+            return last, None
+        fresh.append(one)
+    return last, fresh
+
+
+def _waiting(txn: Transaction, device: bytes, after: int, now_hour: int) -> Iterator[Waiting]:
+    """What waits for a device with numbers above `after`, in order."""
+    for key in txn.keys(QUEUE, _above(device, after), prefix_end(device)):
+        body = txn.get(BODIES, key[32:])
+        if body is None:
+            raise Refusal("damaged_store")
+        owner = device_mailboxes.owner_of(txn, body[:20])
+        # What has expired, or belongs to a mailbox that was given up, waits for the sweep only.
+        if owner is None or U32.unpack_from(body, 20)[0] < now_hour:
+            continue
+        number = U64.unpack(key[32:])[0]
+        yield Waiting(number, owner.handle, hour_of(txn, number, now_hour), body[BODY_HEAD:])
+
+
+def _above(device: bytes, after: int) -> bytes:
+    return device + U64.pack(min(max(after, 0) + 1, _LARGEST))
 
 
 def find(txn: Transaction, device: bytes, number: int) -> tuple[bytes, bytes] | None:
     """Index key and envelope of what waits for this device under a number; None when it does not."""
-    body = txn.get(BODIES, U64.pack(number)) if 0 < number < 1 << 64 else None
+    if not 0 < number < 1 << 64 or txn.get(QUEUE, device + U64.pack(number)) is None:
+        return None
+    body = txn.get(BODIES, U64.pack(number))
     if body is None:
-        return None
+        raise Refusal("damaged_store")
     mailbox, envelope = body[:20], body[BODY_HEAD:]
-    owner = device_mailboxes.owner_of(txn, mailbox)
-    if owner is None or owner.account + owner.device != device:
-        return None
-    key = mailbox + envelope_id(envelope)
-    entry = txn.get(INDEX, key)
-    if entry is None or INDEX_ENTRY.unpack(entry)[0] != number:
-        return None  # settled already; its body waits for the sweep
-    return key, envelope
+    if device_mailboxes.owner_of(txn, mailbox) is None:
+        return None  # it was given up; what it held waits for the sweep
+    return mailbox + envelope_id(envelope), envelope
 
 
 def settle(txn: Transaction, device: bytes, numbers: Iterable[int], now_hour: int) -> int:

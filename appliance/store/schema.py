@@ -14,7 +14,7 @@ the sealed value. Times are unix hours unless seconds are said; what strangers c
 | expiry | hour u32, number u64 | empty |
 | reclaim | number u64 | expiry u32: acknowledged bodies that wait for the sweep |
 | hours | hour u32 | envelopes u64, octets u64 of others that expire then |
-| doomed | mailbox 20 | flags u8: deleted mailboxes whose index waits for the sweep |
+| doomed | mailbox 20 | flags u8, account 16, device 16 if it was one's: its index waits for the sweep |
 | grants | grant id 16 | `grants.GRANT` |
 | grant_mailboxes | grant id 16, mailbox 20 | empty |
 | grant_ends | hour u32, grant id 16 | empty: when the mailboxes of an ended grant go |
@@ -46,6 +46,7 @@ the sealed value. Times are unix hours unless seconds are said; what strangers c
 | device_places | account 16, device 16, handle 8, blind mailbox 8 | sealed `device_mailboxes.Place` |
 | device_mailboxes | account 16, device 16, handle 8 | the mailbox here 20 |
 | mailbox_owners | mailbox 20 | account 16, device 16, handle 8 |
+| queue | account 16, device 16, arrival number u64 | empty: what waits for a device |
 | queue_seen | mailbox 20, envelope id 16 | hour u32 until which it is remembered |
 | queue_forget | hour u32, mailbox 20, envelope id 16 | empty: when a memory of the table above ends |
 | arrival_hours | arrival number u64 | hour u32 in which this number and those after it came |
@@ -74,7 +75,7 @@ from typing import Final
 from appliance.errors import Refusal
 from appliance.store.engine import Store, Table, Transaction
 
-VERSION: Final = 2
+VERSION: Final = 3
 
 TABLES: Final[list[Table]] = []
 """Every table below."""
@@ -126,6 +127,7 @@ READER_KEYS = _declare("reader_keys")
 DEVICE_PLACES = _declare("device_places")
 DEVICE_MAILBOXES = _declare("device_mailboxes")
 MAILBOX_OWNERS = _declare("mailbox_owners")
+QUEUE = _declare("queue")
 QUEUE_SEEN = _declare("queue_seen")
 QUEUE_FORGET = _declare("queue_forget")
 ARRIVAL_HOURS = _declare("arrival_hours")
@@ -182,7 +184,14 @@ def _make_accounts(txn: Transaction) -> None:
         txn.drop(table)
 
 
-STEPS: Final[Mapping[int, Step]] = {1: _make_accounts}
+def _line_up(txn: Transaction) -> None:
+    """From 2: what waits for a device was looked for in each of its mailboxes; now its queue names it."""
+    for mailbox, owner in txn.range(MAILBOX_OWNERS):
+        for _, entry in txn.range(INDEX, mailbox, prefix_end(mailbox)):
+            txn.put(QUEUE, owner[:32] + entry[:8], b"")
+
+
+STEPS: Final[Mapping[int, Step]] = {1: _make_accounts, 2: _line_up}
 """What brings a store of this version to the next one."""
 
 
@@ -212,8 +221,8 @@ def open_store(
 def _bring_up(
     folder: Path, found: int, version: int, steps: Mapping[int, Step], sizes: Mapping[str, int]
 ) -> None:
-    """Take every step, with the tables that are no more at hand."""
-    store = Store.open(folder, (*TABLES, *FORMER), **sizes)
+    """Take every step, with the tables that are no more at hand where there may be some."""
+    store = Store.open(folder, (*TABLES, *FORMER) if found == 1 else tuple(TABLES), **sizes)
     try:
         for old in range(found, version):
             copy = folder / f"store.v{old}.mdb"

@@ -54,7 +54,7 @@ def _expire(txn: Transaction, now_hour: int, limit: int) -> int:
         # The entry may be gone (acknowledged) or belong to the same envelope, deposited again since.
         if entry is not None and INDEX_ENTRY.unpack(entry)[0] == number:
             txn.delete(INDEX, index_key)
-            gone[mailbox].add(until, len(body) - BODY_HEAD)
+            gone[mailbox].add(number, until, len(body) - BODY_HEAD)
         else:
             txn.delete(RECLAIM, body_key)
     for mailbox, left in gone.items():

@@ -12,7 +12,16 @@ import pytest
 from appliance.protocol.envelope import envelope_id
 from appliance.store import mailboxes
 from appliance.store.engine import Transaction
-from appliance.store.schema import BODIES, EXPIRY, INDEX, RECLAIM, open_store
+from appliance.store.schema import (
+    BODIES,
+    EXPIRY,
+    INDEX,
+    MAILBOX_OWNERS,
+    QUEUE,
+    RECLAIM,
+    open_store,
+    prefix_end,
+)
 from appliance.store.sweep import sweep
 
 ROUNDS = 50
@@ -24,10 +33,10 @@ from pathlib import Path
 from appliance.protocol.envelope import envelope_id
 from appliance.store import grants, mailboxes
 from appliance.store.mailboxes import Bounds, Limits
-from appliance.store.schema import open_store
+from appliance.store.schema import MAILBOX_OWNERS, open_store
 from appliance.store.sweep import sweep
 
-limits = Limits(Bounds(10**9, 10**15), Bounds(10**9, 10**15), 10**15)
+limits = Limits(*[Bounds(10**9, 10**15)] * 2, 10**15, Bounds(10**9, 10**15))
 grant, capability = grants.grant_id(b"grant"), bytes(32)
 store = open_store(Path(sys.argv[1]))
 
@@ -38,9 +47,12 @@ def setup(txn):
         key = bytes((n,)) * 32
         made.append(
             mailboxes.create(
-                txn, fetch_key=key, capability_hash=capability, kind="contact", grant=grant, now_hour=1
+                txn, fetch_key=key, capability_hash=capability, kind="contact", grant=grant, now_hour=1,
+                member=n >= 4,
             ).mailbox
         )
+    for box in made[4:]:  # those of one device: what waits in them stands in its queue
+        txn.put(MAILBOX_OWNERS, box, b"A" * 16 + b"D" * 16 + box[:8])
     return made
 
 boxes = store.write_now(setup)
@@ -118,6 +130,12 @@ def check_whole(txn: Transaction) -> None:
     for key, value in txn.range(INDEX):
         body = txn.get(BODIES, value[:8])
         assert body is not None and body[:20] == key[:20] and envelope_id(body[24:]) == key[20:]
+    queued = {
+        owner[:32] + entry[:8]
+        for mailbox, owner in txn.range(MAILBOX_OWNERS)
+        for _, entry in txn.range(INDEX, mailbox, prefix_end(mailbox))
+    }
+    assert queued == set(txn.keys(QUEUE)) != set()
     held = txn.count(INDEX)
     load = mailboxes.load(txn)
     assert (load.held, load.octets, load.hours) == (held, held * 1984, [(100, held, held * 1984)])

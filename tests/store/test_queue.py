@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -9,8 +11,9 @@ from appliance.protocol.keys import SigningKey
 from appliance.protocol.mailbox import capability_hash
 from appliance.store import device_mailboxes, grants, mailboxes, queue
 from appliance.store.device_mailboxes import REQUESTS, Owner
-from appliance.store.engine import Store, Transaction
+from appliance.store.engine import Store, Table, Transaction
 from appliance.store.mailboxes import Bounds, Limits
+from appliance.store.schema import INDEX, QUEUE, prefix_end
 from appliance.store.storekey import Sealer
 from appliance.store.sweep import sweep
 from tests.services import envelope, refused
@@ -152,10 +155,124 @@ async def test_news_are_told_whole_only_when_they_are_few_and_small(store: Store
     assert found is None
     assert news(later) == (later, [])
     await store.write(lambda txn: put(txn, place, *(envelope() for _ in range(3))))
-    assert news(later)[1] is None
-    # A mailbox that holds much is not looked through.
-    await store.write(lambda txn: put(txn, place, *(envelope() for _ in range(queue.LOOKED_THROUGH))))
-    assert news(later) == (later, None)
+    latest, found = news(later)
+    assert latest == numbers(store)[-1]
+    assert found is None
+
+
+def queue_by_mailbox(txn: Transaction) -> set[bytes]:
+    """What the queues must hold: every number in the index of a mailbox that is a device's."""
+    return {
+        b"".join(whose[:2]) + value[:8]
+        for whose, mailbox in device_mailboxes.list_here(txn, b"")
+        for _, value in txn.range(INDEX, mailbox, prefix_end(mailbox))
+    }
+
+
+async def test_a_queue_holds_what_its_mailboxes_hold_through_everything(store: Store, sealer: Sealer) -> None:
+    def agree(rest: int = 0) -> int:
+        rows, held = store.read(lambda txn: (set(txn.keys(QUEUE)), queue_by_mailbox(txn)))
+        assert held <= rows
+        assert len(rows - held) == rest
+        return len(rows)
+
+    first, second = [
+        await store.write(lambda txn, at=at: make(txn, sealer, owner(at)))
+        for at in (b"handle-1", b"handle-2")
+    ]
+    soon = [envelope() for _ in range(3)]
+    await store.write(lambda txn: put(txn, first, *soon, hours=1))
+    await store.write(lambda txn: put(txn, second, *(envelope() for _ in range(5)), hours=50))
+    assert agree() == 8
+    # One is settled, one comes again after its time but before the sweep, the rest is swept away.
+    await store.write(lambda txn: queue.settle(txn, ACCOUNT + DEVICE, numbers(store)[:1], HOUR))
+    assert agree() == 7
+    hashed = capability_hash(first.capability)
+    late = HOUR + 2
+    await store.write(
+        lambda txn: mailboxes.deposit(txn, first.mailbox, hashed, soon[1:2], late + 9, LIMITS, late)
+    )
+    assert agree() == 7
+    assert len(store.read(lambda txn: queue.read(txn, ACCOUNT + DEVICE, 0, 100, late))[0]) == 6
+    while await store.write(lambda txn: sweep(txn, late, 2)):
+        pass
+    assert agree() == 6
+    await store.write(lambda txn: device_mailboxes.drop_here(txn, owner(b"handle-2")))
+    assert agree() == 1
+    # A mailbox too large to be emptied at once is not shown any more, nor settled, and goes with the sweep.
+    many = mailboxes.DELETED_AT_ONCE + 10
+    third = await store.write(lambda txn: make(txn, sealer, owner(b"handle-3")))
+    wide = LIMITS._replace(member=Bounds(many, 1 << 20))
+    hashed = capability_hash(third.capability)
+    await store.write(
+        lambda txn: mailboxes.deposit(
+            txn, third.mailbox, hashed, [envelope() for _ in range(many)], late + 9, wide, late
+        )
+    )
+    given_up = numbers(store)[-1]
+    await store.write(lambda txn: device_mailboxes.drop_here(txn, owner(b"handle-3")))
+    assert agree(rest=many) == many + 1
+    assert len(numbers(store)) == 1
+    assert store.read(lambda txn: queue.find(txn, ACCOUNT + DEVICE, given_up)) is None
+    while await store.write(lambda txn: sweep(txn, late, 100)):
+        pass
+    assert agree() == 1
+
+
+class Counting:
+    """A transaction that counts what is asked of it."""
+
+    def __init__(self, txn: Transaction) -> None:
+        self._txn = txn
+        self.asked = 0
+
+    def get(self, table: Table, key: bytes) -> bytes | None:
+        self.asked += 1
+        return self._txn.get(table, key)
+
+    def range(self, *what: Any, **how: Any) -> Iterator[tuple[bytes, bytes]]:
+        for pair in self._txn.range(*what, **how):
+            self.asked += 1
+            yield pair
+
+    def keys(self, *what: Any, **how: Any) -> Iterator[bytes]:
+        for key in self._txn.keys(*what, **how):
+            self.asked += 1
+            yield key
+
+
+async def test_a_page_costs_what_it_holds_however_many_mailboxes_there_are(
+    store: Store, sealer: Sealer
+) -> None:
+    def job(txn: Transaction) -> None:
+        for n in range(200):
+            put(txn, make(txn, sealer, owner(b"%08d" % n)), envelope(), envelope())
+
+    await store.write(job)
+
+    def cost(txn: Transaction, after: int, limit: int) -> int:
+        counting = Counting(txn)
+        found, _ = queue.read(counting, ACCOUNT + DEVICE, after, limit, HOUR)  # type: ignore[arg-type]
+        assert len(found) == limit
+        return counting.asked
+
+    for limit in (1, 20):
+        assert store.read(lambda txn, limit=limit: cost(txn, 390, min(limit, 10))) <= 4 * (limit + 1)
+
+    def news_cost(txn: Transaction) -> int:
+        counting = Counting(txn)
+        assert len(queue.news(counting, ACCOUNT + DEVICE, 398, HOUR, 2, 1984)[1] or []) == 2  # type: ignore[arg-type]
+        return counting.asked
+
+    assert store.read(news_cost) <= 12
+
+
+async def test_any_number_may_be_asked_after(store: Store, sealer: Sealer) -> None:
+    place = await store.write(lambda txn: make(txn, sealer, owner()))
+    await store.write(lambda txn: put(txn, place, envelope()))
+    assert numbers(store, after=-5) == numbers(store)
+    for after in ((1 << 64) - 1, 1 << 80):
+        assert numbers(store, after=after) == []
 
 
 async def test_hours_of_arrival_are_known_from_marks(store: Store, sealer: Sealer) -> None:

@@ -8,7 +8,19 @@ import pytest
 from appliance.errors import Refusal
 from appliance.store import grants, schema
 from appliance.store.engine import Store, Transaction
-from appliance.store.schema import FORMER, MAILBOXES, META, RELAYS, TABLES, open_store, prefix_end
+from appliance.store.mailboxes import INDEX_ENTRY
+from appliance.store.schema import (
+    FORMER,
+    INDEX,
+    MAILBOX_OWNERS,
+    MAILBOXES,
+    META,
+    QUEUE,
+    RELAYS,
+    TABLES,
+    open_store,
+    prefix_end,
+)
 
 
 def test_every_table_is_declared_once_and_described() -> None:
@@ -90,10 +102,34 @@ def test_what_boxes_sent_to_boxes_is_not_carried_on(tmp_path: Path) -> None:
         assert store.read(lambda txn: txn.get(META, b"inbox")) is None
         assert [one.grant for one in store.read(grants.list_all)] == [theirs]
         store.close()
-    path = str(tmp_path / "store.mdb")
+    assert table_names(tmp_path) == set(TABLES)
+
+
+def table_names(folder: Path) -> set[str]:
+    """The tables that are in the file."""
+    path = str(folder / "store.mdb")
     with lmdb.open(path, subdir=False, readonly=True, max_dbs=200) as env, env.begin() as txn:
-        names = {bytes(name).decode() for name in txn.cursor().iternext(values=False)}
-    assert names == set(TABLES)
+        return {bytes(name).decode() for name in txn.cursor().iternext(values=False)}
+
+
+def test_what_waits_in_devices_mailboxes_stands_in_their_queues(tmp_path: Path) -> None:
+    device = b"A" * 16 + b"D" * 16
+
+    def fill(txn: Transaction) -> None:
+        for mailbox, owner in ((b"m" * 20, device + b"handle-1"), (b"n" * 20, device + b"handle-2")):
+            txn.put(MAILBOX_OWNERS, mailbox, owner)
+        for mailbox, number in ((b"m" * 20, 7), (b"m" * 20, 3), (b"n" * 20, 5), (b"x" * 20, 4)):
+            txn.put(INDEX, mailbox + number.to_bytes(16, "big"), INDEX_ENTRY.pack(number, 9, 960))
+
+    old = open_store(tmp_path, version=2)
+    old.write_now(fill)
+    old.close()
+    store = open_store(tmp_path)
+    assert store.read(lambda txn: list(txn.range(QUEUE))) == [
+        (device + number.to_bytes(8, "big"), b"") for number in (3, 5, 7)
+    ]
+    store.close()
+    assert set(TABLES) == table_names(tmp_path)
 
 
 @pytest.mark.parametrize(
