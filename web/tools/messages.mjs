@@ -3,8 +3,19 @@
  *
  *   node tools/messages.mjs [--island ../.venv/bin/island] [--count 30] [--archive] [--json]
  *
- * Work is the time from the Enter key to the message leaving for the box, less the time spent waiting for the box:
- * for the first message to a stranger (with looking them up) and for each after it (median), in Firefox at "Safer" and in Chromium.
+ * In Firefox at "Safer" and in Chromium, in milliseconds:
+ *
+ * - `work`: what a person waits for besides the box: from the Enter key to the message leaving for the box, by the
+ *   clock on the wall, less the time in which a request to the box was open. The browser's own threads (its database,
+ *   its cryptography) and other programs on the machine are in it.
+ * - `whole`: the same with the time spent waiting for the box.
+ * - `cpu`: the processor's time of the page's main thread between the same two moments, also while the box is waited
+ *   for: typing and drawing, sealing, writing. What waits, and what other threads and programs do, is not in it.
+ * - `all_cpu`: that of the main thread from before the Enter key to after the other side has read the message: with
+ *   the marks drawn at it, the receipt that comes back, and what driving the browser takes.
+ *
+ * For the first message to a stranger (with looking them up), and for each after it: the lowest of the medians of
+ * every ten, since others who use the machine only ever add.
  * With --archive also the seconds from the passphrase being stretched to a usable list with 10,000 messages, in Chromium.
  */
 import { spawn } from "node:child_process";

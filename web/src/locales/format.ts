@@ -6,6 +6,17 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 const UNITS = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"] as const;
 
+/** Making a formatter costs a hundred times what using it does. */
+const formats = new Map<string, Intl.DateTimeFormat>();
+
+function dated(shape: Intl.DateTimeFormatOptions, milliseconds: number): string {
+  // Whoever travels has other hours from then on.
+  const key = JSON.stringify([locale, new Date().getTimezoneOffset(), shape]);
+  let format = formats.get(key);
+  if (!format) formats.set(key, (format = new Intl.DateTimeFormat(locale, shape)));
+  return format.format(milliseconds);
+}
+
 /** A count with separators. */
 export function count(value: number): string {
   return new Intl.NumberFormat(locale).format(value);
@@ -42,12 +53,12 @@ export function relative(time: number, now: number): string {
 
 /** A day and time in full, for a tooltip. */
 export function moment(time: number): string {
-  return new Intl.DateTimeFormat(locale, { dateStyle: "full", timeStyle: "short" }).format(time * 1000);
+  return dated({ dateStyle: "full", timeStyle: "short" }, time * 1000);
 }
 
 /** A day: "28 November". */
 export function day(time: number): string {
-  return new Intl.DateTimeFormat(locale, { day: "numeric", month: "long" }).format(time * 1000);
+  return dated({ day: "numeric", month: "long" }, time * 1000);
 }
 
 /** An ISO day (UTC), short for a chart ("28 Nov") or long for a table. */
@@ -56,7 +67,7 @@ export function isoDay(iso: string, style: "short" | "long"): string {
     style === "short"
       ? { day: "numeric", month: "short", timeZone: "UTC" }
       : { weekday: "long", day: "numeric", month: "long", timeZone: "UTC" };
-  return new Intl.DateTimeFormat(locale, shape).format(new Date(`${iso}T00:00:00Z`));
+  return dated(shape, Date.parse(`${iso}T00:00:00Z`));
 }
 
 /** How long something has run: "3 hours". */
@@ -86,7 +97,7 @@ export function plural(
 
 /** The time of day: "14:05". */
 export function time(seconds: number): string {
-  return new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit" }).format(seconds * 1000);
+  return dated({ hour: "2-digit", minute: "2-digit" }, seconds * 1000);
 }
 
 /** When something was, as short as a list needs it: "14:05", "Tuesday", "3 Nov". */
@@ -99,18 +110,14 @@ export function brief(seconds: number, now: number): string {
       : days < 300
         ? { day: "numeric", month: "short" }
         : { day: "numeric", month: "short", year: "numeric" };
-  return new Intl.DateTimeFormat(locale, shape).format(seconds * 1000);
+  return dated(shape, seconds * 1000);
 }
 
 /** A day as a heading: the weekday with it, the year only when it is another. */
 export function dayHeading(seconds: number, now: number): string {
   const other = new Date(seconds * 1000).getFullYear() !== new Date(now * 1000).getFullYear();
-  return new Intl.DateTimeFormat(locale, {
-    weekday: "long",
-    day: "numeric",
-    month: "long",
-    ...(other ? { year: "numeric" } : {}),
-  }).format(seconds * 1000);
+  const shape: Intl.DateTimeFormatOptions = { weekday: "long", day: "numeric", month: "long" };
+  return dated(other ? { ...shape, year: "numeric" } : shape, seconds * 1000);
 }
 
 /** How many midnights lie between two moments, by the clock of this machine. */

@@ -30,7 +30,8 @@ const FALSE = 0xf4;
 const TRUE = 0xf5;
 const NULL = 0xf6;
 
-const LONE_SURROGATE = /\p{Cs}/u;
+/** Shapes of maps whose order of keys is remembered; those of maps with keys of their own making push others out. */
+const MAX_SHAPES = 256;
 const DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** The one encoding of a value; map keys that are `undefined` are left out. TypeError for what CBOR here lacks. */
@@ -46,6 +47,28 @@ export function decode(data: Uint8Array): Value {
   const value = reader.value(1);
   if (reader.at !== data.length) throw new Refusal("malformed");
   return value;
+}
+
+interface Key {
+  key: string;
+  bytes: Uint8Array;
+}
+
+/** Keys in the order in which they are written, by the keys of a value joined. */
+const shapes = new Map<string, readonly Key[]>();
+
+function shapeOf(keys: string[]): readonly Key[] {
+  if (keys.length === 0) return [];
+  const name = keys.join("\0");
+  const known = shapes.get(name);
+  if (known) return known;
+  const shape = keys.map((key) => ({ key, bytes: utf8(wellFormed(key)) }));
+  shape.sort((a, b) => a.bytes.length - b.bytes.length || compare(a.bytes, b.bytes));
+  // A key with the joint inside would make two shapes one.
+  if (keys.some((key) => key.includes("\0"))) return shape;
+  if (shapes.size >= MAX_SHAPES) shapes.clear();
+  shapes.set(name, shape);
+  return shape;
 }
 
 class Writer {
@@ -70,11 +93,9 @@ class Writer {
   }
 
   #map(map: Record<string, unknown>): void {
-    const keys = Object.keys(map).filter((key) => map[key] !== undefined);
-    const encoded = keys.map((key) => ({ key, bytes: utf8(wellFormed(key)) }));
-    encoded.sort((a, b) => a.bytes.length - b.bytes.length || compare(a.bytes, b.bytes));
-    this.#head(MAP, encoded.length);
-    for (const { key, bytes } of encoded) {
+    const shape = shapeOf(Object.keys(map).filter((key) => map[key] !== undefined));
+    this.#head(MAP, shape.length);
+    for (const { key, bytes } of shape) {
       this.#block(TEXT, bytes);
       this.put(map[key]);
     }
@@ -134,7 +155,7 @@ function widthOf(count: number | bigint): number {
 }
 
 function wellFormed(text: string): string {
-  if (LONE_SURROGATE.test(text)) throw new TypeError("half a character has no place in a message");
+  if (!text.isWellFormed()) throw new TypeError("half a character has no place in a message");
   return text;
 }
 

@@ -17,7 +17,8 @@ export interface Locker {
   put(key: string, value: unknown): Promise<void>;
   remove(key: string): Promise<void>;
   records(ids: string[]): Promise<(CachedRecord | undefined)[]>;
-  putRecords(records: CachedRecord[], gone: string[]): Promise<void>;
+  /** Records, and values that go with them: all are there after it, or none. */
+  putRecords(records: CachedRecord[], gone: string[], values?: Record<string, unknown>): Promise<void>;
   /** Forget all sealed records. */
   forgetRecords(): Promise<void>;
   /** Forget everything. */
@@ -46,7 +47,8 @@ export class MemoryLocker implements Locker {
   records(ids: string[]): Promise<(CachedRecord | undefined)[]> {
     return Promise.resolve(ids.map((id) => this.sealed.get(id)));
   }
-  putRecords(records: CachedRecord[], gone: string[]): Promise<void> {
+  putRecords(records: CachedRecord[], gone: string[], values: Record<string, unknown> = {}): Promise<void> {
+    for (const [key, value] of Object.entries(values)) this.values.set(key, value);
     for (const record of records) this.sealed.set(record.id, record);
     for (const id of gone) this.sealed.delete(id);
     return Promise.resolve();
@@ -107,15 +109,21 @@ export class BrowserLocker implements Locker {
     );
   }
 
-  async putRecords(records: CachedRecord[], gone: string[]): Promise<void> {
+  async putRecords(
+    records: CachedRecord[],
+    gone: string[],
+    values: Record<string, unknown> = {},
+  ): Promise<void> {
     await this.#try(
       async (database) => {
-        const change = database.transaction("records", "readwrite");
-        for (const record of records) void change.store.put(record, record.id);
-        for (const id of gone) void change.store.delete(id);
+        const change = database.transaction(["records", "values"], "readwrite");
+        const store = change.objectStore("records");
+        for (const record of records) void store.put(record, record.id);
+        for (const id of gone) void store.delete(id);
+        for (const [key, value] of Object.entries(values)) void change.objectStore("values").put(value, key);
         await change.done;
       },
-      () => this.#memory.putRecords(records, gone),
+      () => this.#memory.putRecords(records, gone, values),
     );
   }
 

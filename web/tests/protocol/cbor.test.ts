@@ -60,6 +60,20 @@ test("a key named as the prototype is a key like others", () => {
   expect(encode(value)).toEqual(bytes);
 });
 
+test("the order of keys is the same whoever made the map, however many kinds of maps there were", () => {
+  expect(encode({ bb: 1, a: 2, b: 3 })).toEqual(encode({ b: 3, bb: 1, a: 2 }));
+  expect(encode({ "a\0b": 1 })).not.toEqual(encode({ a: 1, b: 1 }));
+  expect(encode({ "": 1 })).not.toEqual(encode({}));
+  for (let kind = 0; kind < 600; kind++) {
+    const [map, other] = [
+      { [`z${kind}`]: 1, a: 2 },
+      { a: 2, [`z${kind}`]: 1 },
+    ];
+    expect(encode(map)).toEqual(encode(other));
+    expect(encode({ a: 2, [`z${kind}`]: undefined })).toEqual(encode({ a: 2 }));
+  }
+});
+
 test("what is read does not hang on the input", () => {
   const input = hex("420102");
   const value = decode(input) as Uint8Array;

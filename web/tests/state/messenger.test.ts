@@ -112,7 +112,7 @@ test("a cut line loses and doubles nothing", async () => {
   await ada.chat(ben)!.send("while you were away");
   const sending = ben.chat(ada)!.send("written in the tunnel");
   await until(() => ben.messenger.phase === "offline");
-  expect(ben.chat(ada)!.messages.at(-1)?.state).toBe("sealed");
+  await until(() => ben.chat(ada)!.messages.at(-1)?.state === "sealed");
   ben.line.down = false;
   await sending;
   await until(() => ada.texts(ben).includes("written in the tunnel"));
@@ -120,6 +120,21 @@ test("a cut line loses and doubles nothing", async () => {
   expect(ben.messenger.phase).toBe("ready");
   expect(ben.texts(ada)).toHaveLength(4);
   expect(ada.texts(ben)).toHaveLength(4);
+});
+
+test("a message says by itself that nobody types it any more", async () => {
+  const [ada, ben] = await friends(new FakeBox());
+  const chat = ada.chat(ben)!;
+  const signals = (): number => ada.line.asked.filter((one) => one === "POST /v1/signals").length;
+  chat.setTyping(true);
+  await until(() => ben.chat(ada)!.typing);
+  await chat.send("there");
+  chat.setTyping(false);
+  await until(() => ben.texts(ada).includes("there"));
+  expect(ben.chat(ada)!.typing).toBe(false);
+  chat.setTyping(true);
+  await until(() => ben.chat(ada)!.typing);
+  expect(signals()).toBe(2);
 });
 
 test("a message to somebody whose box is off says where it waits", async () => {

@@ -115,3 +115,18 @@ test("a change whose answer was lost counts once, also when a pull shows its eff
   await mine.commit(edits, written);
   expect(await (await open()).read(["log", "mine"])).toEqual([["said"], 7]);
 });
+
+test("the copies in the locker and the revision they are good for are kept together", async () => {
+  const locker = new MemoryLocker();
+  const vault = await Vault.open(new Wire(shelf), new Uint8Array(32).fill(7), locker, "ada");
+  await vault.refresh("epoch");
+  await vault.read(["a"]);
+  await vault.commit(put("a", 1));
+  const copies = [...locker.sealed.values()];
+  expect(copies).toHaveLength(1);
+  expect(vault.octets("a")).toBe(copies[0]!.data.length);
+  expect(await locker.get("vault-revision")).toEqual({ account: "ada", epoch: "epoch", revision: 1 });
+  await vault.commit(put("a", undefined));
+  expect([locker.sealed.size, vault.octets("a")]).toEqual([0, 0]);
+  expect(await locker.get("vault-revision")).toMatchObject({ revision: 2 });
+});

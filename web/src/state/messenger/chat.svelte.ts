@@ -4,6 +4,7 @@ import type { Content } from "../../protocol/content.ts";
 import { safetyNumber, safetyQr } from "../../protocol/safety.ts";
 import { Refusal } from "../api.ts";
 import { random } from "../random.ts";
+import { beforeDrawing } from "../turns.ts";
 import { asRefusal } from "../wire.ts";
 import type { AttachmentView } from "./attachment.svelte.ts";
 import type { Core } from "./core.ts";
@@ -32,8 +33,11 @@ export class Chat implements Conversation {
   devices = $state(0);
   #shown = new Map<string, Message>();
   #files = new Map<string, AttachmentView>();
+  /** The draft in the vault, or on its way there. */
+  #kept = "";
   #draftTimer: ReturnType<typeof setTimeout> | undefined;
   #expiring: ReturnType<typeof setTimeout> | undefined;
+  #drawing: (() => void) | undefined;
   #opened = false;
 
   constructor(
@@ -42,7 +46,7 @@ export class Chat implements Conversation {
   ) {
     this.history = new History(core, id, this.timeline, () => this.update());
     this.refresh();
-    this.draft = this.#talk?.draft ?? "";
+    this.draft = this.#kept = this.#talk?.draft ?? "";
   }
 
   get address(): string {
@@ -98,8 +102,10 @@ export class Chat implements Conversation {
     const before = this.#talk?.draft;
     this.#talk = this.core.vault.peek(names.talk(this.id)) as unknown as TalkRecord | undefined;
     this.#person = this.core.people.person(this.id);
-    if (this.#talk && this.#talk.draft !== before && this.draft === (before ?? ""))
-      this.draft = this.#talk.draft;
+    if (this.#talk && this.#talk.draft !== before) {
+      this.#kept = this.#talk.draft;
+      if (this.draft === (before ?? "")) this.draft = this.#talk.draft;
+    }
     const entry = this.#person && this.core.people.entryOf(this.#person);
     this.devices = entry?.devices.length ?? 0;
     this.core.chats.sort();
@@ -118,14 +124,26 @@ export class Chat implements Conversation {
     this.update();
   }
 
+  /** The same, in time for the next picture of the page: what is to be done at once is not held up. */
+  showSoon(events: readonly LogEvent[]): void {
+    this.history.take(events);
+    this.#soon();
+  }
+
   /** The state of a message changed. */
   touch(id: string): void {
     this.timeline.dirty.add(id);
-    this.update();
+    this.#soon();
+  }
+
+  #soon(): void {
+    this.#drawing ??= beforeDrawing(() => this.update());
   }
 
   /** Make the list of messages anew from what changed. */
   update(): void {
+    this.#drawing?.();
+    this.#drawing = undefined;
     const now = this.core.now();
     let next = Infinity;
     const list: Message[] = [];
@@ -191,6 +209,7 @@ export class Chat implements Conversation {
   stop(): void {
     clearTimeout(this.#expiring);
     clearTimeout(this.#draftTimer);
+    this.#drawing?.();
   }
 
   leave(): void {
@@ -311,6 +330,9 @@ export class Chat implements Conversation {
     this.draft = text;
     clearTimeout(this.#draftTimer);
     this.#draftTimer = setTimeout(() => {
+      // A message that was saved has taken its draft out already.
+      if (text === this.#kept) return;
+      this.#kept = text;
       this.core.ledger.later((batch) => batch.talk(this.id, (talk) => ({ ...talk, draft: text })));
     }, DRAFT_PAUSE);
   }
@@ -329,6 +351,7 @@ export class Chat implements Conversation {
     const timed = content.kind === "text" ? this.#common() : {};
     const whole = { v: 1, id: random(16), sent: this.core.now(), ...timed, ...content } as Content;
     this.core.chats.answered(this.id);
+    if (content.kind === "text") this.core.signals.spoke(this.id);
     return this.core.outbound.send(this.id, whole);
   }
 

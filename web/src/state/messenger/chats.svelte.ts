@@ -99,7 +99,10 @@ export class Chats {
   }
 
   sort(): void {
-    this.all = [...this.#chats.values()].sort((a, b) => b.at - a.at);
+    const all = [...this.#chats.values()].sort((a, b) => b.at - a.at);
+    // What shows the list looks at all of it again when it is another one.
+    const same = all.length === this.all.length && all.every((chat, place) => chat === this.all[place]);
+    if (!same) this.all = all;
   }
 
   byIdentity(identity: Uint8Array): string | undefined {

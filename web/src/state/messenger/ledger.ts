@@ -3,7 +3,7 @@
  * counts only when the box has acknowledged all of them together: what leaves the device leaves after that.
  * The head record goes with every batch; it is what keeps two browsers from writing for one device.
  */
-import { encode, type Value } from "../../protocol/cbor.ts";
+import type { Value } from "../../protocol/cbor.ts";
 import { equal, fromHex, toHex } from "../../protocol/bytes.ts";
 import { random } from "../random.ts";
 import { Displaced, type Edit, type Step, type Vault } from "../vault/vault.ts";
@@ -17,7 +17,7 @@ import {
   type TalkRecord,
 } from "./records.ts";
 
-/** Octets after which a stretch of the log is full. */
+/** Octets of its sealed record after which a stretch of the log is full. */
 const FULL = 8_192;
 /** Milliseconds that changes without haste wait for others. */
 const LATER = 3_000;
@@ -237,7 +237,9 @@ export class Ledger {
       const count = talk?.segments[this.device] ?? 0;
       const [last] =
         count > 0 ? await this.vault.read([names.segment(this.device, conversation, count)]) : [];
-      const full = count === 0 || last === undefined || encode(last).length > FULL;
+      const octets =
+        last === undefined ? 0 : this.vault.octets(names.segment(this.device, conversation, count));
+      const full = octets === 0 || octets > FULL;
       const number = full ? count + 1 : count;
       const name = names.segment(this.device, conversation, number);
       batch.change<SegmentRecord>(name, (segment) => ({

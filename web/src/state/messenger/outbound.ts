@@ -49,7 +49,7 @@ export class Outbound {
   send(conversation: string, content: Content, at = this.core.stamp()): Promise<void> {
     const event: LogEvent = { k: "m", at, by: 0, c: content };
     this.core.unsent.keep(conversation, event);
-    this.core.chats.get(conversation)?.show([event]);
+    this.core.chats.get(conversation)?.showSoon([event]);
     return new Promise((done, failed) => {
       const list = this.#pending.get(conversation) ?? [];
       list.push({ content, event, done, failed });
@@ -94,17 +94,15 @@ export class Outbound {
   async #sendSome(conversation: string, some: Pending[]): Promise<void> {
     await this.core.ledger.begun;
     const targets = await this.targets(conversation);
-    const dispatches = await this.core.ledger.run(async (batch) => {
-      const made: Dispatch[] = [];
+    await this.core.ledger.run(async (batch) => {
       for (const { content, event } of some) {
         const dispatch = await this.sealFor(batch, content, targets);
-        made.push(dispatch);
+        // It leaves before the page shows that it was saved: nobody waits for a line to be drawn.
+        batch.after.push(() => this.core.dispatcher.send(dispatch));
         this.core.chats.said(batch, conversation, { ...event, d: dispatch.id } as LogEvent, content);
         this.note(batch, conversation, content.id, dispatch);
       }
-      return made;
     });
-    for (const dispatch of dispatches) this.core.dispatcher.send(dispatch);
   }
 
   /** Remember, until the box has it, that a content is to leave with this dispatch. */

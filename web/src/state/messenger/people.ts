@@ -29,6 +29,8 @@ export class People {
   #bundles = new Map<string, Bundle>();
   #heads: Record<string, LogHead> | undefined;
   #running = new Map<string, Promise<Person>>();
+  /** Entries by the octets they were read from: a signature is checked once. */
+  #read = new WeakMap<Uint8Array, Entry>();
 
   constructor(readonly core: Core) {}
 
@@ -90,8 +92,12 @@ export class People {
   /** The entry as it is remembered. */
   entryOf(person: PersonRecord): Entry | undefined {
     if (person.entry.length === 0) return undefined;
+    const known = this.#read.get(person.entry);
+    if (known) return known;
     try {
-      return readEntry(person.entry);
+      const entry = readEntry(person.entry);
+      this.#read.set(person.entry, entry);
+      return entry;
     } catch {
       return undefined;
     }

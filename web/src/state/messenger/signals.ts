@@ -26,6 +26,11 @@ export class Signals {
     void this.#send(conversation, typing ? "typing" : "stopped").catch(() => undefined);
   }
 
+  /** A message leaves: it says by itself that nobody types it any more. */
+  spoke(conversation: string): void {
+    this.#said.delete(conversation);
+  }
+
   async #send(conversation: string, kind: "typing" | "stopped"): Promise<void> {
     const signals = await this.core.ledger.run(async (batch) => {
       const made = [];

@@ -35,8 +35,11 @@ export interface Edit {
 interface Known {
   version: number;
   value: Value | undefined;
+  /** Octets it takes, sealed; 0 when it is not there. */
+  octets: number;
 }
 
+const ABSENT: Known = { version: 0, value: undefined, octets: 0 };
 const READ_AT_ONCE = 128;
 const TRIES = 12;
 const REVISION = "vault-revision";
@@ -110,6 +113,11 @@ export class Vault {
     return this.#known.get(name)?.version ?? 0;
   }
 
+  /** Octets of a record that was read before, sealed; 0 when it is not there. */
+  octets(name: string): number {
+    return this.#known.get(name)?.octets ?? 0;
+  }
+
   /** Drop a record from memory (an old stretch of history). */
   drop(name: string): void {
     this.#known.delete(name);
@@ -133,7 +141,7 @@ export class Vault {
       if (put.length + remove.length === 0) return;
       try {
         const answer = await this.wire.post<Changed>("/v1/vault", { put, remove }, options);
-        await this.#committed(after, put, answer);
+        this.#committed(after, put, answer);
         return;
       } catch (error) {
         if (!(error instanceof Refusal) || error.code !== "vault_conflict" || turn >= TRIES) throw error;
@@ -184,36 +192,43 @@ export class Vault {
   }
 
   async #prepare(edits: Edit[]): Promise<{ put: Put[]; remove: Remove[]; after: Map<string, Known> }> {
-    const put: Put[] = [];
     const remove: Remove[] = [];
     const after = new Map<string, Known>();
     for (const edit of edits) {
-      const known = after.get(edit.name) ?? this.#known.get(edit.name) ?? { version: 0, value: undefined };
+      const known = after.get(edit.name) ?? this.#known.get(edit.name) ?? ABSENT;
       const value = edit.step(known.value);
       if (value === known.value) continue;
       const base = this.#known.get(edit.name)?.version ?? 0;
-      after.set(edit.name, { version: base + 1, value });
+      after.set(edit.name, { version: base + 1, value, octets: 0 });
     }
-    for (const [name, { version, value }] of after) {
+    const sealing: Promise<Put>[] = [];
+    for (const [name, known] of after) {
       const id = this.#id(name);
-      if (value === undefined) {
-        if (this.#known.get(name)?.value !== undefined) remove.push({ id, base: version - 1 });
-        else after.delete(name);
-      } else
-        put.push({ id, base: version - 1, data: await sealRecord(this.keys, id, version, value, random) });
+      if (known.value !== undefined) sealing.push(this.#seal(id, known));
+      else if (this.#known.get(name)?.value !== undefined) remove.push({ id, base: known.version - 1 });
+      else after.delete(name);
     }
-    return { put, remove, after };
+    // All at once: the browser seals beside the page, and each answer takes a turn to come.
+    return { put: await Promise.all(sealing), remove, after };
   }
 
-  async #committed(after: Map<string, Known>, put: Put[], answer: Changed): Promise<void> {
+  async #seal(id: Uint8Array, known: Known): Promise<Put> {
+    const data = await sealRecord(this.keys, id, known.version, known.value, random);
+    known.octets = data.length;
+    return { id, base: known.version - 1, data };
+  }
+
+  /** What was written is known. The locker's copies follow by themselves: nobody waits for a convenience. */
+  #committed(after: Map<string, Known>, put: Put[], answer: Changed): void {
     for (const [name, known] of after) this.#known.set(name, known);
-    // A revision that is not the next one hides changes of others: those are still to be pulled.
-    if (answer.revision === this.#revision + 1) await this.#noteRevision(this.#epoch, answer.revision);
     const gone = [...after]
       .filter(([, known]) => known.value === undefined)
       .map(([name]) => toHex(this.#id(name)));
     const kept = put.map((one) => ({ id: toHex(one.id), version: one.base + 1, data: one.data }));
-    void this.locker.putRecords(kept, gone);
+    // A revision that is not the next one hides changes of others: those are still to be pulled.
+    const next = answer.revision === this.#revision + 1;
+    if (next) this.#revision = answer.revision;
+    void this.locker.putRecords(kept, gone, next ? { [REVISION]: this.#noted() } : {});
   }
 
   async #load(names: readonly string[]): Promise<void> {
@@ -230,7 +245,8 @@ export class Vault {
     for (const [at, name] of fresh.entries()) {
       const record = records[at];
       const value = record && (await this.#open(name, record.version, record.data).catch(() => undefined));
-      if (record && value !== undefined) this.#known.set(name, { version: record.version, value });
+      const octets = record?.data.length ?? 0;
+      if (record && value !== undefined) this.#known.set(name, { version: record.version, value, octets });
       else left.push(name);
     }
     return left;
@@ -247,7 +263,7 @@ export class Vault {
         if (wanted.delete(toHex(record.id))) await this.#take(record);
       }
       if (answer.more && answer.records.length > 0) continue;
-      for (const name of wanted.values()) this.#known.set(name, { version: 0, value: undefined });
+      for (const name of wanted.values()) this.#known.set(name, ABSENT);
       return;
     }
   }
@@ -265,7 +281,7 @@ export class Vault {
   async #take(record: SealedRecord): Promise<string> {
     const name = this.#names.get(toHex(record.id))!;
     const value = record.data === null ? undefined : await this.#open(name, record.version, record.data);
-    this.#known.set(name, { version: record.version, value });
+    this.#known.set(name, { version: record.version, value, octets: record.data?.length ?? 0 });
     return name;
   }
 
@@ -285,8 +301,12 @@ export class Vault {
   async #noteRevision(epoch: string, revision: number): Promise<void> {
     this.#epoch = epoch;
     this.#revision = revision;
-    if (revision > 0) await this.locker.put(REVISION, { account: this.account, epoch, revision });
+    if (revision > 0) await this.locker.put(REVISION, this.#noted());
     else await this.locker.remove(REVISION);
+  }
+
+  #noted(): { account: string; epoch: string; revision: number } {
+    return { account: this.account, epoch: this.#epoch, revision: this.#revision };
   }
 
   #ids = new Map<string, Uint8Array>();
