@@ -11,14 +11,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs
 
-import h11
 import trio
 
 from appliance.api import frames
 from appliance.api.call import Visit
-from appliance.api.gate import Gate, header
+from appliance.api.gate import Gate
 from appliance.api.limits import Bucket
-from appliance.api.stream import read_head
+from appliance.api.socket import Socket, read_upgrade
 from appliance.api.wire import GONE, Wire
 from appliance.errors import Refusal
 from appliance.protocol import codec
@@ -39,43 +38,29 @@ Request = tuple[int, Any]
 """Number and message."""
 
 
-class EventSocket:
-    """One open socket. Two tasks send; the lock keeps their frames whole."""
+class EventSocket(Socket):
+    """One open socket."""
+
+    name = "events"
 
     def __init__(self, box: Box, wire: Wire, caller: Caller, feed: Feed, ahead: bytes) -> None:
-        self._box = box
-        self._wire = wire
+        super().__init__(box, wire, MAX_MESSAGE)
         self._caller = caller
         self._feed = feed
         self._ahead = ahead
-        self._frames = frames.Frames(MAX_MESSAGE)
         self._bucket = Bucket(box.config.event_messages, trio.current_time())
-        self._lock = trio.StrictFIFOLock()
-        self._received = 0
         self._code = frames.CLOSE_AWAY
-        self._cut = False
         self._scope = trio.CancelScope()
 
     @classmethod
     async def accept(cls, box: Box, gate: Gate, visit: Visit, wire: Wire) -> EventSocket:
         """Read the request head and answer the upgrade; raises the `Refusal` that the peer should get."""
-        connection = h11.Connection(h11.SERVER, max_incomplete_event_size=16_384)
-        request = None
-        with trio.move_on_after(box.config.head_seconds):
-            request = await read_head(connection, wire)
-        if request is None:
-            raise Refusal("too_slow")
-        headers = list(request.headers)
-        gate.admit(visit, "GET", headers)
-        gate.check_open(visit)
-        # Browsers let any page open a WebSocket to any host: Origin is the only thing that tells.
-        gate.check_origin(headers, header(headers, b"host").lower())
-        response = frames.accept_response(request)
-        query = parse_qs(request.target.partition(b"?")[2].decode("latin-1"))
+        upgrade = await read_upgrade(box, gate, visit, wire)
+        query = parse_qs(upgrade.target.partition(b"?")[2].decode("latin-1"))
         caller = box.post.events.redeem(query.get("ticket", [""])[0])
         feed = box.post.events.open(caller)
-        await wire.send_all(response)
-        return cls(box, wire, caller, feed, connection.trailing_data[0])
+        await wire.send_all(upgrade.response)
+        return cls(box, wire, caller, feed, upgrade.ahead)
 
     def retire(self) -> None:
         """The box stops: finish the present work, then close with 1001."""
@@ -89,23 +74,18 @@ class EventSocket:
             with self._scope:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._pass_on)
-                    nursery.start_soon(self._keep_alive)
+                    nursery.start_soon(self._keep_alive, self._scope.cancel)
                     code = await self._serve()
                     self._code = code if self._code == frames.CLOSE_AWAY else self._code
                     nursery.cancel_scope.cancel()
         finally:
             events.leave(self._feed, self._evict)
-        if not self._cut:
-            await self._close(self._code)
+        await self._close(self._code)
 
     def _evict(self) -> None:
         """Make room for a newer socket of the sign-in."""
         self._code = CLOSE_TOO_MANY
         self._scope.cancel()
-
-    async def _close(self, code: int) -> None:
-        await self._send(frames.close(code))
-        await self._wire.linger()
 
     async def _serve(self) -> int:
         try:
@@ -223,45 +203,6 @@ class EventSocket:
         except GONE:
             self._cut = True
             self._scope.cancel()
-
-    async def _keep_alive(self) -> None:
-        """Ask a silent peer for a sign of life, and leave one that gives none."""
-        asked = False
-        try:
-            while True:
-                before = self._received
-                await trio.sleep(self._box.config.idle_seconds)
-                if self._received != before:
-                    asked = False
-                elif asked:
-                    self._scope.cancel()
-                else:
-                    asked = True
-                    await self._send(frames.PING)
-        except GONE:
-            self._cut = True
-            self._scope.cancel()
-
-    async def _send(self, data: bytes | bytearray) -> None:
-        if self._lock.locked():
-            await self._lock.acquire()
-        else:
-            # Nearly always the kernel takes everything at once; only a rest has to wait.
-            sent = self._wire.send_now(data)
-            if sent == len(data):
-                return
-            data = data[sent:]
-            self._lock.acquire_nowait()
-        try:
-            await self._wire.send_all(data)
-        except trio.TooSlowError:
-            # The peer stopped reading in the middle of a frame, so no close frame can follow.
-            self._cut = True
-            self._box.count_refusal("events", "too_slow")
-            self._wire.close()
-            raise trio.ClosedResourceError from None
-        finally:
-            self._lock.release()
 
 
 def _answer(word: str, body: Any, number: int) -> bytes:

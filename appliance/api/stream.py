@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import h11
 import trio
 
 from appliance.api import frames
 from appliance.api.call import Visit
-from appliance.api.gate import Gate, header
+from appliance.api.gate import Gate
 from appliance.api.limits import Bucket, Memory
+from appliance.api.socket import Socket, read_upgrade
 from appliance.api.wire import GONE, Wire
 from appliance.errors import REFUSALS, Refusal
 from appliance.protocol import stream as wire_format
@@ -52,43 +52,29 @@ def settle(outcomes: list[list[Outcome]]) -> None:
             raise Refusal(state)
 
 
-class RelayStream:
-    """One open stream. Two tasks send; the lock keeps their frames whole."""
+class RelayStream(Socket):
+    """One open stream."""
+
+    name = "stream"
 
     def __init__(self, box: Box, wire: Wire, memory: Memory, ahead: bytes) -> None:
-        self._box = box
-        self._wire = wire
+        config = box.config
+        super().__init__(box, wire, config.body_octets)
         self._memory = memory
         self._reserved = 0
         self._ahead = ahead
-        config = box.config
-        self._frames = frames.Frames(config.body_octets)
         self._bucket = Bucket(config.stream_operations, trio.current_time())
         self._book = box.relay.open_stream()
         self._watcher: Watcher | None = None
-        self._lock = trio.StrictFIFOLock()
         self._answers = bytearray()
-        self._received = 0
         self._retiring = False
-        self._cut = False
 
     @classmethod
     async def accept(cls, box: Box, gate: Gate, visit: Visit, wire: Wire) -> RelayStream:
         """Read the request head and answer the upgrade; raises the `Refusal` that the peer should get."""
-        connection = h11.Connection(h11.SERVER, max_incomplete_event_size=16_384)
-        request = None
-        with trio.move_on_after(box.config.head_seconds):
-            request = await read_head(connection, wire)
-        if request is None:
-            raise Refusal("too_slow")
-        headers = list(request.headers)
-        gate.admit(visit, "GET", headers)
-        gate.check_open(visit)
-        # Browsers let any page open a WebSocket to any host: Origin is the only thing that tells.
-        gate.check_origin(headers, header(headers, b"host").lower())
-        response = frames.accept_response(request)
-        await wire.send_all(response)
-        return cls(box, wire, gate.limits.memory, connection.trailing_data[0])
+        upgrade = await read_upgrade(box, gate, visit, wire)
+        await wire.send_all(upgrade.response)
+        return cls(box, wire, gate.limits.memory, upgrade.ahead)
 
     def retire(self) -> None:
         """The box stops: finish the present work, then close with 1001."""
@@ -100,16 +86,14 @@ class RelayStream:
         code = frames.CLOSE_AWAY
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._keep_alive, nursery.cancel_scope)
+                nursery.start_soon(self._keep_alive, nursery.cancel_scope.cancel)
                 code = await self._serve(nursery)
                 nursery.cancel_scope.cancel()
         finally:
             self._memory.give_back(self._reserved)
             if self._watcher is not None:
                 self._watcher.close()
-        if not self._cut:
-            await self._send(frames.close(frames.CLOSE_AWAY if self._retiring else code))
-            await self._wire.linger()
+        await self._close(frames.CLOSE_AWAY if self._retiring else code)
 
     async def _serve(self, nursery: trio.Nursery) -> int:
         try:
@@ -259,24 +243,6 @@ class RelayStream:
         except GONE:
             return  # The reader finds the same and ends the stream.
 
-    async def _keep_alive(self, stream: trio.CancelScope) -> None:
-        """Ask a silent peer for a sign of life, and leave one that gives none."""
-        asked = False
-        try:
-            while True:
-                before = self._received
-                await trio.sleep(self._box.config.idle_seconds)
-                if self._received != before:
-                    asked = False
-                elif asked:
-                    stream.cancel()
-                else:
-                    asked = True
-                    await self._send(frames.PING)
-        except GONE:
-            self._cut = True
-            stream.cancel()
-
     async def _flush(self) -> None:
         if not self._answers:
             return
@@ -290,38 +256,3 @@ class RelayStream:
             except Refusal as refusal:
                 raise frames.Closing(frames.CLOSE_LATER) from refusal
             await self._send(answers)
-
-    async def _send(self, data: bytes | bytearray) -> None:
-        if self._lock.locked():
-            await self._lock.acquire()
-        else:
-            # Nearly always the kernel takes everything at once; only a rest has to wait.
-            sent = self._wire.send_now(data)
-            if sent == len(data):
-                return
-            data = data[sent:]
-            self._lock.acquire_nowait()
-        try:
-            await self._wire.send_all(data)
-        except trio.TooSlowError:
-            # The peer stopped reading in the middle of a frame, so no close frame can follow.
-            self._cut = True
-            self._box.count_refusal("stream", "too_slow")
-            self._wire.close()
-            raise trio.ClosedResourceError from None
-        finally:
-            self._lock.release()
-
-
-async def read_head(connection: h11.Connection, wire: Wire) -> h11.Request | None:
-    """The head of an upgrade's request; Refusal malformed or too_large."""
-    try:
-        while True:
-            event = connection.next_event()
-            if isinstance(event, h11.Request):
-                return event
-            if event is not h11.NEED_DATA:
-                raise Refusal("malformed")
-            connection.receive_data(await wire.receive_some())
-    except h11.RemoteProtocolError as error:
-        raise Refusal("too_large" if error.error_status_hint == 431 else "malformed") from error
