@@ -14,6 +14,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "run": ("run:run", "Run the box until it is stopped."),
     "claim": ("identity:claim", "Make a new box your own."),
     "unlock": ("identity:unlock", "Open a locked box with the passphrase."),
+    "upgrade": ("upgrade:upgrade", "Bring up the data of a box that an older version locked."),
     "protect": ("identity:protect", "Let the box start locked, or no longer."),
     "member": ("member:member", "Who has an account here, and invites for more."),
     "id": ("identity:show", "Show this box's name and address."),

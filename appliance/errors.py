@@ -94,6 +94,9 @@ REFUSALS: Final[dict[str, Row]] = {
     "bad_setting": Row(400, "The setting cannot have this value."),
     "in_use": Row(409, "Another box runs on this data folder."),
     "newer_store": Row(409, "The data folder was written by a newer version."),
+    "older_lock": Row(
+        409, "This box was locked by the passphrase of an older version; open it once with: island upgrade"
+    ),
     "damaged_store": Row(500, "The data folder is damaged or its key is missing."),
 }
 

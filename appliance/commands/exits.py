@@ -22,7 +22,7 @@ EXITS: Final[dict[int, str]] = {
     FAILED: "refused or failed; the reason is in one line",
     USAGE: "wrong usage of the command line",
     NO_BOX: "no box runs on this data folder",
-    LOCKED: "the box is locked or has no owner yet",
+    LOCKED: "the box is locked, also by an older version, or has no owner yet",
     IN_USE: "another box runs on this data folder",
     BAD_STORE: "the data folder is damaged or was written by a newer version",
     PORT_TAKEN: "the address to listen on is taken",
@@ -35,6 +35,7 @@ _BY_CODE: Final = {
     "not_claimed": LOCKED,
     "in_use": IN_USE,
     "newer_store": BAD_STORE,
+    "older_lock": LOCKED,
     "damaged_store": BAD_STORE,
 }
 

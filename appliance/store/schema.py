@@ -166,13 +166,14 @@ def _make_accounts(txn: Transaction) -> None:
     """From 1: one owner, whose passphrase the box knew, to accounts, whose passphrases it never learns.
 
     That cannot be converted, so the box is claimed anew; the relays it uses and what it holds for others
-    stay. Its store key must not wait for the old passphrase, for nothing could unlock it any more. What the
-    box itself sent and received goes: messages are people's now, and open on their devices only.
+    stay. Its store key must not wait for the old passphrase, for no account could unlock it any more: such a
+    store is refused (`older_lock`) and brought up by `upgrade.bring_up`, which asks for it. What the box
+    itself sent and received goes: messages are people's now, and open on their devices only.
     """
     from appliance.store import grants
 
     if txn.get(KEYS, b"store by passphrase") is not None:
-        raise Refusal("wrong_state", reason="take the protection away with the older version first")
+        raise Refusal("older_lock")
     for table in (ACCOUNT, SESSIONS):
         for key in list(txn.keys(table)):
             txn.delete(table, key)
@@ -198,7 +199,8 @@ STEPS: Final[Mapping[int, Step]] = {1: _make_accounts, 2: _line_up}
 def open_store(
     folder: Path, *, version: int = VERSION, steps: Mapping[int, Step] = STEPS, **sizes: int
 ) -> Store:
-    """Open the store in `folder`, older ones brought up; `sizes` as in `Store.open`. Refusal newer_store.
+    """Open the store in `folder`, older ones brought up; `sizes` as in `Store.open`.
+    Refusals: newer_store, older_lock.
 
     Before a step the data file is copied to `store.v<N>.mdb` beside it; each step is one transaction, and
     the version is raised in it, so an interrupted migration goes on where it stopped.

@@ -125,11 +125,3 @@ def test_a_store_of_one_owner_is_claimed_anew(tmp_path: Path) -> None:
     store = open_store(tmp_path)
     assert [store.read(lambda txn, t=t: txn.count(t)) for t in (ACCOUNT, SESSIONS, KEYS)] == [0, 0, 1]
     store.close()
-
-
-def test_a_store_that_waits_for_an_old_passphrase_is_left_as_it_is(tmp_path: Path) -> None:
-    _write(tmp_path, 1, {ACCOUNT: b"owner", KEYS: b"store by passphrase"})
-    for _ in range(2):
-        with refused("wrong_state"):
-            open_store(tmp_path)
-    open_store(tmp_path, version=1).close()
