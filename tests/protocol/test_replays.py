@@ -43,3 +43,15 @@ def test_each_mark_is_taken_once(numbers: list[int]) -> None:
             taken.add(number)
         except Refusal as error:
             assert error.code == "repeated" and number in taken
+
+
+def test_a_header_is_known_whatever_follows_it_and_of_too_many_the_oldest_go() -> None:
+    messages = [at.to_bytes(replays.HEADER, "big") for at in range(replays.MAX_SEEN + 1)]
+    seen = b""
+    for message in messages[:-1]:
+        assert not replays.was_seen(seen, message)
+        seen = replays.note(seen, message + b"body")
+    assert all(replays.was_seen(seen, message + b"another") for message in messages[:-1])
+    seen = replays.note(seen, messages[-1])
+    assert len(seen) == replays.MAX_SEEN * 8
+    assert [replays.was_seen(seen, message) for message in messages] == [False] + [True] * replays.MAX_SEEN

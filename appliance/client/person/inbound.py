@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import msgspec
 import trio
@@ -33,6 +33,8 @@ MAX_DEVICES: Final = 32
 """Devices of one person there are sessions with: twice what an entry may name."""
 HOLD_HOURS: Final = 48
 """So long a large envelope of unknown meaning may wait for the message that explains it."""
+USED_AGAIN: Final = frozenset({"repeated", "bad_message"})
+"""Refusals of a message whose header is genuine: a replay, or the sender uses a chain again."""
 
 
 @dataclass
@@ -198,6 +200,9 @@ class Inbound:
         if lost in effects.lost:
             return
         effects.lost.append(lost)
+        chat = self._core.chats.get(record.conversation)
+        if chat is not None and chat.timeline.is_lost(record.peer.device):
+            return  # one line says it until they are in step again
         event = {"k": "l", "at": self._core.now(), "id": secrets.token_bytes(16), "dev": lost[1]}
         batch.log(record.conversation, event)
         self._core.chats.show(batch, record.conversation)
@@ -227,6 +232,7 @@ class Inbound:
         return None
 
     def _open_with(self, batch: Batch, record: records.Session, item: Queued) -> Opened | None:
+        message = item.envelope[1:]
         try:
             opened = peer.open_envelope(
                 record.peer, item.envelope, self._core.hour(), secrets.token_bytes(32)
@@ -234,12 +240,24 @@ class Inbound:
         except Refusal as refusal:
             if refusal.code == "out_of_step":
                 raise OutOfStep(record) from refusal
+            if refusal.code in USED_AGAIN:
+                self._used_again(batch, record, message, refusal)
             raise
         if opened is None:
             return None
-        after = msgspec.structs.replace(record, peer=opened.peer)
+        after = msgspec.structs.replace(record, peer=opened.peer, seen=replays.note(record.seen, message))
         batch.set(records.session(self._core.seat.device, record.peer.device), after)
         return Opened(after, opened.payload)
+
+    def _used_again(
+        self, batch: Batch, record: records.Session, message: bytes, refusal: Refusal
+    ) -> NoReturn:
+        """A header that came before is a replay; another one is of a device that was set back."""
+        if replays.was_seen(record.seen, message):
+            raise refusal
+        after = msgspec.structs.replace(record, seen=replays.note(record.seen, message))
+        batch.set(records.session(self._core.seat.device, record.peer.device), after)
+        raise OutOfStep(record) from refusal
 
     async def _accept(self, batch: Batch, initial: first.Opened, hour: int) -> Opened | None:
         core, sender = self._core, initial.certificate
@@ -260,16 +278,18 @@ class Inbound:
             accepted = peer.accept(
                 core.own(), initial, keys.lasting, secret, before, core.hour(), secrets.token_bytes(32)
             )
+            if accepted.mark is not None:
+                marks = [replays.Mark(one.mark, one.hour) for one in keys.replays]
+                after = replays.remember(marks, accepted.mark, hour)
+                stored = [records.ReplayMark(one.mark, one.hour) for one in after]
+                batch.set(records.keys(device), msgspec.structs.replace(keys, replays=stored))
         except Refusal as refusal:
             # The prekey is gone: only a new session from here can help, and only somebody known gets one.
             if refusal.code == "out_of_step" and known is not None:
                 raise OutOfStep(known) from refusal
+            if refusal.code == "repeated" and known is not None:
+                self._used_again(batch, known, initial.message, refusal)
             raise
-        if accepted.mark is not None:
-            marks = [replays.Mark(one.mark, one.hour) for one in keys.replays]
-            after = replays.remember(marks, accepted.mark, hour)
-            stored = [records.ReplayMark(one.mark, one.hour) for one in after]
-            batch.set(records.keys(device), msgspec.structs.replace(keys, replays=stored))
         if accepted.one_time_id:
             left = [one for one in prekeys.secrets if one.id != accepted.one_time_id]
             batch.set(records.prekeys(device), msgspec.structs.replace(prekeys, secrets=left))
@@ -285,6 +305,7 @@ class Inbound:
             known.routes if known else [],
             known.told if known else b"",
             known.resynced if known else 0,
+            replays.note(known.seen if known else b"", initial.message),
         )
         batch.set(records.session(device, sender.device), record)
         return Opened(record, accepted.payload)

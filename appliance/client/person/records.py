@@ -166,7 +166,7 @@ class Session(Record):
     """What we have with one device of somebody.
 
     `routes`: where it wants its mail; `told`: digest of what it was told of us; `resynced`: second of the
-    last re-establishment.
+    last re-establishment; `seen`: headers that came (`replays`).
     """
 
     peer: Peer
@@ -175,6 +175,7 @@ class Session(Record):
     routes: list[Route]
     told: bytes
     resynced: int
+    seen: bytes = b""
 
 
 class OutgoingEntry(Message, omit_defaults=False):

@@ -7,7 +7,7 @@ import { begin, makePeer, seal } from "../../src/protocol/peer.ts";
 import { readBundle, signEntry, readEntry } from "../../src/protocol/prekeys.ts";
 import { names } from "../../src/state/messenger/records.ts";
 import { FakeBox } from "./fake/box.ts";
-import { Browser, closeAll, friends, join, PASSPHRASE, until } from "./fake/people.ts";
+import { Browser, closeAll, friends, join, PASSPHRASE, signIn, until } from "./fake/people.ts";
 import { deliver } from "./fake/post.ts";
 
 afterEach(closeAll);
@@ -67,6 +67,57 @@ test("envelopes that come twice, late, or as noise change nothing", async () => 
   await ben.chat(ada)!.send("still fine");
   await until(() => ada.texts(ben).includes("still fine"));
   expect(ben.texts(ada).filter((text) => text === "b")).toHaveLength(1);
+});
+
+test("what a sender that was set back unnoticed says is asked for again, and comes", async () => {
+  const box = new FakeBox();
+  const [ada, ben] = await friends(box);
+  const account = box.accounts.get("ada")!;
+  await ada.messenger.core!.ledger.flush();
+  await ada.messenger.core!.close(true);
+  const backup = new Map(account.vault);
+  const one = await signIn(box, "ada");
+  const device = one.messenger.me!.device;
+  for (const text of ["one", "two"]) await one.chat(ben)!.send(text);
+  await until(() => ben.texts(ada).includes("two"));
+  await one.messenger.core!.close(true);
+  // Nothing tells the next browser that there was more: its first words have the numbers of those before.
+  account.vault = new Map(backup);
+  const two = await signIn(box, "ada");
+  expect(two.messenger.me!.device).toBe(device);
+  for (const text of ["three", "four", "five"]) await two.chat(ben)!.send(text);
+  await until(() => ["three", "four", "five"].every((text) => ben.texts(ada).includes(text)));
+  await until(() => !ben.chat(ada)!.messages.some((each) => each.unreadable));
+  await ben.chat(ada)!.send("all is well");
+  await until(() => two.texts(ben).includes("all is well"));
+});
+
+test("a replay is silent whatever body it has", async () => {
+  const box = new FakeBox();
+  const [ada, ben] = await friends(box);
+  const seen: Uint8Array[] = [];
+  const { core } = ada.messenger;
+  const real = core!.dispatcher.send.bind(core!.dispatcher);
+  core!.dispatcher.send = (dispatch) => {
+    seen.push(...dispatch.envelopes);
+    real(dispatch);
+  };
+  await ada.chat(ben)!.send("once");
+  await until(() => ben.texts(ada).includes("once"));
+  const asked = (): number => ben.line.asked.filter((one) => one === "POST /v1/people/prekeys").length;
+  const before = asked();
+  for (const bit of [1, 2, 4])
+    for (const envelope of seen)
+      deliver(
+        box,
+        placeOf(box, ben),
+        envelope.map((octet, at) => (at === envelope.length - 1 ? octet ^ bit : octet)),
+      );
+  await ada.chat(ben)!.send("after");
+  await until(() => ben.texts(ada).includes("after"));
+  await ben.messenger.core!.inbound.idle();
+  expect(asked()).toBe(before);
+  expect(ben.chat(ada)!.messages.some((one) => one.unreadable)).toBe(false);
 });
 
 test("another identity under a known name stops what is sent until a person has looked", async () => {

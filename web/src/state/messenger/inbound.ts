@@ -10,6 +10,7 @@ import { accept, openFirst, remember, type Initial, type PrekeySecrets } from ".
 import { address } from "../../protocol/onion.ts";
 import { open, type Peer } from "../../protocol/peer.ts";
 import type { Dispatch, Queue, Queued } from "../../protocol/post.ts";
+import { note, wasSeen } from "../../protocol/replays.ts";
 import { random } from "../random.ts";
 import { Displaced } from "../vault/vault.ts";
 import { isOffline } from "../wire.ts";
@@ -28,6 +29,8 @@ const CHUNK_SIZE = 16_320;
 /** Hours a large envelope of unknown meaning may wait for the message that explains it. */
 const HOLD_HOURS = 48;
 const MAX_FAULTS = 3;
+/** Refusals of a message whose header is genuine: a replay, or the sender uses a chain again. */
+const USED_AGAIN = new Set(["repeated", "bad_message"]);
 /** Devices of one person there are sessions with: twice what an entry may name. */
 const MAX_DEVICES = 32;
 
@@ -205,6 +208,8 @@ export class Inbound {
     const { conversation, peer } = record;
     if (effects.lost.some((one) => equal(one.peer, peer.device))) return;
     effects.lost.push({ conversation, peer: peer.device });
+    // One line says it until they are in step again.
+    if (this.core.chats.get(conversation)?.timeline.isLost(toHex(peer.device))) return;
     batch.log(conversation, { k: "l", at: this.core.stamp(), id: random(16), dev: peer.device });
     batch.after.push(() => this.core.chats.get(conversation)?.absorb(batch.events.get(conversation) ?? []));
   }
@@ -229,17 +234,28 @@ export class Inbound {
   }
 
   #openWith(batch: Batch, record: SessionRecord, item: Queued): Opened | undefined {
+    const message = item.envelope.subarray(1);
     let opened: { peer: Peer; payload: Uint8Array } | undefined;
     try {
       opened = open(record.peer, item.envelope, this.core.hour(), random);
     } catch (error) {
-      if ((error as { code?: string }).code === "out_of_step") throw new OutOfStep(record);
-      throw error;
+      const code = (error as { code?: string }).code ?? "";
+      if (code === "out_of_step") throw new OutOfStep(record);
+      throw USED_AGAIN.has(code) ? this.#usedAgain(batch, record, message, error) : error;
     }
     if (!opened) return undefined;
-    const next = { ...record, peer: opened.peer };
+    const next = { ...record, peer: opened.peer, seen: note(record.seen ?? NOTHING, message) };
     batch.set(names.session(this.core.seat.id, toHex(record.peer.device)), next);
     return { record: next, payload: opened.payload };
+  }
+
+  /** What a header that came before is: a replay. Another one is of a device that was set back: out of step. */
+  #usedAgain(batch: Batch, record: SessionRecord, message: Uint8Array, replay: unknown): unknown {
+    const seen = record.seen ?? NOTHING;
+    if (wasSeen(seen, message)) return replay;
+    const name = names.session(this.core.seat.id, toHex(record.peer.device));
+    batch.set(name, { ...record, seen: note(seen, message) });
+    return new OutOfStep(record);
   }
 
   async #accept(batch: Batch, initial: Initial, hour: number): Promise<Opened | undefined> {
@@ -258,12 +274,15 @@ export class Inbound {
     };
     const before = known?.peer ?? null;
     let accepted;
+    let replays: KeysRecord["replays"] | undefined;
     try {
       accepted = accept(this.core.own(), initial, secrets, before, this.core.hour(), random);
+      if (accepted.mark) replays = [...remember(keys!.replays, accepted.mark, hour)];
     } catch (error) {
-      if ((error as { code?: string }).code !== "out_of_step") throw error;
+      const { code } = error as { code?: string };
       // The prekey is gone: only a new session from here can help, and only somebody known gets one.
-      if (known) throw new OutOfStep(known);
+      if (known && code === "out_of_step") throw new OutOfStep(known);
+      if (known && code === "repeated") throw this.#usedAgain(batch, known, initial.message, error);
       throw error;
     }
     // Nobody gets a place in the list before their message was read to its end.
@@ -275,11 +294,7 @@ export class Inbound {
         ...prekeys,
         secrets: prekeys.secrets.filter((secret) => secret.id !== accepted.one_time_id),
       });
-    if (accepted.mark)
-      batch.set(names.keys(this.core.seat.id), {
-        ...keys!,
-        replays: remember(keys!.replays, accepted.mark, hour),
-      });
+    if (replays) batch.set(names.keys(this.core.seat.id), { ...keys!, replays });
     const record: SessionRecord = {
       v: 1,
       peer: accepted.peer,
@@ -288,6 +303,7 @@ export class Inbound {
       routes: known?.routes ?? [],
       told: known?.told ?? new Uint8Array(),
       resynced: known?.resynced ?? 0,
+      seen: note(known?.seen ?? NOTHING, initial.message),
     };
     batch.set(names.session(this.core.seat.id, peer), record);
     return { record, payload: accepted.payload };
@@ -307,6 +323,8 @@ export class Inbound {
     }
   }
 }
+
+const NOTHING = new Uint8Array();
 
 function contentOf(payload: Uint8Array, now: number): Content | NewerContent | undefined {
   try {

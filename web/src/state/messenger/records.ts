@@ -109,6 +109,8 @@ export interface SessionRecord {
   told: Uint8Array;
   /** Seconds of the last re-establishment. */
   resynced: number;
+  /** Headers that came (`replays.ts`); not there in records of earlier versions. */
+  seen?: Uint8Array;
 }
 
 /** Messages saved but not known to have left. */
