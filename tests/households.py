@@ -76,8 +76,8 @@ class Person:
     def sign_in(self, totp: str | None = None, key: bytes | None = None) -> SignIn:
         return SignIn(name=self.name, authentication=key or self.key, label="laptop", totp=totp)
 
-    def by_code(self, code: bytes) -> SignInByCode:
-        return SignInByCode(name=self.name, authentication=code, label="phone")
+    def by_code(self, code: bytes, attempt: bytes | None = None) -> SignInByCode:
+        return SignInByCode(name=self.name, authentication=code, label="phone", attempt=attempt)
 
     def confirm(self) -> Confirm:
         return Confirm(self.key)

@@ -96,11 +96,15 @@ class SignIn(Message):
 
 
 class SignInByCode(Message):
-    """Sign in by one backup code, which is used up; passphrase and second factor are set anew after it."""
+    """Sign in by one backup code, which is used up; passphrase and second factor are set anew after it.
+
+    `attempt` is the client's own word: with it the same again is let in while nobody has used the answer.
+    """
 
     name: AccountName
     authentication: Bytes32
     label: DeviceLabel
+    attempt: Bytes16 | None = None
 
 
 class Session(Message, omit_defaults=False):
@@ -192,7 +196,7 @@ class TotpSecret(Message, omit_defaults=False):
 
 
 class TotpConfirm(Message):
-    """A code of the new secret puts it in force."""
+    """A code of the new secret puts it in force; the same again is answered alike."""
 
     totp: TotpCode
 

@@ -99,7 +99,7 @@ class Accounts:
             )
             accounts.save(txn, self._machine, changed)
             row = self._row(txn, caller)
-            sessions.save(txn, self._machine, msgspec.structs.replace(row, by_code=False))
+            sessions.save(txn, self._machine, msgspec.structs.replace(row, by_code=False, entry=None))
             if wrapping is not None:
                 wrapping.write(txn)
             return sessions.end_all(txn, self._machine, caller.account, but=caller.session)
@@ -132,12 +132,19 @@ class Accounts:
         return wire.TotpSecret(secret, totp.uri(secret, checked.name, self._host))
 
     async def confirm_totp(self, caller: Caller, body: wire.TotpConfirm, place: Place) -> None:
-        """Put the new secret in force by one of its codes; Refusal wrong_state or wrong_sign_in."""
+        """Put the new secret in force by one of its codes; Refusal wrong_state or wrong_sign_in.
+
+        The same code again is answered alike, for the answer may have been lost.
+        """
 
         def job(txn: Transaction) -> None:
             account = accounts.require(txn, self._machine, caller.account)
             if account.totp_pending is None:
-                raise Refusal("wrong_state")
+                if account.totp is None or not totp.was_last(
+                    account.totp, body.totp, self._clock(), account.totp_step
+                ):
+                    raise Refusal("wrong_state")
+                return
             step = totp.step_of(account.totp_pending, body.totp, self._clock(), 0)
             if step is None:
                 raise Refusal("wrong_sign_in")

@@ -11,21 +11,22 @@ import msgspec
 from appliance.config import Config
 from appliance.errors import Refusal
 from appliance.protocol import account as wire
-from appliance.protocol.codec import from_text, to_text
+from appliance.protocol.codec import to_text
 from appliance.service import totp
 from appliance.service.account_hooks import Hooks
 from appliance.service.caller import Caller
+from appliance.service.code_entry import entry_of, unanswered
 from appliance.service.credentials import Credentials, pick_code
 from appliance.service.guesses import Guesses, Place
 from appliance.service.lock import Lock
 from appliance.service.ports import Clock, hour_of
-from appliance.service.tokens import AccessTokens
+from appliance.service.tokens import AccessTokens, read_refresh
 from appliance.store import accounts, sessions
 from appliance.store.accounts import Account
 from appliance.store.engine import Store
 from appliance.store.epoch import epoch
 from appliance.store.schema import ACCOUNT_NAMES
-from appliance.store.sessions import SignedIn
+from appliance.store.sessions import CodeEntry, SignedIn
 from appliance.store.storekey import KeyRing
 from appliance.store.transaction import Transaction
 
@@ -127,20 +128,32 @@ class SignIn:
         return self.issue(started)
 
     async def by_code(self, body: wire.SignInByCode, place: Place) -> Issued:
-        """By a backup code, which is used up. Refusal wrong_sign_in, locked, suspended."""
+        """By a backup code, which is used up. Refusal wrong_sign_in, locked, suspended.
+
+        The same attempt again, whose answer was lost, gets a sign-in in place of the one nobody has used.
+        """
         self._lock.check()
 
         def job(txn: Transaction) -> tuple[Started, bytes]:
             account = accounts.by_name(txn, self._machine, body.name)
             code = pick_code(body.authentication, account)
-            if account is None or code is None:
+            before = unanswered(txn, self._machine, account, body, self._clock(), self._tokens)
+            if account is None:
                 raise Refusal("wrong_sign_in")
-            if account.suspended:
+            if account.suspended and (code or before):
                 raise Refusal("suspended")
-            left = tuple(other for other in account.codes if other.proof != code.proof)
-            account = msgspec.structs.replace(account, codes=left)
-            accounts.save(txn, self._machine, account)
-            return self.start(txn, account, body.label, by_code=True), code.wrapped
+            if code is not None:
+                left = tuple(other for other in account.codes if other.proof != code.proof)
+                account = msgspec.structs.replace(account, codes=left)
+                accounts.save(txn, self._machine, account)
+                entry = entry_of(code, body, self._clock())
+                return self.start(txn, account, body.label, entry=entry), entry.wrapped
+            if before is None:
+                raise Refusal("wrong_sign_in")
+            session, entry = before
+            sessions.end(txn, self._machine, session)
+            again = self.start(txn, account, body.label, entry=entry)
+            return again._replace(ended=[*again.ended, session]), entry.wrapped
 
         with self._guesses.one(place) as verdict:
             started, wrapped = await self._store.write(job)
@@ -151,7 +164,7 @@ class SignIn:
     async def refresh(self, token: str) -> Issued:
         """New tokens for a refresh token; one used before ends its sign-in. Refusal session_ended."""
         self._lock.check()
-        session, secret = _split(token)
+        session, secret = read_refresh(token)
         row = self._store.read(lambda txn: sessions.find(txn, self._machine, session))
         if row is None:
             raise Refusal("session_ended")
@@ -182,6 +195,7 @@ class SignIn:
                 rotated=now,
                 used_hour=hour_of(now),
                 until=now + REFRESH_SECONDS,
+                entry=None,
             )
             sessions.save(txn, self._machine, row)
         elif not (
@@ -193,7 +207,9 @@ class SignIn:
             return None
         return Started(account, row, after, [], epoch(txn))
 
-    def start(self, txn: Transaction, account: Account, label: str, *, by_code: bool = False) -> Started:
+    def start(
+        self, txn: Transaction, account: Account, label: str, *, entry: CodeEntry | None = None
+    ) -> Started:
         """Write down a sign-in of an account inside a transaction; tell it by `issue` after the commit."""
         now, secret = int(self._clock()), os.urandom(_ID_SIZE)
         row = SignedIn(
@@ -204,7 +220,8 @@ class SignIn:
             used_hour=hour_of(now),
             refresh=sessions.digest(secret),
             until=now + REFRESH_SECONDS,
-            by_code=by_code,
+            by_code=entry is not None,
+            entry=entry,
         )
         ended = sessions.begin(txn, self._machine, row, now)
         return Started(account, row, secret, ended, epoch(txn))
@@ -254,7 +271,7 @@ class SignIn:
             row = self._row(txn, caller)
             if not sessions.name_device(txn, caller.account, device, hour_of(self._clock())):
                 raise Refusal("wrong_state", field="device")
-            sessions.save(txn, self._machine, msgspec.structs.replace(row, device=device))
+            sessions.save(txn, self._machine, msgspec.structs.replace(row, device=device, entry=None))
 
         await self._store.write(job)
         self._tokens.bind(caller.session, device)
@@ -369,17 +386,6 @@ def _told(account: Account, row: SignedIn, epoch: bytes, host: str) -> wire.Sess
         codes_left=len(account.codes),
         by_code=row.by_code,
     )
-
-
-def _split(token: str) -> tuple[bytes, bytes]:
-    """The id and the secret half of a refresh token; Refusal session_ended."""
-    try:
-        octets = from_text(token)
-    except Refusal:
-        _ended()
-    if len(octets) != 2 * _ID_SIZE:
-        _ended()
-    return octets[:_ID_SIZE], octets[_ID_SIZE:]
 
 
 def _ended() -> NoReturn:

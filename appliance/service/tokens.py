@@ -11,6 +11,8 @@ import secrets
 from dataclasses import dataclass
 from typing import Final
 
+from appliance.errors import Refusal
+from appliance.protocol.codec import from_text
 from appliance.service.caller import Caller
 from appliance.service.ports import Clock
 
@@ -82,6 +84,17 @@ class AccessTokens:
             self._of[session].remove(key)
             if not self._of[session]:
                 self.drop(session)
+
+
+def read_refresh(token: str) -> tuple[bytes, bytes]:
+    """The sign-in and the secret half (16 octets each) of a refresh token; Refusal session_ended."""
+    try:
+        octets = from_text(token)
+    except Refusal as error:
+        raise Refusal("session_ended") from error
+    if len(octets) != 32:
+        raise Refusal("session_ended")
+    return octets[:16], octets[16:]
 
 
 def _key(token: str) -> bytes:

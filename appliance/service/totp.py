@@ -11,6 +11,8 @@ SECRET_SIZE: Final = 20
 STEP_SECONDS: Final = 30
 DRIFT: Final = 1
 """Steps that a clock may be early or late."""
+AGAIN: Final = 20
+"""Steps within which the code used last is known again."""
 
 
 def code(secret: bytes, step: int) -> str:
@@ -27,6 +29,12 @@ def step_of(secret: bytes, text: str, now: float, used: int) -> int | None:
         if hmac.compare_digest(code(secret, step).encode(), text.encode("utf-8", "replace")) and step > used:
             found = step
     return found
+
+
+def was_last(secret: bytes, text: str, now: float, used: int) -> bool:
+    """Whether this is the code used last, not long ago."""
+    same = hmac.compare_digest(code(secret, used).encode(), text.encode("utf-8", "replace"))
+    return same and abs(int(now // STEP_SECONDS) - used) <= AGAIN
 
 
 def uri(secret: bytes, name: str, host: str) -> str:

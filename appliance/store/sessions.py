@@ -23,6 +23,16 @@ MAX_KNOWN_DEVICES: Final = 64
 _U32: Final = struct.Struct(">I")
 
 
+class CodeEntry(Record, frozen=True):
+    """The backup code a sign-in was made with, as long as its answer may be lost: hashes of what proves the
+    code and of the client's attempt, the vault key under the code, the second."""
+
+    proof: bytes
+    attempt: bytes
+    wrapped: bytes
+    at: int
+
+
 class SignedIn(Record, frozen=True):
     """One sign-in. `refresh` and `previous` are hashes; `rotated`, `until` seconds."""
 
@@ -37,6 +47,7 @@ class SignedIn(Record, frozen=True):
     previous: bytes = b""
     rotated: int = 0
     by_code: bool = False
+    entry: CodeEntry | None = None
 
 
 _TABLE: Final = SealedTable(SESSIONS, SignedIn)

@@ -13,6 +13,8 @@ from appliance.errors import Refusal
 from appliance.protocol.account import TotpBegin, TotpConfirm
 from appliance.service import sign_in as module
 from appliance.service import totp
+from appliance.service.caller import Caller
+from appliance.service.code_entry import AGAIN_SECONDS
 from appliance.service.credentials import Credentials
 from appliance.service.guesses import FREE, Place
 from appliance.service.sign_in import Issued
@@ -212,6 +214,81 @@ async def test_a_backup_code_opens_once_and_brings_the_key_it_wraps(tmp_path: Pa
         with refused("wrong_sign_in"):
             await h.people.sign_in.by_code(ann.by_code(ann.codes[3]), FAR)
         await h.people.sign_in.by_code(ann.by_code(ann.codes[4]), FAR)
+
+
+async def test_an_attempt_by_backup_code_whose_answer_was_lost_is_made_again(tmp_path: Path) -> None:
+    async with home(tmp_path) as h:
+        ann, first = await h.claim()
+        bob, _ = await h.join("bob")
+        await h.people.accounts.replace_codes(h.caller(first), ann.new_codes(), HOME)
+        mine, other = ann.by_code(ann.codes[0], b"A" * 16), ann.by_code(ann.codes[0], b"B" * 16)
+        lost = await h.people.sign_in.by_code(mine, FAR)
+        for wrong in (
+            other,
+            ann.by_code(ann.codes[0]),
+            ann.by_code(os.urandom(32), b"A" * 16),
+            bob.by_code(ann.codes[0], b"A" * 16),
+        ):
+            with refused("wrong_sign_in"):
+                await h.people.sign_in.by_code(wrong, Place(home=False, circuit=9))
+        h.clock.now += AGAIN_SECONDS - 1
+        again = await h.people.sign_in.by_code(mine, FAR)
+        told = again.session
+        assert (told.wrapped, told.codes_left, told.by_code) == (ann.codes[0] + bytes(40), 7, True)
+        # The sign-in of the lost answer ended for it.
+        assert h.people.sign_in.caller(lost.access) is None
+        assert len(h.people.sign_in.page(h.caller(first)).sessions) == 2
+        h.clock.now += 2
+        with refused("wrong_sign_in"):
+            await h.people.sign_in.by_code(mine, FAR)
+        assert h.people.sign_in.describe(h.caller(again)).by_code
+
+
+@pytest.mark.parametrize("step", ["shown", "device", "refreshed", "ended", "passphrase"])
+async def test_once_an_answer_arrived_its_backup_code_is_used_up(tmp_path: Path, step: str) -> None:
+    async with home(tmp_path) as h:
+        ann, first = await h.claim()
+        await h.people.accounts.replace_codes(h.caller(first), ann.new_codes(), HOME)
+        mine = ann.by_code(ann.codes[0], b"A" * 16)
+        there = await h.people.sign_in.by_code(mine, FAR)
+        caller = Caller(
+            there.session.account, there.session.name, there.session.role, there.session.session, None
+        )
+        match step:
+            case "shown":
+                assert h.people.sign_in.caller(there.access) is not None
+            case "device":
+                await h.people.sign_in.bind(caller, b"D" * 16)
+            case "refreshed":
+                await h.people.sign_in.refresh(there.refresh)
+            case "ended":
+                await h.people.sign_in.end(caller, there.session.session)
+            case "passphrase":
+                await h.people.accounts.change_passphrase(caller, ann.changed(None), HOME)
+        with refused("wrong_sign_in"):
+            await h.people.sign_in.by_code(mine, FAR)
+
+
+async def test_a_second_factor_whose_confirmation_was_lost_is_confirmed_again(tmp_path: Path) -> None:
+    async with home(tmp_path) as h:
+        ann, issued = await h.claim()
+        caller = h.caller(issued)
+        secret = (await h.people.accounts.begin_totp(caller, TotpBegin(ann.key), HOME)).secret
+        code = totp.code(secret, int(h.clock() // 30))
+        for _ in range(3):
+            await h.people.accounts.confirm_totp(caller, TotpConfirm(code), HOME)
+        for wrong in (f"{(int(code) + 1) % 1_000_000:06d}", totp.code(secret, int(h.clock() // 30) + 1)):
+            with refused("wrong_state"):
+                await h.people.accounts.confirm_totp(caller, TotpConfirm(wrong), HOME)
+        # To sign in the code is used up all the same.
+        with refused("wrong_sign_in"):
+            await h.people.sign_in.sign_in(ann.sign_in(code), HOME)
+        h.clock.now += (totp.AGAIN + 1) * totp.STEP_SECONDS
+        with refused("wrong_state"):
+            await h.people.accounts.confirm_totp(caller, TotpConfirm(code), HOME)
+        await h.people.accounts.remove_totp(caller, ann.confirm(), HOME)
+        with refused("wrong_state"):
+            await h.people.accounts.confirm_totp(caller, TotpConfirm(code), HOME)
 
 
 async def test_one_backup_code_used_twice_at_once_opens_once(tmp_path: Path) -> None:

@@ -93,7 +93,9 @@ async def sign_in(member: Member, name: str, passphrase: str, label: str, totp: 
 async def sign_in_by_code(member: Member, name: str, code: str, label: str) -> Entered:
     """By a backup code, which is used up; Refusal malformed, wrong_sign_in."""
     keys = backup_code.keys(backup_code.read(code))
-    session = await member.sign_in_by_code(SignInByCode(name, keys.authentication, label))
+    # Were the answer lost, the code could be used up for nothing.
+    value = SignInByCode(name, keys.authentication, label, secrets.token_bytes(16))
+    session = await _repeated(partial(member.sign_in_by_code, value))
     return Entered(session, _opened(keys, session))
 
 

@@ -37,7 +37,7 @@ class Member:
         return await self._post("/v1/session", account.Session, value)
 
     async def sign_in_by_code(self, value: account.SignInByCode) -> account.Session:
-        """Sign in by a backup code, which is used up."""
+        """Sign in by a backup code, which is used up; the same again is answered alike."""
         return await self._post("/v1/session/code", account.Session, value)
 
     async def put_link(self, value: account.PutLink) -> None:

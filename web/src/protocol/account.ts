@@ -86,6 +86,8 @@ export interface SignInByCode {
   name: string;
   authentication: Uint8Array;
   label: string;
+  /** The client's own word (16 octets): with it the same again is let in while nobody has used the answer. */
+  attempt?: Uint8Array;
 }
 
 /**

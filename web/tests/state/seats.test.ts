@@ -88,6 +88,34 @@ test("with both devices lost one backup code opens the archive", async () => {
   });
 });
 
+test("a backup code whose answer was lost is no lost code, and a second factor asks no second confirmation", async () => {
+  const box = new FakeBox();
+  const [ada, ben] = await friends(box);
+  const codes = await ada.account.newCodes("");
+  await ada.account.beginTotp(PASSPHRASE);
+  let lost = 0;
+  ada.line.lose = (request) => request === "POST /v1/account/totp/confirm" && lost++ < 2;
+  await ada.account.confirmTotp("123456");
+  expect([ada.account.totp, box.accounts.get("ada")!.totp]).toEqual([true, "123456"]);
+  await ada.crash();
+  const rescue = new Browser(box);
+  const isCode = (request: string): boolean => request === "POST /v1/session/code";
+  rescue.line.lose = isCode;
+  const enter = (): Promise<void> => rescue.account.signInByCode("ada", codes[3]!, "Rescue");
+  await expect(enter()).rejects.toMatchObject({ code: "offline" });
+  expect(rescue.line.asked.filter(isCode)).toHaveLength(3);
+  // Pressed again once the line is back: it is the same attempt still.
+  rescue.line.lose = () => false;
+  await enter();
+  await rescue.ready();
+  await rescue.chat(ben)!.open();
+  await until(() => rescue.texts(ben).length === 2);
+  const other = new Browser(box);
+  await expect(other.account.signInByCode("ada", codes[3]!, "Other")).rejects.toMatchObject({
+    code: "wrong_sign_in",
+  });
+});
+
 test("a vault that was set back makes a new device, and no chain is used again", async () => {
   const box = new FakeBox();
   const [ada, ben] = await friends(box);

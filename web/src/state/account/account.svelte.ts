@@ -5,6 +5,7 @@ import { toBase64url } from "../../protocol/base64url.ts";
 import { fromHex, toHex } from "../../protocol/bytes.ts";
 import { Refusal } from "../api.ts";
 import { BrowserLocker, type Locker } from "../locker.ts";
+import { random } from "../random.ts";
 import { asRefusal, isOffline, Wire } from "../wire.ts";
 import type { Entered, Tell } from "./entering.ts";
 import { findKey, keepKey } from "./keyring.ts";
@@ -29,6 +30,7 @@ export class AccountDesk implements Seen.Account {
   #session = $state.raw<Wired.Session | undefined>();
   #entered: Entered | undefined;
   #stretched: { name: string; passphrase: string; keys: Stretched } | undefined;
+  #attempt: { name: string; code: string; id: Uint8Array } | undefined;
   #followers: Follower[] = [];
 
   constructor(
@@ -117,7 +119,12 @@ export class AccountDesk implements Seen.Account {
   signInByCode(name: string, code: string, label: string): Promise<void> {
     return this.#working(async () => {
       const { signInByCode } = await import("./entering.ts");
-      await this.#enter(await signInByCode(this.wire, name, code, label), true, label);
+      const before = this.#attempt;
+      // Whoever presses again after an answer that never came makes the same attempt.
+      const id = before?.name === name && before.code === code ? before.id : random(16);
+      this.#attempt = { name, code, id };
+      await this.#enter(await signInByCode(this.wire, name, code, label, id), true, label);
+      this.#attempt = undefined;
     });
   }
 
@@ -178,7 +185,8 @@ export class AccountDesk implements Seen.Account {
   }
 
   async confirmTotp(code: string): Promise<void> {
-    await this.wire.post("/v1/account/totp/confirm", { totp: code });
+    const { repeated } = await import("./entering.ts");
+    await repeated(() => this.wire.post("/v1/account/totp/confirm", { totp: code }));
     this.#change({ totp: true });
   }
 
@@ -287,6 +295,7 @@ export class AccountDesk implements Seen.Account {
     this.#entered = undefined;
     this.#session = undefined;
     this.#stretched = undefined;
+    this.#attempt = undefined;
     this.standing = standing;
     await Promise.all(this.#followers.map((follower) => follower.close(forget).catch(() => undefined)));
     if (forget) await this.locker.clear();

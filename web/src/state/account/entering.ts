@@ -118,12 +118,19 @@ export async function signIn(
   return { session, vaultKey: opened(keys.wrapping, session), fresh: false };
 }
 
-/** By a backup code; Refusal mistyped when it cannot be one. */
-export async function signInByCode(wire: Wire, name: string, text: string, label: string): Promise<Entered> {
+/** By a backup code; Refusal mistyped when it cannot be one. The same `attempt` (16 octets) may be made again. */
+export async function signInByCode(
+  wire: Wire,
+  name: string,
+  text: string,
+  label: string,
+  attempt: Uint8Array,
+): Promise<Entered> {
   const code = readable(() => readCode(text));
   const keys = codeKeys(code);
-  const body: Wired.SignInByCode = { name, authentication: keys.authentication, label };
-  const session = await wire.post<Wired.Session>("/v1/session/code", body, anonymous);
+  const body: Wired.SignInByCode = { name, authentication: keys.authentication, label, attempt };
+  // Were the answer lost, the code could be used up for nothing.
+  const session = await repeated(() => wire.post<Wired.Session>("/v1/session/code", body, anonymous));
   return { session, vaultKey: opened(keys.wrapping, session), fresh: false };
 }
 

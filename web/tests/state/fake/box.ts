@@ -36,6 +36,10 @@ export interface Account {
   wrapped: Uint8Array;
   kdf: Value;
   codes: { authentication: Uint8Array; wrapped: Uint8Array }[];
+  /** Codes that are used up, each with the attempt that did it. */
+  used: { authentication: Uint8Array; wrapped: Uint8Array; attempt: Uint8Array }[];
+  /** A second factor before and after its confirmation: its code, or none. */
+  pending: string | null;
   totp: string | null;
   vault: Map<string, Sealed>;
   revision: number;
@@ -148,9 +152,13 @@ export class FakeBox {
       }
       case "POST /v1/session/code": {
         const account = this.accounts.get(body.name as string);
-        const code = account?.codes.find((one) => equal(one.authentication, body.authentication as never));
+        const isIt = (one: { authentication: Uint8Array }): boolean =>
+          equal(one.authentication, body.authentication as never);
+        const again = account?.used.find((one) => isIt(one) && equal(one.attempt, body.attempt as never));
+        const code = account?.codes.find(isIt) ?? again;
         if (!account || !code) throw new Refused("wrong_sign_in", 403);
         account.codes = account.codes.filter((one) => one !== code);
+        account.used = [{ ...code, attempt: body.attempt as never }];
         return this.signIn(line, account, code.wrapped, body.label as string, true);
       }
       case "POST /v1/session/refresh":
@@ -178,6 +186,8 @@ export class FakeBox {
       wrapped: body.wrapped as never,
       kdf: body.kdf as never,
       codes: [],
+      used: [],
+      pending: null,
       totp: null,
       vault: new Map(),
       revision: 0,
@@ -237,6 +247,14 @@ export class FakeBox {
         return {};
       case "POST /v1/account/codes":
         account.codes = body.codes as never;
+        return {};
+      case "POST /v1/account/totp":
+        account.pending = "123456";
+        return { secret: new Uint8Array(20), uri: "otpauth://totp/x" };
+      case "POST /v1/account/totp/confirm":
+        if (!account.pending && account.totp !== body.totp) throw new Refused("wrong_state", 409);
+        account.totp = account.pending ?? account.totp;
+        account.pending = null;
         return {};
       case "POST /v1/account/passphrase":
         if (!session.byCode && !equal(account.authentication, body.old as never))
