@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from appliance.client.person import records
+from appliance.client.person import records, unread
 from appliance.client.person.chats import Chat, line, with_id
 from appliance.client.person.ledger import Batch
 from appliance.client.person.timeline import THEIRS
@@ -112,23 +112,32 @@ class Reading:
         chat = core.chats.get(id)
         if chat is not None:
             await chat.begin()
+            if message and unread.needs_log(talk, said["id"], said["sent"]):
+                await chat.reach(said["id"])
         if message and talk.state == "contact":
             effects.receipts.setdefault(id, []).append(said["id"])
         if chat is not None and chat.timeline.is_lost(device):
             batch.log(id, {"k": "h", "at": now, "dev": device})
             core.chats.show(batch, id)
-        if _is_known(chat, batch, id, said["id"]):
+        if said["kind"] == "attachment" and (chat is None or self._is_wanted(chat, talk, said)):
+            core.files.want(batch, said)
+        if _is_known(chat, batch, id, said["id"]) or (message and unread.was_taken(talk, said["id"])):
             return
         batch.log(id, {"k": "m", "at": now, "by": THEIRS, "c": said, "dev": device})
         core.chats.show(batch, id)
-        if said["kind"] == "attachment":
-            core.files.want(batch, said)
-        elif said["kind"] == "timer":
+        if said["kind"] == "timer":
             batch.talk(id, lambda one: msgspec.structs.replace(one, timer=said["seconds"]))
         elif said["kind"] == "delete":
             batch.after.append(lambda: core.soon(core.scrub.messages, id, [said["target"]]))
         if message:
             batch.talk(id, lambda one: _with_message(one, said, now))
+
+    def _is_wanted(self, chat: Chat, talk: records.Talk, said: dict[str, Any]) -> bool:
+        """Whether the chunks of an attachment are to be kept: not of one that was deleted or disappeared."""
+        entry = chat.timeline.entries.get(said["id"])
+        if entry is not None:
+            return not (entry.removed or entry.deleted)
+        return not (said.get("timer") and unread.was_taken(talk, said["id"]))
 
 
 def _is_known(chat: Chat | None, batch: Batch, id: str, message: bytes) -> bool:
@@ -139,6 +148,6 @@ def _is_known(chat: Chat | None, batch: Batch, id: str, message: bytes) -> bool:
 
 
 def _with_message(talk: records.Talk, said: dict[str, Any], now: int) -> records.Talk:
-    fresh = talk.fresh if said["id"] in talk.fresh else [*talk.fresh, said["id"]]
+    talk = unread.take(talk, said["id"], said["sent"])
     last = line(said, now, False) if talk.last is None or talk.last.at <= now else talk.last
-    return msgspec.structs.replace(talk, fresh=fresh, last=last)
+    return msgspec.structs.replace(talk, last=last)

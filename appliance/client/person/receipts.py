@@ -5,9 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Final, Literal
 
-import msgspec
-
-from appliance.client.person import records
+from appliance.client.person import unread
 from appliance.client.person.ledger import Batch
 from appliance.protocol.content import VERSION, Receipt
 from appliance.protocol.post import Dispatch
@@ -40,16 +38,16 @@ class Receipts:
 
         async def step(batch: Batch) -> list[Dispatch]:
             now = self._core.now()
-            unread = [one for one in messages if one in chat.talk.fresh]
-            if not unread:
+            seen = [one for one in messages if one in chat.talk.fresh]
+            if not seen:
                 return []
-            batch.talk(id, lambda talk: _without(talk, unread, now))
+            batch.talk(id, lambda talk: unread.read(talk, seen))
             if timed:
                 batch.log(id, {"k": "s", "at": now, "t": timed})
                 self._core.chats.show(batch, id)
             if chat.talk.state != "contact" or not self._core.account.settings.read_receipts:
                 return []
-            return await self._seal(batch, id, "read", unread)
+            return await self._seal(batch, id, "read", seen)
 
         for dispatch in await self._core.ledger.run(step):
             self._core.dispatcher.send(dispatch)
@@ -65,8 +63,3 @@ class Receipts:
             if dispatch is not None:
                 made.append(dispatch)
         return made
-
-
-def _without(talk: records.Talk, seen: list[bytes], now: int) -> records.Talk:
-    fresh = [one for one in talk.fresh if one not in seen]
-    return msgspec.structs.replace(talk, read_at=max(talk.read_at, now), fresh=fresh)

@@ -210,7 +210,10 @@ class LastLine(Message, omit_defaults=False):
 
 
 class Talk(Record, rename="camel"):
-    """How it stands with a conversation; `segments` counts each device's stretches of its log."""
+    """How it stands with a conversation; `segments` counts each device's stretches of its log.
+
+    `fresh`: ids of messages not read yet; `taken`, `forgotten`: what was taken in (`unread`).
+    """
 
     state: Literal["request", "contact", "blocked"]
     before: Literal["request", "contact"]
@@ -218,9 +221,10 @@ class Talk(Record, rename="camel"):
     muted: bool
     draft: str
     fresh: list[bytes]
-    read_at: int
     last: LastLine | None
     segments: dict[str, int]
+    taken: bytes = b""
+    forgotten: int = 0
 
 
 class KeyChange(Message, omit_defaults=False):
@@ -251,4 +255,4 @@ class Segment(Record):
 
 def new_talk(state: Literal["request", "contact"]) -> Talk:
     """A conversation that begins."""
-    return Talk(1, state, state, 0, False, "", [], 0, None, {})
+    return Talk(1, state, state, 0, False, "", [], None, {})

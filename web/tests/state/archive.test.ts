@@ -66,7 +66,7 @@ test.skipIf(!link)(
             const event = { k: "m", at: when, by: at % 2 ? 1 : 0, c: content as unknown as Content } as const;
             batch.log(id, event);
             const line = messenger.core!.chats.line(event.c, when, event.by === 0);
-            batch.talk(id, (talk) => ({ ...talk, last: line, readAt: when }));
+            batch.talk(id, (talk) => ({ ...talk, last: line }));
           }
         });
     }

@@ -52,6 +52,12 @@ export class History {
     } while (this.timeline.shown(this.from).length < before + PAGE && this.more);
   }
 
+  /** Load back until a message is there. */
+  async reach(id: string): Promise<void> {
+    await this.begin();
+    while (!this.timeline.has(id) && this.more) await this.older();
+  }
+
   /** What other devices have added. */
   async newer(): Promise<void> {
     const wanted: [string, number][] = [];

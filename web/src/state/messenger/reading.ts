@@ -15,12 +15,11 @@ import {
   type SessionRecord,
   type TalkRecord,
 } from "./records.ts";
+import { needsLog, take, wasTaken } from "./unread.ts";
 
 const MAX_REQUESTS = 100;
 /** Messages of somebody who was not accepted yet; all that a hundred strangers say fits the vault several times. */
 const MAX_UNANSWERED = 10;
-/** Seconds after which a message is so late that it may be one we have already. */
-const LATE = 120;
 
 /** Whose message a first one is; `enter` gives a stranger a place among the requests. */
 export interface Sender {
@@ -133,17 +132,21 @@ export class Reading {
     // What is no message is not counted, so a stranger could go on with it without end.
     if (talk.state === "request" && (!message || talk.fresh.length >= MAX_UNANSWERED)) return;
     const chat = this.core.chats.get(conversation);
-    if (chat && now / 1000 - content.sent > LATE) await chat.history.begin();
-    const double = chat?.timeline.has(toHex(content.id)) ?? false;
+    const id = toHex(content.id);
+    if (message && needsLog(talk, content.id, content.sent)) await chat?.history.reach(id);
+    const double = (chat?.timeline.has(id) ?? false) || (message && wasTaken(talk, content.id));
     if (message && talk.state === "contact") {
       const list = effects.receipts.get(conversation) ?? [];
       effects.receipts.set(conversation, [...list, content.id]);
     }
     if (chat?.timeline.isLost(toHex(peer.device)))
       batch.log(conversation, { k: "h", at: now, dev: peer.device });
+    const entry = chat?.timeline.entries.get(id);
+    // Another device of ours may be gone before its chunks come; but what was deleted or disappeared is not kept.
+    if (content.kind === "attachment" && !(entry ? entry.removed || entry.deleted : double && content.timer))
+      this.core.files.want(content);
     if (double) return;
     batch.log(conversation, { k: "m", at: now, by: 1, c: content, dev: peer.device });
-    if (content.kind === "attachment") this.core.files.want(content);
     if (content.kind === "timer") batch.talk(conversation, (one) => ({ ...one, timer: content.seconds }));
     if (content.kind === "delete")
       batch.after.push(() => this.core.chats.scrub(conversation, [content.target]));
@@ -151,8 +154,7 @@ export class Reading {
       if (chat) chat.typing = false;
       const line = this.core.chats.line(content, now, false);
       batch.talk(conversation, (one) => ({
-        ...one,
-        fresh: now > one.readAt && !has(one.fresh, content.id) ? [...one.fresh, content.id] : one.fresh,
+        ...take(one, content.id, content.sent),
         last: !one.last || one.last.at <= now ? line : one.last,
       }));
     }
@@ -185,8 +187,4 @@ export class Reading {
 export function withId(index: IndexRecord | undefined, id: string): IndexRecord {
   const ids = index?.ids ?? [];
   return ids.includes(id) && index ? index : { v: 1, ids: [...ids, id] };
-}
-
-function has(ids: readonly Uint8Array[], id: Uint8Array): boolean {
-  return ids.some((one) => equal(one, id));
 }

@@ -6,6 +6,7 @@ import type { Core } from "./core.ts";
 import type { Effects } from "./inbound.ts";
 import type { Batch } from "./ledger.ts";
 import { timerOf } from "./timeline.ts";
+import { read } from "./unread.ts";
 
 /** As many as a small envelope holds. */
 const TARGETS = 32;
@@ -51,12 +52,7 @@ export class Receipts {
     const ids = chat.fresh;
     const dispatches = await this.core.ledger.run(async (batch) => {
       const now = this.core.stamp();
-      const seen = new Set(ids.map(toHex));
-      batch.talk(conversation, (talk) => ({
-        ...talk,
-        readAt: Math.max(talk.readAt, now),
-        fresh: talk.fresh.filter((id) => !seen.has(toHex(id))),
-      }));
+      batch.talk(conversation, (talk) => read(talk, ids));
       const timed = ids.filter((id) => timerOf(chat.timeline.entries.get(toHex(id)) ?? NONE) > 0);
       if (timed.length > 0) batch.log(conversation, { k: "s", at: now, t: timed });
       batch.after.push(() => chat.absorb(batch.events.get(conversation) ?? []));

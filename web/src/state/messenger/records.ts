@@ -135,10 +135,11 @@ export interface TalkRecord {
   draft: string;
   /** Ids of messages not read yet. */
   fresh: Uint8Array[];
-  /** Millisecond up to which everything was read. */
-  readAt: number;
   last: LastLine | null;
   segments: Record<string, number>;
+  /** Messages taken in, and what is known of those before (`unread.ts`); not there in records of earlier versions. */
+  taken?: Uint8Array;
+  forgotten?: number;
 }
 
 /** Enough of the last message to show it in the list. */
@@ -214,8 +215,9 @@ export function newTalk(state: "request" | "contact"): TalkRecord {
     muted: false,
     draft: "",
     fresh: [],
-    readAt: 0,
     last: null,
     segments: {},
+    taken: new Uint8Array(),
+    forgotten: 0,
   };
 }
