@@ -44,6 +44,7 @@ REFUSALS: Final[dict[str, Row]] = {
     "invite": Row(403, "The invite is not valid, used up or too old."),
     "name_taken": Row(409, "This name is taken."),
     "role": Row(403, "Your role does not allow this."),
+    "yourself": Row(409, "You cannot do this to yourself; somebody else must."),
     "last_owner": Row(409, "A box keeps at least one owner."),
     "no_account": Row(404, "There is no such account here."),
     "no_device": Row(409, "This sign-in speaks for no device yet."),

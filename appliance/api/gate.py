@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from appliance.api.call import Visit
 from appliance.api.limits import Limits
 from appliance.errors import Refusal
+from appliance.service import rights
 from appliance.service.caller import OPERATOR, Caller
 
 if TYPE_CHECKING:
@@ -85,10 +86,8 @@ class Gate:
             if token and self._box.lock.locked:
                 raise Refusal("locked")
             raise Refusal("session_ended" if token else "sign_in")
-        if row.who == "owner" and caller.role != "owner":
-            raise Refusal("owner_only")
-        if row.who == "admin" and caller.role not in ("owner", "admin"):
-            raise Refusal("role")
+        if not rights.reaches(caller.role, row.who):
+            raise Refusal("owner_only" if row.who == "owner" else "role")
 
     def _check_host(self, visit: Visit, host: str) -> None:
         # A page of another site that had its name point to 127.0.0.1 still says that name here.

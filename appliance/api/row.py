@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from appliance.api.call import Call
 from appliance.api.entrance import Kind
+from appliance.service.rights import Level
 
 if TYPE_CHECKING:
     from appliance.service.box import Box
@@ -16,7 +17,7 @@ ANYWHERE: Final[frozenset[Kind]] = frozenset({"onion", "loopback", "control"})
 HOME: Final[frozenset[Kind]] = frozenset({"loopback", "control"})
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
-Who = Literal["anyone", "member", "admin", "owner"]
+Who = Literal["anyone"] | Level
 """A member is any signed-in account; the control socket passes for an owner, not for a member."""
 Handler = Callable[["Box", Call], Any]
 """Gives the answer's value, or an `Answer`, or an awaitable of one."""
@@ -66,6 +67,19 @@ def member(
 ) -> Row:
     """A row for whoever is signed in, at any entrance; the handler takes `call.member`."""
     return Row(method, path, request, response, handler, summary, ANYWHERE, "member", query, hot)
+
+
+def moderator(
+    method: Method,
+    path: str,
+    request: type | None,
+    response: type | None,
+    handler: Handler,
+    summary: str,
+    query: tuple[str, ...] = (),
+) -> Row:
+    """A row for owners, admins and moderators, at any entrance."""
+    return Row(method, path, request, response, handler, summary, ANYWHERE, "moderator", query)
 
 
 def admin(

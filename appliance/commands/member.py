@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 import time
+from typing import get_args
 
 import click
 
 from appliance.client.desk import Desk
 from appliance.commands.identity import draw
 from appliance.commands.shell import Listing, Shell, columns, duration, octets, pick, printable, with_desk
-from appliance.protocol.account import ChangeMember, Invite, Member, NewInvite
+from appliance.protocol.account import ChangeMember, Invite, Member, NewInvite, Role
 from appliance.protocol.codec import to_text
 
 
@@ -36,7 +37,7 @@ async def list_members(desk: Desk, shell: Shell) -> None:
 @click.option("--days", type=click.IntRange(1, 90), default=7, show_default=True, help="How long it holds.")
 @click.option(
     "--role",
-    type=click.Choice(["admin", "member", "agent"]),
+    type=click.Choice(["admin", "moderator", "member", "agent"]),
     default="member",
     show_default=True,
     help="What they may do here.",
@@ -82,7 +83,7 @@ async def uninvite(desk: Desk, shell: Shell, invite: str) -> None:
 
 @member.command("role")
 @click.argument("name")
-@click.argument("role", type=click.Choice(["owner", "admin", "member", "agent"]))
+@click.argument("role", type=click.Choice(get_args(Role)))
 @with_desk
 async def change_role(desk: Desk, shell: Shell, name: str, role: str) -> None:
     """Give NAME another ROLE."""

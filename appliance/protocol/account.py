@@ -20,7 +20,7 @@ AccountName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9](?:[a-z0-9._-]{0,30
 DeviceLabel = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Wrapped = Annotated[bytes, msgspec.Meta(min_length=WRAPPED_SIZE, max_length=WRAPPED_SIZE)]
 TotpCode = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{6}$(?!\n)")]
-Role = Literal["owner", "admin", "member", "agent"]
+Role = Literal["owner", "admin", "moderator", "member", "agent"]
 Registration = Literal["open", "invite", "closed"]
 
 
@@ -206,7 +206,7 @@ class NewInvite(Message):
 
     uses: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 1
     hours: Annotated[int, msgspec.Meta(ge=1, le=24 * 90)] = 168
-    role: Literal["admin", "member", "agent"] = "member"
+    role: Literal["admin", "moderator", "member", "agent"] = "member"
     reader: bool = False
     note: Annotated[str, msgspec.Meta(max_length=64)] = ""
 

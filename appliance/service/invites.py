@@ -11,6 +11,7 @@ import msgspec
 from appliance.errors import Refusal
 from appliance.protocol import account as wire
 from appliance.protocol.desk import NewReader
+from appliance.service import rights
 from appliance.service.caller import Caller
 from appliance.service.ports import Clock, TorPort
 from appliance.store import invites
@@ -36,8 +37,9 @@ class Invites:
 
     async def create(self, caller: Caller, body: wire.NewInvite) -> wire.Invite:
         """A new invite with its code, its link and, if wanted, a reader's key; Refusal role."""
-        if caller.role != "owner" and (body.role == "admin" or body.reader):
-            raise Refusal("role")  # readers are the owners' affair: the first closes the onion to all others
+        rights.check(caller, "invite_admin" if body.role == "admin" else "invite")
+        if body.reader:  # readers are the owners' affair: the first closes the onion to all others
+            rights.check(caller, "set_box")
         now = int(self._clock())
         code = secrets.token_urlsafe(16)
         id = invites.id_of(code)
@@ -70,8 +72,7 @@ class Invites:
         found = self._store.read(lambda txn: invites.find(txn, self._machine, id, now))
         if found is None:
             raise Refusal("no_item")
-        if found.role == "admin" and caller.role != "owner":
-            raise Refusal("role")
+        rights.check(caller, "invite_admin" if found.role == "admin" else "invite")
         gone = await self._store.write(lambda txn: invites.remove(txn, self._machine, id), freeing=True)
         if gone is not None:
             await self._shut_out(gone)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import msgspec
 
 from appliance.errors import Refusal
@@ -12,14 +10,13 @@ from appliance.service.account_hooks import Hooks
 from appliance.service.accounts import Accounts
 from appliance.service.caller import Caller
 from appliance.service.nameplate import Nameplate
+from appliance.service.rights import check_power
 from appliance.service.sign_in import SignIn
 from appliance.store import accounts, sessions
 from appliance.store.accounts import Account
 from appliance.store.engine import Store
 from appliance.store.storekey import KeyRing
 from appliance.store.transaction import Transaction
-
-_BELOW_ADMIN: Final = frozenset({"member", "agent"})
 
 
 class Members:
@@ -50,7 +47,10 @@ class Members:
         return wire.Members(await self._store.read_cold(look))
 
     async def change(self, caller: Caller, account: bytes, body: wire.ChangeMember) -> wire.Member:
-        """Change a role or suspend; a suspended member's sign-ins end at once. Refusal role, last_owner."""
+        """Change a role or suspend; a suspended member's sign-ins end at once.
+
+        Refusals: role, yourself, last_owner, wrong_state.
+        """
 
         def job(txn: Transaction) -> tuple[wire.Member, list[bytes], bool]:
             old = accounts.require(txn, self._machine, account)
@@ -59,7 +59,10 @@ class Members:
                 role=old.role if body.role is None else body.role,
                 suspended=old.suspended if body.suspended is None else body.suspended,
             )
-            _check_power(caller, old.role, new.role)
+            if body.role is not None:
+                check_power(caller, "change_role", account, old.role, new.role)
+            if body.suspended is not None:
+                check_power(caller, "suspend_for_ever", account, old.role)
             if old.protects and (new.suspended or new.role != "owner"):
                 raise Refusal("wrong_state", reason="this account protects the box")
             accounts.save(txn, self._machine, new)
@@ -83,7 +86,7 @@ class Members:
 
         def check(txn: Transaction) -> None:
             old = accounts.require(txn, self._machine, account)
-            _check_power(caller, old.role, old.role)
+            check_power(caller, "delete_member", account, old.role)
 
         await self._accounts.remove(account, check)
 
@@ -99,11 +102,3 @@ class Members:
             suspended=account.suspended,
             octets=sum(hook(txn, account.account) for hook in self._hooks.octets),
         )
-
-
-def _check_power(caller: Caller, old: wire.Role, new: wire.Role) -> None:
-    """An owner may do everything; an admin has to do with members and agents only."""
-    if caller.role == "owner":
-        return
-    if caller.role != "admin" or not {old, new} <= _BELOW_ADMIN:
-        raise Refusal("role")

@@ -89,11 +89,11 @@ class FakeRelay:
 
 
 class FakeSignIn:
-    """The access tokens `good` (an owner), `admin`, `member` (with a device) and `agent` are signed in."""
+    """Access tokens that are signed in: `good` (an owner) and each other role; `member` has a device."""
 
     def caller(self, token: str) -> Caller | None:
         role = {"good": "owner"}.get(token, token)
-        if role not in ("owner", "admin", "member", "agent"):
+        if role not in ("owner", "admin", "moderator", "member", "agent"):
             return None
         device = b"D" * 16 if role == "member" else None
         return Caller(role.encode().ljust(16), role, role, b"S" * 16, device)

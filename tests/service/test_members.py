@@ -71,7 +71,7 @@ async def test_an_admin_has_power_over_members_and_agents_only(tmp_path: Path) -
             callers[role] = h.caller(issued)
         other, _ = await h.join("other", "admin")
         boss, change = callers["admin"], h.people.members.change
-        for target in (people["owner"], people["admin"], other):
+        for target in (people["owner"], other):
             for body in (ChangeMember(role="member"), ChangeMember(suspended=True)):
                 with refused("role"):
                     await change(boss, target.account, body)
@@ -92,6 +92,37 @@ async def test_an_admin_has_power_over_members_and_agents_only(tmp_path: Path) -
             "other": "admin",
             "member": "agent",
         }
+
+
+async def test_a_moderator_is_made_by_an_admin_and_sees_the_list_only(tmp_path: Path) -> None:
+    async with home(tmp_path) as h:
+        await h.claim()
+        _, boss = await h.join("boss", "admin")
+        bob, issued = await h.join()
+        carol, _ = await h.join("carol")
+        change, remove = h.people.members.change, h.people.members.remove
+        assert (await change(h.caller(boss), bob.account, ChangeMember(role="moderator"))).role == "moderator"
+        moderator = h.caller(await h.people.sign_in.refresh(issued.refresh))
+        for body in (ChangeMember(role="agent"), ChangeMember(suspended=True)):
+            with refused("role"):
+                await change(moderator, carol.account, body)
+        with refused("role"):
+            await remove(moderator, carol.account)
+        await h.join("dan", "moderator")
+
+
+async def test_nobody_demotes_suspends_or_deletes_himself(tmp_path: Path) -> None:
+    async with home(tmp_path) as h:
+        ann, issued = await h.claim()
+        bob, _ = await h.join()
+        await h.people.members.change(OPERATOR, bob.account, ChangeMember(role="owner"))
+        owner = h.caller(issued)
+        for body in (ChangeMember(role="member"), ChangeMember(suspended=True)):
+            with refused("yourself"):
+                await h.people.members.change(owner, ann.account, body)
+        with refused("yourself"):
+            await h.people.members.remove(owner, ann.account)
+        await h.people.members.change(owner, bob.account, ChangeMember(role="member"))
 
 
 async def test_an_owner_is_always_left(tmp_path: Path) -> None:

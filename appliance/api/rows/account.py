@@ -7,7 +7,7 @@ from typing import Final
 from appliance.api import account_handlers as handlers
 from appliance.api.account_handlers import admin_of, place_of
 from appliance.api.cookies import REFRESH_PATH
-from appliance.api.row import Row, admin, anyone, member
+from appliance.api.row import Row, admin, anyone, member, moderator
 from appliance.protocol import account
 
 DOOR: Final = (
@@ -72,8 +72,8 @@ OTHERS: Final = (
     admin("DELETE", "/v1/invites/{id}", None, None,
           lambda box, call: box.invites.revoke(admin_of(call), call.octets("id")),
           "Take an invite back."),
-    admin("GET", "/v1/members", None, account.Members,
-          lambda box, call: box.members.page(), "Every account of the box."),
+    moderator("GET", "/v1/members", None, account.Members,
+              lambda box, call: box.members.page(), "Every account of the box."),
     admin("PATCH", "/v1/members/{account}", account.ChangeMember, account.Member,
           lambda box, call: box.members.change(admin_of(call), call.octets("account"), call.body),
           "Change a role, or suspend."),

@@ -25,6 +25,7 @@ export const deErrors: Readonly<Record<string, string>> = {
   invite: "Die Einladung ist ungültig, verbraucht oder zu alt.",
   name_taken: "Dieser Name ist vergeben.",
   role: "Deine Rolle erlaubt das nicht.",
+  yourself: "Das kannst du dir nicht selbst antun; jemand anderes muss es tun.",
   last_owner: "Eine Box behält mindestens einen Besitzer.",
   no_contact: "Diesen Kontakt gibt es nicht.",
   no_account: "Ein solches Konto gibt es hier nicht.",

@@ -181,10 +181,13 @@ export const enDoor = {
       "Your account, archive and mailboxes are deleted for good. What others have received stays with them.",
     deleteGo: "Delete everything",
     deleteSure: "There is no way back.",
-    roles: { owner: "owner", admin: "administrator", member: "member", agent: "bot" } as Record<
-      string,
-      string
-    >,
+    roles: {
+      owner: "owner",
+      admin: "administrator",
+      moderator: "moderator",
+      member: "member",
+      agent: "bot",
+    } as Record<string, string>,
     version: (version: string) => `Private Island ${version}`,
     licenses: "Licences",
   },

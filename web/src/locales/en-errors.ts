@@ -25,6 +25,7 @@ export const enErrors = {
   invite: "The invite is not valid, used up or too old.",
   name_taken: "This name is taken.",
   role: "Your role does not allow this.",
+  yourself: "You cannot do this to yourself; somebody else must.",
   last_owner: "A box keeps at least one owner.",
   no_contact: "There is no such contact.",
   no_account: "There is no such account here.",

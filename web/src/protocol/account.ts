@@ -11,7 +11,7 @@ export const WRAPPED_SIZE = 72;
 
 export const MAX_LINK_OCTETS = 4096;
 
-export type Role = "owner" | "admin" | "member" | "agent";
+export type Role = "owner" | "admin" | "moderator" | "member" | "agent";
 
 export type Registration = "open" | "invite" | "closed";
 
@@ -178,7 +178,7 @@ export interface TotpConfirm {
 export interface NewInvite {
   uses?: number;
   hours?: number;
-  role?: "admin" | "member" | "agent";
+  role?: "admin" | "moderator" | "member" | "agent";
   reader?: boolean;
   note?: string;
 }

@@ -4,7 +4,7 @@
  * Passphrases are stretched in a Worker: 0.3 s in most browsers, 6 to 20 s at Tor Browser's "Safer".
  */
 
-export type Role = "owner" | "admin" | "member" | "agent";
+export type Role = "owner" | "admin" | "moderator" | "member" | "agent";
 
 /** Who may come in, as anybody may know. */
 export interface Door {
@@ -142,7 +142,7 @@ export interface Account {
   invite(invite: {
     uses?: number;
     hours?: number;
-    role?: "admin" | "member" | "agent";
+    role?: "admin" | "moderator" | "member" | "agent";
     reader?: boolean;
     note?: string;
   }): Promise<NewInvite>;
