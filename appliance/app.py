@@ -26,6 +26,7 @@ from appliance.service.directory import Directory
 from appliance.service.health import Health
 from appliance.service.hosting import Hosting
 from appliance.service.household import make_household
+from appliance.service.logs import Logs
 from appliance.service.people import People
 from appliance.service.places import Places
 from appliance.service.ports import Clock
@@ -124,6 +125,7 @@ def _assemble(
     home = make_household(store, ring, config, clock, changes, tor)
     places = Places(store, ring, clock, remotes, changes)
     post = Post(store, ring, config, clock, remotes, relay)
+    logs = Logs(store, ring, config, clock, post.events)
     vault = Vault(store, config, clock)
     directory = Directory(store, ring, config, clock)
     people = People(remotes, directory, ring.identity.public)
@@ -137,6 +139,7 @@ def _assemble(
         admission,
         hosting,
         post,
+        logs,
         vault,
         directory,
         tor,
@@ -164,6 +167,7 @@ def _assemble(
         always, unlocked = post.tasks()
         for name, run in always:
             tasks.add(name, run)
+        tasks.add("logs sweep", home.lock.when_unlocked(logs.run))
         for name, run in unlocked:
             tasks.add(name, home.lock.when_unlocked(run))
     return Box(
@@ -180,6 +184,7 @@ def _assemble(
         linking=home.linking,
         places=places,
         post=post,
+        logs=logs,
         vault=vault,
         directory=directory,
         people=people,

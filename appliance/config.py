@@ -100,6 +100,10 @@ class Config:
     prekeys_low: int = setting(
         20, "A device is told to make new prekeys when fewer are left.", least=0, most=100
     )
+    # Logs
+    log_sweep_seconds: int = setting(
+        30, "Pause between two looks for entries that are too old.", unit="seconds"
+    )
     # Limits on strangers
     body_octets: int = setting(4 * MIB, "Largest request body.", unit="bytes")
     head_seconds: int = setting(20, "A request's head must arrive within this.", unit="seconds")

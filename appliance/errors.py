@@ -58,6 +58,9 @@ REFUSALS: Final[dict[str, Row]] = {
     "vault_full": Row(507, "The vault is full."),
     "outbox_full": Row(507, "Too much is waiting to be sent."),
     "kept_full": Row(507, "The space for attachments is full."),
+    # Logs
+    "no_log": Row(404, "There is no such list of entries here."),
+    "no_entry": Row(404, "This entry is not there any more."),
     # Messages between devices
     "bad_message": Row(400, "The message cannot be read, or is not from whom it says."),
     "out_of_step": Row(409, "The message belongs to a session that is not known any more."),

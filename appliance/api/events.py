@@ -27,7 +27,7 @@ from appliance.service.caller import Caller
 
 if TYPE_CHECKING:
     from appliance.service.box import Box
-    from appliance.service.events import Feed
+    from appliance.service.feed import Feed
 
 MAX_MESSAGE: Final = 16 * 1024
 READ_OCTETS: Final = 64 * 1024

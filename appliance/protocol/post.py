@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from appliance.protocol.log import LogNews
 from appliance.protocol.messages import Bytes16, Message
 from appliance.protocol.route import Route
 
@@ -172,7 +173,7 @@ class Presence(Message):
 
 
 EventKind = Literal[
-    "hello", "mail", "dispatch", "vault", "prekeys", "routes", "signal", "here", "session", "reset"
+    "hello", "mail", "dispatch", "vault", "prekeys", "routes", "signal", "here", "log", "session", "reset"
 ]
 
 
@@ -182,13 +183,12 @@ class Event(Message):
     mail: look into the queue (`queued` carries what arrived when it is small) · dispatch: one changed ·
     vault: another device of the account changed it, `revision` · prekeys: `left` of this device ·
     routes: a handle's routes changed · signal: `handle` and `envelope` · here: `names` ·
-    session: this session has ended · reset: events were lost, read everything again.
+    log: one that this sign-in hears of has grown or changed · session: this session has ended ·
+    reset: events were lost, read everything again.
     """
 
     number: int
-    kind: Literal[
-        "hello", "mail", "dispatch", "vault", "prekeys", "routes", "signal", "here", "session", "reset"
-    ]
+    kind: EventKind
     queued: list[Queued] | None = None
     dispatch: DispatchState | None = None
     revision: int | None = None
@@ -196,6 +196,7 @@ class Event(Message):
     handle: bytes | None = None
     envelope: bytes | None = None
     names: list[str] | None = None
+    log: LogNews | None = None
 
 
 class Events(Message, omit_defaults=False):

@@ -18,6 +18,7 @@ from appliance.service.hosting import Hosting
 from appliance.service.invites import Invites
 from appliance.service.linking import Linking
 from appliance.service.lock import Lock
+from appliance.service.logs import Logs
 from appliance.service.members import Members
 from appliance.service.nameplate import Nameplate
 from appliance.service.people import People
@@ -47,6 +48,7 @@ class Box:
     linking: Linking
     places: Places
     post: Post
+    logs: Logs
     vault: Vault
     directory: Directory
     people: People

@@ -1,23 +1,23 @@
-"""Events: what members' devices hear at once. A feed a sign-in, read by sockets and long polls alike.
+"""Events: who hears what. Tickets, feeds by sign-in, and the mailboxes and logs somebody here wants news of.
 
-A feed keeps the newest events only; who falls behind is told "reset" and reads everything again. Events
-say what the store holds already, so a lost one costs latency and nothing else. Owner: the event loop.
+Events say what the store holds already, so a lost one costs latency and nothing else. Owner: the event loop.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections import defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 import trio
 
 from appliance.errors import Refusal
-from appliance.protocol import codec
+from appliance.protocol.log import LogNews
 from appliance.protocol.mailbox import MailboxId
 from appliance.protocol.post import DispatchState, Event, EventKind, Events, Queued, Ticket
 from appliance.service.caller import Caller
+from appliance.service.feed import Feed, Shared
 from appliance.service.ports import Clock, hour_of
 from appliance.service.queue import queued
 from appliance.store import device_mailboxes, mailboxes, queue
@@ -29,115 +29,13 @@ from appliance.store.transaction import Transaction
 TICKET_SECONDS: Final = 30
 MOST_TICKETS: Final = 4096
 MOST_FEEDS: Final = 8192
-KEPT_EVENTS: Final = 256
-KEPT_OCTETS: Final = 256 * 1024
 INLINE: Final = 2
 INLINE_OCTETS: Final = 4032
-INLINE_BEHIND: Final = 24
-"""With so many events unread, mail is only announced: its reader is slow and will read the queue."""
 POLL_SECONDS: Final = 25.0
 IDLE_SECONDS: Final = 90.0
 """A feed that nobody reads for so long is let go."""
 SOCKETS: Final = 8
 """Sockets of one sign-in."""
-
-
-class Entry:
-    """One event, and its bytes once somebody wanted them."""
-
-    __slots__ = ("_data", "event", "size")
-
-    def __init__(self, event: Event) -> None:
-        self.event = event
-        self.size = 128 + sum(len(one.envelope) for one in event.queued or ()) + len(event.envelope or b"")
-        self._data: bytes | None = None
-
-    @property
-    def data(self) -> bytes:
-        """The event as CBOR, written once for all its readers."""
-        if self._data is None:
-            self._data = codec.encode(self.event)
-        return self._data
-
-
-class Feed:
-    """The newest events of one sign-in, numbered from 1."""
-
-    def __init__(self, caller: Caller, device: bytes) -> None:
-        self.caller = caller
-        self.device = device
-        """Account ‖ device."""
-        self.stream = secrets.token_bytes(8)
-        self.sockets: list[Callable[[], None]] = []
-        """What makes each open socket leave, the oldest first."""
-        self.used = trio.current_time()
-        self.ended = False
-        self._entries: deque[Entry] = deque()
-        self._octets = 0
-        self._last = 0
-        self._read = 0
-        self._wake = trio.Event()
-        self.add("hello")
-
-    @property
-    def last(self) -> int:
-        """The number of the newest event."""
-        return self._last
-
-    @property
-    def readers(self) -> int:
-        """Sockets that read it."""
-        return len(self.sockets)
-
-    @property
-    def behind(self) -> int:
-        """Events that no reader has taken."""
-        return self._last - self._read
-
-    def add(self, kind: EventKind, **fields: Any) -> None:
-        """One more event; the oldest go where there are too many."""
-        if kind == "mail" and "queued" not in fields and self._announces_mail():
-            return
-        self._last += 1
-        entry = Entry(Event(self._last, kind, **fields))
-        self._entries.append(entry)
-        self._octets += entry.size
-        while len(self._entries) > KEPT_EVENTS or (self._octets > KEPT_OCTETS and len(self._entries) > 1):
-            self._octets -= self._entries.popleft().size
-        self._wake.set()
-
-    def after(self, number: int) -> list[Entry]:
-        """Events with higher numbers; where some are lost, one "reset" that stands for all."""
-        if number >= self._last:
-            return []
-        if number < self._last - len(self._entries) or number < 0:
-            found = [Entry(Event(self._last, "reset"))]
-        else:
-            found = list(self._entries)[number - self._last :]
-        self._read = max(self._read, self._last)
-        self.used = trio.current_time()
-        return found
-
-    async def wait(self, number: int) -> None:
-        """Return when there is something after `number`, or the feed has ended."""
-        while number >= self._last and not self.ended:
-            if self._wake.is_set():
-                self._wake = trio.Event()
-            await self._wake.wait()
-
-    def end(self) -> None:
-        """The sign-in has ended."""
-        if not self.ended:
-            self.add("session")
-            self.ended = True
-            self._wake.set()
-
-    def _announces_mail(self) -> bool:
-        """Whether the newest event says "look into the queue" and nobody has read it."""
-        if not self._entries or self._read >= self._last:
-            return False
-        newest = self._entries[-1].event
-        return newest.kind == "mail" and newest.queued is None
 
 
 class EventBook:
@@ -149,6 +47,9 @@ class EventBook:
         self._tickets: dict[str, tuple[float, Caller]] = {}
         self._feeds: dict[bytes, Feed] = {}
         self._devices: defaultdict[bytes, set[Feed]] = defaultdict(set)
+        self._accounts: defaultdict[bytes, set[Feed]] = defaultdict(set)
+        self._watchers: defaultdict[bytes, set[Feed]] = defaultdict(set)
+        """Feeds by the logs that they asked to hear of."""
         self.mailboxes: dict[MailboxId, Owner] = {}
         """Mailboxes of devices that are here."""
         self._own: dict[bytes, set[MailboxId]] = {}
@@ -198,8 +99,17 @@ class EventBook:
         if device not in self._devices:
             self._watch(device)
         self._devices[device].add(feed)
+        self._accounts[caller.account].add(feed)
         self.on_presence()
         return feed
+
+    def watch(self, caller: Caller, logs: Iterable[bytes]) -> None:
+        """From now on a sign-in hears of these logs, and no others. Refusals: no_device, busy."""
+        feed = self.open(caller)
+        self._unwatch_logs(feed)
+        feed.watched = frozenset(logs)
+        for log in feed.watched:
+            self._watchers[log].add(feed)
 
     def enter(self, feed: Feed, evict: Callable[[], None]) -> None:
         """One more socket reads a feed; where there are too many the oldest, long dead perhaps, must go."""
@@ -266,14 +176,28 @@ class EventBook:
         self, account: bytes, kind: EventKind, but_device: bytes | None = None, **fields: Any
     ) -> None:
         """An event for every device of an account, but one."""
-        for feed in self._feeds.values():
-            if feed.caller.account == account and feed.device[16:] != but_device:
+        for feed in self._accounts.get(account, ()):
+            if feed.device[16:] != but_device:
                 feed.add(kind, **fields)
 
     def tell_all(self, kind: EventKind, **fields: Any) -> None:
         """An event for everybody who is here."""
         for feed in self._feeds.values():
             feed.add(kind, **fields)
+
+    def is_heard(self, log: bytes, accounts: Iterable[bytes] = ()) -> bool:
+        """Whether anybody here would hear of a log."""
+        return log in self._watchers or any(account in self._accounts for account in accounts)
+
+    def tell_log(self, news: LogNews, accounts: Iterable[bytes] = ()) -> None:
+        """News of a log for whoever watches it and for these accounts; written once for all of them."""
+        feeds = set(self._watchers.get(news.log, ()))
+        for account in accounts:
+            feeds |= self._accounts.get(account, set())
+        if feeds:
+            shared = Shared(news)
+            for feed in feeds:
+                feed.add_log(shared)
 
     def tell_dispatch(self, device: bytes, state: DispatchState) -> None:
         """One of a device's dispatches changed."""
@@ -300,7 +224,7 @@ class EventBook:
         self._told[device] = last
         news: Sequence[Queued] | None = None if fresh is None else [queued(one) for one in fresh]
         for feed in feeds:
-            if news and feed.behind < INLINE_BEHIND:
+            if news and not feed.is_slow:
                 feed.add("mail", queued=news)
             elif news is None or last > after:
                 feed.add("mail")
@@ -340,9 +264,14 @@ class EventBook:
 
     def _close(self, feed: Feed) -> None:
         feed.ended = True
-        feed._wake.set()
+        feed.wake()
         if self._feeds.get(feed.caller.session) is feed:
             del self._feeds[feed.caller.session]
+        self._unwatch_logs(feed)
+        feeds = self._accounts[feed.caller.account]
+        feeds.discard(feed)
+        if not feeds:
+            del self._accounts[feed.caller.account]
         feeds = self._devices[feed.device]
         feeds.discard(feed)
         if not feeds:
@@ -351,6 +280,13 @@ class EventBook:
             for mailbox in self._own.pop(feed.device):
                 del self.mailboxes[mailbox]
         self.on_presence()
+
+    def _unwatch_logs(self, feed: Feed) -> None:
+        for log in feed.watched:
+            self._watchers[log].discard(feed)
+            if not self._watchers[log]:
+                del self._watchers[log]
+        feed.watched = frozenset()
 
     def _drop_tickets(self) -> None:
         now = self._clock()

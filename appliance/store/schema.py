@@ -62,6 +62,12 @@ the sealed value. Times are unix hours unless seconds are said; what strangers c
 | kept | account 16, envelope id 16 | the envelope |
 | kept_load | account 16 | `kept.LOAD`: envelopes, octets |
 | forgetting | account 16, device 16 or nothing | empty: whose rows are being removed |
+| logs | log 16 | `logs.HEAD`: kind, numbers, counters, retention |
+| log_entries | log 16, number u64 | `logs.ENTRY`, then the body (sealed where the log says so) |
+| log_ids | log 16, entry id 16 | number u64 |
+| log_expiry | hour u32, log 16, number u64 | empty: entries that end before their log's retention |
+
+Tables are made when a store is opened, so one that is added is empty in an older store and needs no step.
 """
 
 from __future__ import annotations
@@ -143,6 +149,10 @@ DISPATCH_PENDING = _declare("dispatch_pending")
 KEPT = _declare("kept")
 KEPT_LOAD = _declare("kept_load")
 FORGETTING = _declare("forgetting")
+LOGS = _declare("logs")
+LOG_ENTRIES = _declare("log_entries")
+LOG_IDS = _declare("log_ids")
+LOG_EXPIRY = _declare("log_expiry")
 
 
 _VERSION_KEY: Final = b"schema"

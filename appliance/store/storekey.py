@@ -42,6 +42,9 @@ _HASHING: Final = trio.CapacityLimiter(1)
 class Sealer:
     """Encrypts values under one key, bound to their place; blinds keys. XChaCha20-Poly1305."""
 
+    OVERHEAD: Final = 1 + _NONCE_SIZE + 16
+    """Octets by which a sealed value is longer."""
+
     __slots__ = ("_blind", "_key")
 
     def __init__(self, secret: bytes) -> None:
@@ -50,7 +53,7 @@ class Sealer:
         self._blind = derived[_KEY_SIZE:]
 
     def seal(self, table: Table, key: bytes, value: bytes) -> bytes:
-        """version(1) ‖ nonce(24) ‖ ciphertext ‖ tag(16); 41 octets more than the value."""
+        """version(1) ‖ nonce(24) ‖ ciphertext ‖ tag(16): OVERHEAD octets more than the value."""
         nonce = os.urandom(_NONCE_SIZE)
         head = bytes((VERSION,))
         sealed = bindings.crypto_aead_xchacha20poly1305_ietf_encrypt(

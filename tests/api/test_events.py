@@ -20,6 +20,7 @@ from appliance.protocol import codec
 from appliance.protocol.codec import to_text
 from appliance.protocol.post import DispatchState, Events, Settle, Signal
 from appliance.service import events as service
+from appliance.service.feed import KEPT_EVENTS
 from tests.api.conftest import Open
 from tests.api.event_wires import EventWire, head
 from tests.api.wires import House
@@ -192,10 +193,10 @@ async def test_the_oldest_socket_makes_room_for_a_new_one(door: OpenDoor) -> Non
 async def test_who_falls_behind_hears_reset_and_goes_on(door: OpenDoor) -> None:
     async with door() as d:
         wires = [await d.open(), await d.open()]
-        for revision in range(service.KEPT_EVENTS + 5):  # at once: no socket can take them meanwhile
+        for revision in range(KEPT_EVENTS + 5):  # at once: no socket can take them meanwhile
             d.home.post.on_vault_changed(d.bob.account, revision)
         for wire in wires:
-            assert (await wire.event("reset")).number == service.KEPT_EVENTS + 6
+            assert (await wire.event("reset")).number == KEPT_EVENTS + 6
         d.home.post.on_vault_changed(d.bob.account, 1000)
         for wire in wires:
             assert (await wire.event("vault")).revision == 1000
@@ -213,7 +214,7 @@ async def test_a_reader_that_takes_nothing_loses_events_and_then_the_socket(door
                 await trio.sleep(0.01)
         await d.house.ended(wire.stream)
         assert d.home.post.events.open(d.bob).readers == 0
-        assert len(other._entries) <= service.KEPT_EVENTS
+        assert len(other._entries) <= KEPT_EVENTS
 
 
 async def test_a_connection_cut_inside_a_message_leaves_nothing(door: OpenDoor) -> None:

@@ -13,6 +13,7 @@ from appliance.protocol import (
     directory,
     envelope,
     first,
+    log,
     peer,
     prekeys,
     ratchet,
@@ -51,6 +52,7 @@ def test_the_figures_are_current() -> None:
     figures += [content.MAX_OCTETS, content.MAX_TEXT, content.MAX_LISTED, ratchet.MAX_SKIP, ratchet.MAX_KEPT]
     figures += [ratchet.KEEP_HOURS, replays.MAX_MARKS, peer.KEPT_IN_OLDER, certificate.LIFE_HOURS]
     figures += [attachment.PIECE, attachment.IDS, attachment.MAX_CHUNKS, 1984 * attachment.PIECE]
+    figures += [log.MAX_BODY, log.MAX_PAGE]
     for figure in figures:
         assert f"{figure:,}" in SPEC or str(figure) in SPEC
     assert stream.MAX_ID == 2**53 - 1 and MAX_BATCH == 1024

@@ -17,8 +17,9 @@ from appliance.protocol.mailbox import MailboxId
 from appliance.protocol.messages import Deposit, DepositGroup
 from appliance.protocol.post import Event, Keep, ReadKept, RelaySignal, Settle, Signal
 from appliance.service import events as module
+from appliance.service import feed as feed_module
 from appliance.service.dispatch import deposit_here
-from appliance.service.events import Feed
+from appliance.service.feed import Feed
 from appliance.store.transaction import Transaction
 from tests.posts import HANDLE, Far, PostHouse, dispatch, member, posts, routes_of, settle_all, waiting
 from tests.services import Time, envelope, refused
@@ -132,7 +133,7 @@ async def test_two_sign_ins_of_one_device_hear_the_same(house: PostHouse) -> Non
 
 async def test_who_falls_behind_hears_reset_and_goes_on(house: PostHouse) -> None:
     feed = house.post.events.open(BOB)
-    for revision in range(module.KEPT_EVENTS + 5):
+    for revision in range(feed_module.KEPT_EVENTS + 5):
         house.post.on_vault_changed(BOB.account, revision)
     (event,) = heard(feed)
     assert event.kind == "reset"
@@ -141,7 +142,7 @@ async def test_who_falls_behind_hears_reset_and_goes_on(house: PostHouse) -> Non
     assert kinds(feed, event.number) == ["vault"]
     assert heard(feed, feed.last + 5) == []
     # Nobody's reading does not fill the memory.
-    assert len(feed._entries) == module.KEPT_EVENTS
+    assert len(feed._entries) == feed_module.KEPT_EVENTS
 
 
 async def test_unread_mail_is_bounded_in_octets(house: PostHouse) -> None:
@@ -150,8 +151,8 @@ async def test_unread_mail_is_bounded_in_octets(house: PostHouse) -> None:
     for _ in range(200):
         await house.post.dispatch.send(ADA, dispatch(routes, envelopes=[envelope(4032), envelope(4032)]))
         await settle_all(house, BOB)
-    assert feed._octets <= module.KEPT_OCTETS
-    assert sum(event.queued is not None for event in heard(feed)) <= module.INLINE_BEHIND + 1
+    assert feed._octets <= feed_module.KEPT_OCTETS
+    assert sum(event.queued is not None for event in heard(feed)) <= feed_module.INLINE_BEHIND + 1
     assert heard(feed) == [] or heard(feed)[-1].number == feed.last
 
 

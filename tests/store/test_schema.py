@@ -6,7 +6,7 @@ import lmdb
 import pytest
 
 from appliance.errors import Refusal
-from appliance.store import grants, schema
+from appliance.store import grants, logs, schema
 from appliance.store.engine import Store, Transaction
 from appliance.store.mailboxes import INDEX_ENTRY
 from appliance.store.schema import (
@@ -130,6 +130,16 @@ def test_what_waits_in_devices_mailboxes_stands_in_their_queues(tmp_path: Path) 
     ]
     store.close()
     assert set(TABLES) == table_names(tmp_path)
+
+
+def test_a_table_that_was_added_is_there_in_an_older_store_of_the_same_version(tmp_path: Path) -> None:
+    fewer = Store.open(tmp_path, tuple(table for table in TABLES if not table.startswith("log")))
+    fewer.write_now(lambda txn: txn.put(META, b"schema", schema.VERSION.to_bytes(4, "big")))
+    fewer.close()
+    store = open_store(tmp_path)
+    store.write_now(lambda txn: logs.create(txn, bytes(16), 1, sealed=False))
+    assert store.read(lambda txn: logs.find(txn, bytes(16))) is not None
+    store.close()
 
 
 @pytest.mark.parametrize(

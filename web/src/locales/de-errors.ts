@@ -40,6 +40,8 @@ export const deErrors: Readonly<Record<string, string>> = {
   vault_full: "Dein Archiv ist voll.",
   outbox_full: "Zu viel wartet darauf, gesendet zu werden.",
   kept_full: "Der Platz für Anhänge ist voll.",
+  no_log: "So eine Liste von Einträgen gibt es hier nicht.",
+  no_entry: "Diesen Eintrag gibt es nicht mehr.",
   bad_message: "Die Nachricht ist nicht lesbar oder nicht von dem, der sie geschickt haben will.",
   out_of_step: "Die Nachricht gehört zu einer Sitzung, die nicht mehr bekannt ist.",
   bad_log: "Das Verzeichnis der Box widerspricht dem, was es früher gezeigt hat.",

@@ -40,6 +40,8 @@ export const enErrors = {
   vault_full: "Your archive is full.",
   outbox_full: "Too much is waiting to be sent.",
   kept_full: "The space for attachments is full.",
+  no_log: "There is no such list of entries here.",
+  no_entry: "This entry is not there any more.",
   bad_message: "The message cannot be read, or is not from whom it says.",
   out_of_step: "The message belongs to a session that is not known any more.",
   bad_log: "The box's directory contradicts what it showed before.",

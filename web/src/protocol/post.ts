@@ -1,4 +1,5 @@
 /** The post on the wire: what a member's device leaves with its own box, fetches from it, and hears of it. As `appliance/protocol/post.py` has them. */
+import type { LogNews } from "./log.ts";
 import type { Route } from "./route.ts";
 
 export const MAX_DESTINATIONS = 64;
@@ -140,7 +141,17 @@ export interface Presence {
 }
 
 export type EventKind =
-  "hello" | "mail" | "dispatch" | "vault" | "prekeys" | "routes" | "signal" | "here" | "session" | "reset";
+  | "hello"
+  | "mail"
+  | "dispatch"
+  | "vault"
+  | "prekeys"
+  | "routes"
+  | "signal"
+  | "here"
+  | "log"
+  | "session"
+  | "reset";
 
 /**
  * Something the device may want to know; `number` rises by one within a stream or long poll.
@@ -148,7 +159,8 @@ export type EventKind =
  * mail: look into the queue (`queued` carries what arrived when it is small) · dispatch: one changed ·
  * vault: another device of the account changed it, `revision` · prekeys: `left` of this device ·
  * routes: a handle's routes changed · signal: `handle` and `envelope` · here: `names` ·
- * session: this session has ended · reset: events were lost, read everything again.
+ * log: one that this sign-in hears of has grown or changed · session: this session has ended ·
+ * reset: events were lost, read everything again.
  */
 export interface Event {
   number: number;
@@ -160,6 +172,7 @@ export interface Event {
   handle?: Uint8Array | null;
   envelope?: Uint8Array | null;
   names?: string[] | null;
+  log?: LogNews | null;
 }
 
 /** Events after the number asked for; `stream` names the buffer they come from. */

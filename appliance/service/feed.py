@@ -1,0 +1,163 @@
+"""The feed of a sign-in: its newest events, read by sockets and long polls alike.
+
+A feed keeps a few events only; who falls behind is told "reset" and reads everything again. Owner: the
+event loop.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+import trio
+
+from appliance.protocol import codec
+from appliance.protocol.log import LogNews
+from appliance.protocol.post import Event, EventKind
+from appliance.service.caller import Caller
+
+KEPT_EVENTS: Final = 256
+KEPT_OCTETS: Final = 256 * 1024
+INLINE_BEHIND: Final = 24
+"""With so many events unread, mail is only announced: its reader is slow and will read the queue."""
+
+
+class Shared:
+    """News of a log that many feeds tell; its bytes are written once for all of them."""
+
+    __slots__ = ("_data", "brief", "news", "size")
+
+    def __init__(self, news: LogNews) -> None:
+        self.news = news
+        self.size = sum(len(one.body or b"") for one in news.entries or ())
+        self.brief = self if news.entries is None else Shared(LogNews(news.log, news.last))
+        """The same without entries, for readers who are slow."""
+        self._data: bytes | None = None
+
+    def numbered(self, number: int) -> bytes:
+        """The CBOR of the event that has this number in a feed: {log, kind, number}, in this order."""
+        if self._data is None:
+            self._data = b"\xa3\x63log" + codec.encode(self.news) + b"\x64kind\x63log\x66number"
+        return self._data + codec.encode(number)
+
+
+class Entry:
+    """One event, and its bytes once somebody wanted them."""
+
+    __slots__ = ("_data", "_shared", "event", "size")
+
+    def __init__(self, event: Event, shared: Shared | None = None) -> None:
+        self.event = event
+        self.size = 128 + sum(len(one.envelope) for one in event.queued or ()) + len(event.envelope or b"")
+        self.size += 0 if shared is None else shared.size
+        self._shared = shared
+        self._data: bytes | None = None
+
+    @property
+    def data(self) -> bytes:
+        """The event as CBOR, written once for all its readers."""
+        if self._data is None:
+            number, shared = self.event.number, self._shared
+            self._data = codec.encode(self.event) if shared is None else shared.numbered(number)
+        return self._data
+
+
+class Feed:
+    """The newest events of one sign-in, numbered from 1."""
+
+    def __init__(self, caller: Caller, device: bytes) -> None:
+        self.caller = caller
+        self.device = device
+        """Account ‖ device."""
+        self.stream = secrets.token_bytes(8)
+        self.sockets: list[Callable[[], None]] = []
+        """What makes each open socket leave, the oldest first."""
+        self.used = trio.current_time()
+        self.ended = False
+        self.watched: frozenset[bytes] = frozenset()
+        """Logs whose news it asked for."""
+        self._entries: deque[Entry] = deque()
+        self._octets = 0
+        self._last = 0
+        self._read = 0
+        self._wake = trio.Event()
+        self.add("hello")
+
+    @property
+    def last(self) -> int:
+        """The number of the newest event."""
+        return self._last
+
+    @property
+    def readers(self) -> int:
+        """Sockets that read it."""
+        return len(self.sockets)
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether so many events are unread that large ones are better only announced."""
+        return self._last - self._read >= INLINE_BEHIND
+
+    def add(self, kind: EventKind, **fields: Any) -> None:
+        """One more event; the oldest go where there are too many."""
+        if kind == "mail" and "queued" not in fields and self._announces_mail():
+            return
+        self._last += 1
+        self._put(Entry(Event(self._last, kind, **fields)))
+
+    def add_log(self, shared: Shared) -> None:
+        """News of a log; a slow reader hears its newest number only, once, until it reads."""
+        if self.is_slow:
+            shared = shared.brief
+            newest = self._entries[-1].event.log
+            if newest is not None and newest.entries is None and newest.log == shared.news.log:
+                self._octets -= self._entries.pop().size
+                self._last -= 1
+        self._last += 1
+        self._put(Entry(Event(self._last, "log", log=shared.news), shared))
+
+    def _put(self, entry: Entry) -> None:
+        self._entries.append(entry)
+        self._octets += entry.size
+        while len(self._entries) > KEPT_EVENTS or (self._octets > KEPT_OCTETS and len(self._entries) > 1):
+            self._octets -= self._entries.popleft().size
+        self._wake.set()
+
+    def after(self, number: int) -> list[Entry]:
+        """Events with higher numbers; where some are lost, one "reset" that stands for all."""
+        if number >= self._last:
+            return []
+        if number < self._last - len(self._entries) or number < 0:
+            found = [Entry(Event(self._last, "reset"))]
+        else:
+            found = list(self._entries)[number - self._last :]
+        self._read = max(self._read, self._last)
+        self.used = trio.current_time()
+        return found
+
+    async def wait(self, number: int) -> None:
+        """Return when there is something after `number`, or the feed has ended."""
+        while number >= self._last and not self.ended:
+            if self._wake.is_set():
+                self._wake = trio.Event()
+            await self._wake.wait()
+
+    def wake(self) -> None:
+        """Let whoever waits look again."""
+        self._wake.set()
+
+    def end(self) -> None:
+        """The sign-in has ended."""
+        if not self.ended:
+            self.add("session")
+            self.ended = True
+            self._wake.set()
+
+    def _announces_mail(self) -> bool:
+        """Whether the newest event says "look into the queue" and nobody has read it."""
+        if not self._entries or self._read >= self._last:
+            return False
+        newest = self._entries[-1].event
+        return newest.kind == "mail" and newest.queued is None
