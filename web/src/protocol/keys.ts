@@ -15,7 +15,7 @@ export const KEM_SEED_SIZE = 64;
 export const KEM_PUBLIC_SIZE = 1184;
 export const KEM_CIPHERTEXT_SIZE = 1088;
 
-const KNOWN_KEYS = 512;
+const KNOWN_KEYS = 4096;
 const KEM_MODULUS = 3329;
 const KEM_COEFFICIENTS = 1152;
 const EMPTY = new Uint8Array();

@@ -2,6 +2,7 @@
 import { concat } from "./bytes.ts";
 import { decode, encode, type Value } from "./cbor.ts";
 import { SIGNATURE_SIZE, sign, verify } from "./keys.ts";
+import type { Claim } from "./manySignatures.ts";
 import { Refusal, refusing, type Code } from "./refusal.ts";
 import { isInteger, isMap, type Shape } from "./shape.ts";
 
@@ -24,14 +25,26 @@ export function read<T>(
   key: (value: T) => Uint8Array,
   code: Code,
 ): T {
+  const { value, ...one } = claim(signed, context, shape, key, code);
+  refusing(code, () => verify(one.key, one.signature, context, one.message));
+  return value;
+}
+
+/** The value, and the signature that is still to be checked: many at once are (manySignatures.ts). */
+export function claim<T>(
+  signed: Uint8Array,
+  context: string,
+  shape: Shape<T>,
+  key: (value: T) => Uint8Array,
+  code: Code,
+): Claim & { readonly value: T } {
   return refusing(code, () => {
     if (signed.length > MAX_SIGNED) throw new Refusal(code);
-    const body = signed.subarray(SIGNATURE_SIZE);
-    const decoded = decode(body);
+    const message = signed.subarray(SIGNATURE_SIZE);
+    const decoded = decode(message);
     if (isNewer(decoded)) throw new Refusal("unknown_version");
     const value = shape(decoded);
-    verify(key(value), signed.subarray(0, SIGNATURE_SIZE), context, body);
-    return value;
+    return { value, key: key(value), signature: signed.subarray(0, SIGNATURE_SIZE), context, message };
   });
 }
 
