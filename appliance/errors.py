@@ -66,6 +66,17 @@ REFUSALS: Final[dict[str, Row]] = {
     "out_of_step": Row(409, "The message belongs to a session that is not known any more."),
     "repeated": Row(409, "The message was received before."),
     "bad_log": Row(502, "The box's directory log contradicts what it showed before."),
+    # Channels
+    "bad_roster": Row(
+        400, "The change of the channel cannot be read, is not signed as it must be, or is not allowed."
+    ),
+    "old_roster": Row(409, "The channel's members changed; read them and try again."),
+    "no_channel": Row(404, "There is no such channel here."),
+    "channel_exists": Row(409, "There is a channel with this id already."),
+    "channel_full": Row(409, "The channel has as many members as it can have."),
+    "channel_closed": Row(409, "The channel is closed; nothing is posted there any more."),
+    "not_member": Row(403, "You are not a member of this channel."),
+    "slow": Row(429, "This channel is in slow mode; wait a little before the next message."),
     # Envelopes and mailboxes
     "wrong_size": Row(400, "The envelope is not of a known size class."),
     "ttl": Row(400, "The time to live is outside this relay's bounds."),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 
@@ -20,7 +21,11 @@ MAX_TEXT: Final = 8000
 MAX_TIMER: Final = 31_536_000
 MAX_LISTED: Final = 512
 """Chunk ids in a manifest; of a larger attachment it names the index chunks."""
+MAX_TARGETS: Final = 64
+MAX_ITERATIONS: Final = 1000
+"""Messages of one chain of sender keys."""
 
+C = TypeVar("C")
 Seconds = Annotated[int, msgspec.Meta(ge=0, lt=1 << 53)]
 Life = Annotated[int, msgspec.Meta(ge=1, le=MAX_TIMER)]
 Words = Annotated[str, msgspec.Meta(max_length=MAX_TEXT)]
@@ -91,7 +96,7 @@ class Receipt(Common, tag_field="kind", tag="receipt"):
     """These messages arrived, or were read."""
 
     what: Literal["delivered", "read"]
-    targets: Annotated[list[Bytes16], msgspec.Meta(min_length=1, max_length=64)]
+    targets: Annotated[list[Bytes16], msgspec.Meta(min_length=1, max_length=MAX_TARGETS)]
     timer: Life | None = None
 
 
@@ -128,7 +133,53 @@ class Hello(Common, tag_field="kind", tag="hello"):
     timer: Life | None = None
 
 
-Content = Text | Attachment | Reaction | Edit | Delete | Receipt | Timer | Routes | Profile | Resync | Hello
+class RosterMark(Message, omit_defaults=False):
+    """Where the sender saw a channel's roster: number and hash of its last entry."""
+
+    number: Annotated[int, msgspec.Meta(ge=1, lt=1 << 32)]
+    hash: Bytes32
+
+
+class SenderKey(Common, tag_field="kind", tag="sender_key"):
+    """The chain by which this device writes to a channel, from an iteration on (sender_key.py).
+
+    `info_key` opens the channel's title and topic, where those are sealed.
+    """
+
+    channel: Bytes16
+    generation: Annotated[int, msgspec.Meta(ge=0, lt=1 << 32)]
+    since: Annotated[int, msgspec.Meta(ge=1, lt=1 << 32)]
+    signing: Bytes32
+    iteration: Annotated[int, msgspec.Meta(ge=0, le=MAX_ITERATIONS)]
+    key: Bytes32
+    roster: RosterMark
+    info_key: Bytes32 | None = None
+    timer: Life | None = None
+
+
+class SenderKeyWanted(Common, tag_field="kind", tag="sender_key_wanted"):
+    """These chains of yours stand in a channel's log, and we have no key of them."""
+
+    channel: Bytes16
+    chains: Annotated[list[Bytes16], msgspec.Meta(min_length=1, max_length=MAX_TARGETS)]
+    timer: Life | None = None
+
+
+Content = (
+    Text
+    | Attachment
+    | Reaction
+    | Edit
+    | Delete
+    | Receipt
+    | Timer
+    | Routes
+    | Profile
+    | Resync
+    | Hello
+    | SenderKey
+    | SenderKeyWanted
+)
 
 _KINDS: Final[dict[str, type[Content]]] = {
     "text": Text,
@@ -142,6 +193,8 @@ _KINDS: Final[dict[str, type[Content]]] = {
     "profile": Profile,
     "resync": Resync,
     "hello": Hello,
+    "sender_key": SenderKey,
+    "sender_key_wanted": SenderKeyWanted,
 }
 
 
@@ -159,9 +212,14 @@ def read(payload: bytes) -> Content:
 
     The name of an attachment comes without whatever could deceive.
     """
+    return read_one(payload, _KINDS)
+
+
+def read_one(payload: bytes, kinds: Mapping[str, type[C]]) -> C:
+    """The same, of these kinds."""
     try:
         value = codec.decode(payload)
-        kind = _kind_of(value)
+        kind = _kind_of(value, kinds)
         content = codec.convert(value, kind)
     except Refusal as error:
         if error.code == "unknown_version":
@@ -178,14 +236,14 @@ def read(payload: bytes) -> Content:
 
 def is_small(content: Content) -> bool:
     """True for control messages, which may travel in the smallest envelopes."""
-    return isinstance(content, Receipt | Reaction)
+    return isinstance(content, Receipt | Reaction | SenderKey | SenderKeyWanted)
 
 
-def _kind_of(value: Any) -> type[Content]:
+def _kind_of(value: Any, kinds: Mapping[str, type[C]]) -> type[C]:
     if not isinstance(value, dict) or type(value.get("v")) is not int or type(value.get("kind")) is not str:
         raise Refusal("malformed")
     if value["v"] < VERSION:
         raise Refusal("malformed")
-    if value["v"] > VERSION or value["kind"] not in _KINDS:
+    if value["v"] > VERSION or value["kind"] not in kinds:
         raise Refusal("unknown_version")
-    return _KINDS[value["kind"]]
+    return kinds[value["kind"]]

@@ -14,19 +14,25 @@ from appliance.protocol import (
     attachment,
     backup_code,
     certificate,
+    channel_content,
+    channel_info,
     codec,
     content,
     first,
     link,
+    membership,
     passphrase,
     peer,
     prekeys,
     record,
+    roster,
     signals,
     transparency,
 )
 from appliance.protocol.directory import Entry, Found, OneTimePrekey, Proof
+from appliance.protocol.group_cipher import SenderKeys
 from tests.protocol.parties import BOX, HOUR, Someone, acquainted
+from tests.protocol.test_sender_key import Pair
 
 ADA, TO_BOB, BOB, TO_ADA = acquainted()
 EVE = Someone("eve")
@@ -60,6 +66,31 @@ TEXT = content.write(
         voice=content.Voice(seconds=1, peaks=b""),
     )
 )
+PAIR = Pair()
+POSTED = PAIR.say(b"hello")
+STATE = codec.encode(membership.store(PAIR.state))
+READING = next(codec.encode(each) for name, each in PAIR.bob.changes().items() if name.startswith("reading/"))
+SHARES = next(codec.encode(each) for name, each in PAIR.ada.changes().items() if name.startswith("shares/"))
+ADDED = roster.sign(
+    ADA.identity,
+    roster.Entry(
+        1,
+        bytes(16),
+        2,
+        bytes(32),
+        HOUR,
+        ADA.identity.public,
+        roster.Add("bob", BOX.public, BOB.identity.public, "member"),
+    ),
+)
+TITLE = channel_info.seal(bytes(32), bytes(16), roster.Info("t", ""), bytes(24))
+SAID = channel_content.write(channel_content.Text(v=1, id=bytes(16), sent=1, text="a", reply=bytes(16)))
+
+
+def stored(name: str) -> Callable[[bytes], object]:
+    """Reads a stored record of a channel's keys."""
+    return lambda data: SenderKeys(bytes(32), bytes(16)).load({name: codec.decode(data)})
+
 
 READERS: dict[str, tuple[Callable[[bytes], object], list[bytes]]] = {
     "entry": (prekeys.read_entry, [SIGNED_ENTRY]),
@@ -82,6 +113,13 @@ READERS: dict[str, tuple[Callable[[bytes], object], list[bytes]]] = {
         lambda data: attachment.open_chunk(bytes(32), PLAN, 0, data),
         [attachment.seal_chunk(bytes(32), PLAN, 0, b"12345")],
     ),
+    "roster entry": (lambda data: membership.apply(PAIR.state, roster.read(data)), [ADDED]),
+    "channel info": (lambda data: channel_info.open_info(bytes(32), bytes(16), data), [TITLE]),
+    "channel message": (lambda data: PAIR.bob.open(PAIR.state, 3, data), [POSTED]),
+    "channel content": (channel_content.read, [SAID]),
+    "stored roster": (lambda data: membership.load(codec.decode(data)), [STATE]),
+    "stored reading": (stored("reading/x"), [READING]),
+    "stored shares": (stored("shares/x"), [SHARES]),
     "stored peer": (lambda data: peer.read(codec.decode(data)), [codec.encode(TO_ADA)]),
 }
 NOTE = transparency.write_checkpoint(BOX, 5, bytes(32))
@@ -169,15 +207,20 @@ def structured(kind: str, body: bytes) -> bytes:
         "entry": (ADA.identity, "entry"),
         "bundle": (ADA.signing, "bundle"),
         "certificate": (ADA.identity, "sender"),
+        "roster entry": (ADA.identity, "roster"),
     }.get(kind, (None, ""))
     return key.sign(context, body) + body if key else body
 
 
-@pytest.mark.parametrize("kind", ["entry", "bundle", "certificate", "content", "stored peer"])
+SIGNED = ("entry", "bundle", "certificate", "roster entry")
+PLAIN = ("content", "channel content", "stored peer", "stored roster", "stored reading", "stored shares")
+
+
+@pytest.mark.parametrize("kind", [*SIGNED, *PLAIN])
 @given(data=st.data())
 def test_well_signed_values_of_any_form(kind: str, data: st.DataObject) -> None:
     read, samples = READERS[kind]
-    body = samples[0][64:] if kind in ("entry", "bundle", "certificate") else samples[0]
+    body = samples[0][64:] if kind in SIGNED else samples[0]
     value = codec.decode(body)
     for _ in range(data.draw(st.integers(1, 3))):
         value = with_other_value(data.draw, value)

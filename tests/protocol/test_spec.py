@@ -9,15 +9,22 @@ from appliance.errors import REFUSALS
 from appliance.protocol import (
     attachment,
     certificate,
+    channel_content,
+    channel_info,
+    channel_message,
     content,
     directory,
     envelope,
     first,
+    group_cipher,
     log,
+    membership,
     peer,
     prekeys,
     ratchet,
     replays,
+    roster,
+    sender_key,
     session,
     stream,
 )
@@ -53,6 +60,10 @@ def test_the_figures_are_current() -> None:
     figures += [ratchet.KEEP_HOURS, replays.MAX_MARKS, peer.KEPT_IN_OLDER, certificate.LIFE_HOURS]
     figures += [attachment.PIECE, attachment.IDS, attachment.MAX_CHUNKS, 1984 * attachment.PIECE]
     figures += [log.MAX_BODY, log.MAX_PAGE]
+    figures += [membership.MAX_MEMBERS, membership.TRAIL, roster.MAX_ENTRY_OCTETS, roster.MAX_TOPIC]
+    figures += [channel_message.OVERHEAD, channel_message.MAX_PAYLOAD, channel_content.MAX_TEXT]
+    figures += [sender_key.MAX_AGE_HOURS, group_cipher.MAX_CHAINS, group_cipher.MAX_DEVICES]
+    figures += [content.MAX_ITERATIONS, group_cipher.MAX_RETIRED, channel_info.SMALLEST]
     for figure in figures:
         assert f"{figure:,}" in SPEC or str(figure) in SPEC
     assert stream.MAX_ID == 2**53 - 1 and MAX_BATCH == 1024

@@ -29,7 +29,7 @@ from appliance.protocol import (
 from appliance.protocol.account import Kdf
 from appliance.protocol.directory import Bundle, Entry, OneTimePrekey
 from appliance.protocol.keys import SigningKey
-from tests.vectors import mlkem
+from tests.vectors import channel_checks, mlkem
 
 Vectors = dict[str, Any]
 T = TypeVar("T")
@@ -332,7 +332,7 @@ def check_content(vectors: Vectors) -> None:
     """Contents that read back to themselves, and payloads that are refused."""
     for case in vectors["contents"]:
         value = content.read(octets(case["payload"]))
-        assert type(value).__name__.lower() == case["kind"]
+        assert type(value).__struct_config__.tag == case["kind"]
         assert content.write(value).hex() == case["payload"]
         assert content.is_small(value) == case["small"]
     for case in vectors.get("cleaned", []):
@@ -362,4 +362,7 @@ CHECKS: dict[str, Callable[[Vectors], None]] = {
     "peer": check_peer,
     "signals": check_signals,
     "content": check_content,
+    "channel_content": channel_checks.check_channel_content,
+    "roster": channel_checks.check_roster,
+    "sender_keys": channel_checks.check_sender_keys,
 }

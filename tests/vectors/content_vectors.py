@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+import roster_vectors
 from directory_vectors import ROUTES
 from people import HOUR, Vectors, seed
 
-from appliance.protocol import attachment, codec, content
+from appliance.protocol import attachment, channel_content, codec, content
 from appliance.protocol.envelope import envelope_id
 
 SENT = HOUR * 3600 + 12
@@ -21,6 +22,15 @@ FILE: dict[str, Any] = {
     "digest": seed("digest"),
     "key": seed("key"),
     "chunks": [seed("chunk", 16)],
+}
+TOLD: dict[str, Any] = {
+    "channel": TARGET,
+    "generation": 0,
+    "since": 1,
+    "signing": seed("chain signing"),
+    "iteration": 0,
+    "key": seed("chain key"),
+    "roster": content.RosterMark(7, seed("roster hash")),
 }
 
 
@@ -51,12 +61,17 @@ def content_vectors() -> Vectors:
         content.Profile(**COMMON, display="Ada 水"),
         content.Resync(**COMMON),
         content.Hello(**COMMON, timer=5),
+        content.SenderKey(**COMMON, **TOLD),
+        content.SenderKey(**COMMON, **TOLD | {"iteration": 1000}, info_key=seed("info key")),
+        content.SenderKeyWanted(
+            **COMMON, channel=TARGET, chains=[seed(f"chain {at}", 16) for at in range(64)]
+        ),
     ]
     return {
         "about": "payload is CBOR in hex and reads back to itself. `cleaned`: the name a reader shows.",
         "contents": [
             {
-                "kind": type(each).__name__.lower(),
+                "kind": type(each).__struct_config__.tag,
                 "payload": content.write(each).hex(),
                 "small": content.is_small(each),
             }
@@ -70,6 +85,58 @@ def content_vectors() -> Vectors:
             for name in ("../../etc/passwd", "exe.\u202egnp", "", "x" * 250 + ".tar")
         ],
         "refused": _refused(),
+    }
+
+
+def channel_content_vectors() -> Vectors:
+    """The same of channels, and whom words mention."""
+    state = roster_vectors.private_book().states[-1]
+    contents: list[channel_content.Content] = [
+        channel_content.Text(**COMMON, text="hello @bob"),
+        channel_content.Text(**COMMON, text="\u6c34" * 16_000, reply=TARGET, timer=60),
+        content.Attachment(**COMMON, **FILE),
+        content.Reaction(**COMMON, target=TARGET, emoji="\U0001f44d"),
+        channel_content.Edit(**COMMON, target=TARGET, text="better"),
+        content.Delete(**COMMON, target=TARGET),
+        channel_content.Pin(**COMMON, target=TARGET, on=True),
+        channel_content.Pin(**COMMON, target=TARGET, on=False, timer=60),
+    ]
+    refused = {
+        "a newer version": ("unknown_version", _payload("text", text="x", v=2)),
+        "a new kind": ("unknown_version", _payload("poll", text="x")),
+        "a kind of two": ("unknown_version", _payload("receipt", what="read", targets=[TARGET])),
+        "text too long": ("bad_message", _payload("text", text="x" * 16_001)),
+        "unknown field": ("bad_message", _payload("text", text="x", mentions=[])),
+        "emoji with a line end": ("bad_message", _payload("reaction", target=TARGET, emoji="x\n")),
+        "pinned perhaps": ("bad_message", _payload("pin", target=TARGET, on=1)),
+        "pinned without saying": ("bad_message", _payload("pin", target=TARGET)),
+    }
+    words = [
+        "@bob",
+        "hi @Bob, @cleo. and @bob",
+        "a@bob",
+        "@@bob",
+        "@bob@x",
+        "@bobby",
+        "@bob_",
+        "@bob-",
+        "(@ada)",
+    ]
+    words += ["@" + "b" * 33, "@nobody", "@bob\u00e9", "\u00e9@bob", "@", "@.bob", "@dan\n@ada"]
+    return {
+        "about": "As in content.json. `mentions`: names mentioned by words, after `roster`.",
+        "contents": [
+            {"kind": type(each).__struct_config__.tag, "payload": channel_content.write(each).hex()}
+            for each in contents
+        ],
+        "refused": [
+            {"why": why, "code": code, "payload": payload} for why, (code, payload) in refused.items()
+        ],
+        "roster": [each.hex() for each in roster_vectors.private_book().entries],
+        "mentions": [
+            {"words": each, "names": [member.name for member in channel_content.mentions(each, state)]}
+            for each in words
+        ],
     }
 
 
@@ -114,6 +181,15 @@ def _refused() -> list[Vectors]:
         ),
         "display turned around": ("bad_message", _payload("profile", display="a\u202eb")),
         "display too long": ("bad_message", _payload("profile", display="x" * 65)),
+        "iteration 1001": ("bad_message", _payload("sender_key", **TOLD | {"iteration": 1001})),
+        "since 0": ("bad_message", _payload("sender_key", **TOLD | {"since": 0})),
+        "a roster without a hash": (
+            "bad_message",
+            _payload("sender_key", **TOLD | {"roster": {"number": 1}}),
+        ),
+        "no chains": ("bad_message", _payload("sender_key_wanted", channel=TARGET, chains=[])),
+        "65 chains": ("bad_message", _payload("sender_key_wanted", channel=TARGET, chains=[TARGET] * 65)),
+        "a pin between two": ("unknown_version", _payload("pin", target=TARGET, on=True)),
         "kind is a number": ("bad_message", codec.encode(COMMON | {"kind": 1}).hex()),
         "a list": ("bad_message", codec.encode([COMMON]).hex()),
         "not CBOR": ("bad_message", "ff"),

@@ -19,6 +19,8 @@ import first_vectors
 import key_vectors
 import mail_vectors
 import ratchet_vectors
+import roster_vectors
+import sender_key_vectors
 import session_vectors
 import wire_vectors
 from people import Vectors
@@ -49,6 +51,9 @@ FILES: dict[str, Callable[[], Vectors]] = {
     "signals": session_vectors.signal_vectors,
     "content": content_vectors.content_vectors,
     "attachment": content_vectors.attachment_vectors,
+    "channel_content": content_vectors.channel_content_vectors,
+    "roster": roster_vectors.roster_vectors,
+    "sender_keys": sender_key_vectors.sender_key_vectors,
 }
 
 

@@ -94,6 +94,8 @@ class Reading:
                     core.chats.notice(batch, id, "accepted")
             case "resync":
                 batch.after.append(lambda: core.soon(core.resync.answer, id, device))
+            case "sender_key" | "sender_key_wanted":
+                return  # for a channel, not for this conversation
             case "receipt":
                 if talk.state == "contact":
                     event = {"k": "r", "at": core.now(), "what": said["what"], "t": said["targets"]}

@@ -10,6 +10,7 @@ import trio
 
 import appliance.client
 from appliance.client.person import Message, Person, records
+from appliance.protocol import content
 from tests.boxes import Net, running
 from tests.clients import QUICK, accepted, befriend, coming_back, hear, joining, once, texts
 from tests.services import refused
@@ -92,6 +93,29 @@ async def test_changes_of_a_message_reach_the_other_side(tmp_path):
 
         await once(bob, gone)
         assert "hello" not in await texts(ada, bob.address)
+
+
+async def test_keys_of_a_channel_are_no_messages(tmp_path):
+    async with (
+        running(Net(), tmp_path / "box", registration="open") as box,
+        joining(box, "ada") as ada,
+        joining(box, "bob") as bob,
+    ):
+        await befriend(ada, bob)
+        before = len(await bob.history(ada.address))
+        channel, key = bytes(16), bytes(32)
+        mark = content.RosterMark(1, bytes(32))
+        told: list[content.Content] = [
+            content.SenderKey(1, b"\1" * 16, 1, channel, 0, 1, key, 0, key, mark),
+            content.SenderKeyWanted(1, b"\2" * 16, 1, channel, [bytes(16)]),
+        ]
+        (conversation,) = [chat.id for chat in ada._core.chats.all]
+        for each in told:
+            await ada._core.outbound.send(conversation, each)
+        await ada.send(bob.address, "after")
+        (message,) = await hear(bob)
+        assert message.text == "after"
+        assert len(await bob.history(ada.address)) == before + 1
 
 
 @pytest.mark.parametrize("size", [0, 5, 40_000])

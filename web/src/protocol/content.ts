@@ -27,20 +27,23 @@ export const MAX_TIMER = 31_536_000;
 export const MAX_LISTED = 512;
 
 const MAX_TARGETS = 64;
+/** Messages of one chain of sender keys. */
+export const MAX_ITERATIONS = 1000;
+const U32 = 0xffff_ffff;
 const MAX_ROUTES = 8;
 const ID = bytes(16);
 const WORDS = text(MAX_TEXT);
 const VOICE = map({ seconds: integer(0, 86_400), peaks: bytes(0, 64) });
 
-/** Id, the second at which it was sent, and its life in seconds once it was read. */
-const COMMON = {
+/** Version, id, the second at which it was sent, and its life in seconds once it was read. */
+export const COMMON = {
   v: integer(VERSION, VERSION),
   id: ID,
   sent: integer(0),
   timer: optional(integer(1, MAX_TIMER)),
 };
 
-const SHAPES = {
+export const SHAPES = {
   text: map({ ...COMMON, kind: oneOf("text"), text: WORDS, reply: optional(ID) }),
   attachment: map({
     ...COMMON,
@@ -74,10 +77,33 @@ const SHAPES = {
   resync: map({ ...COMMON, kind: oneOf("resync") }),
   /** The request is accepted; or just a sign of life that begins a session. */
   hello: map({ ...COMMON, kind: oneOf("hello") }),
+  /**
+   * The chain by which this device writes to a channel, from an iteration on (senderKey.ts). `info_key` opens the
+   * channel's title and topic, where those are sealed.
+   */
+  sender_key: map({
+    ...COMMON,
+    kind: oneOf("sender_key"),
+    channel: ID,
+    generation: integer(0, U32),
+    since: integer(1, U32),
+    signing: bytes(32),
+    iteration: integer(0, MAX_ITERATIONS),
+    key: bytes(32),
+    roster: map({ number: integer(1, U32), hash: bytes(32) }),
+    info_key: optional(bytes(32)),
+  }),
+  /** These chains of yours stand in a channel's log, and we have no key of them. */
+  sender_key_wanted: map({
+    ...COMMON,
+    kind: oneOf("sender_key_wanted"),
+    channel: ID,
+    chains: list(ID, MAX_TARGETS, 1),
+  }),
 };
 
 /** `T` with the keys that may be undefined left out freely. */
-type Loose<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] } & {
+export type Loose<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] } & {
   [K in keyof T as undefined extends T[K] ? K : never]?: T[K];
 };
 
@@ -94,9 +120,23 @@ export type Routes = ContentOf<"routes">;
 export type Profile = ContentOf<"profile">;
 export type Resync = ContentOf<"resync">;
 export type Hello = ContentOf<"hello">;
+export type SenderKey = ContentOf<"sender_key">;
+export type SenderKeyWanted = ContentOf<"sender_key_wanted">;
 /** One message's content, told apart by `kind`. */
 export type Content =
-  Text | Attachment | Reaction | Edit | Delete | Receipt | Timer | Routes | Profile | Resync | Hello;
+  | Text
+  | Attachment
+  | Reaction
+  | Edit
+  | Delete
+  | Receipt
+  | Timer
+  | Routes
+  | Profile
+  | Resync
+  | Hello
+  | SenderKey
+  | SenderKeyWanted;
 
 /** The payload of a content; Refusal too_large, or bad_message when nobody could read it. */
 export function writeContent(content: Content): Uint8Array {
@@ -112,20 +152,30 @@ export function writeContent(content: Content): Uint8Array {
  * The name of an attachment comes without whatever could deceive.
  */
 export function readContent(payload: Uint8Array): Content {
+  return readOne<Content>(payload, SHAPES);
+}
+
+/** The same, of these kinds. */
+export function readOne<T extends { kind: string }>(
+  payload: Uint8Array,
+  shapes: Record<T["kind"], Shape<unknown>>,
+): T {
   const content = refusing("bad_message", () => {
     const value = decode(payload);
     if (!isMap(value) || !isInteger(value.v) || typeof value.kind !== "string" || value.v < VERSION)
       throw new Refusal("bad_message");
-    if (value.v > VERSION || !Object.hasOwn(SHAPES, value.kind)) throw new Refusal("unknown_version");
-    return (SHAPES as Record<string, Shape<unknown>>)[value.kind]!(value) as Content;
+    if (value.v > VERSION || !Object.hasOwn(shapes, value.kind)) throw new Refusal("unknown_version");
+    return (shapes as Record<string, Shape<unknown>>)[value.kind]!(value) as Content;
   });
-  if (content.kind === "attachment") return { ...content, name: cleanFileName(content.name) };
+  if (content.kind === "attachment") content.name = cleanFileName(content.name);
   if (content.kind === "profile" && !isPlain(content.display)) throw new Refusal("bad_message");
   if (content.kind === "reaction" && !isPlain(content.emoji)) throw new Refusal("bad_message");
-  return content;
+  return content as { kind: string } as T;
 }
+
+const SMALL: ReadonlySet<string> = new Set(["receipt", "reaction", "sender_key", "sender_key_wanted"]);
 
 /** Control messages may travel in the smallest envelopes. */
 export function sizeOf(content: Content): "small" | "usual" {
-  return content.kind === "receipt" || content.kind === "reaction" ? "small" : "usual";
+  return SMALL.has(content.kind) ? "small" : "usual";
 }

@@ -39,7 +39,7 @@ function ofClient(line: string): Field | undefined {
   return match ? { name: match[1]!, optional: match[2] === "?" } : undefined;
 }
 
-describe.each(["account", "directory", "vault", "log", "post"])("%s", (module) => {
+describe.each(["account", "directory", "vault", "log", "post", "channel"])("%s", (module) => {
   const box = fields(readFileSync(join(WEB, `../appliance/protocol/${module}.py`), "utf8"), BOX, ofBox);
   const client = fields(readFileSync(join(WEB, `src/protocol/${module}.ts`), "utf8"), CLIENT, ofClient);
 

@@ -4,7 +4,13 @@ import * as attachment from "../../src/protocol/attachment.ts";
 import { readCode } from "../../src/protocol/backupCode.ts";
 import { decode } from "../../src/protocol/cbor.ts";
 import { readCertificate } from "../../src/protocol/certificate.ts";
+import { readChannelContent } from "../../src/protocol/channelContent.ts";
+import { openInfo } from "../../src/protocol/channelInfo.ts";
+import { parse } from "../../src/protocol/channelMessage.ts";
 import { check } from "../../src/protocol/envelope.ts";
+import { SenderKeys } from "../../src/protocol/groupCipher.ts";
+import * as membership from "../../src/protocol/membership.ts";
+import * as roster from "../../src/protocol/roster.ts";
 import { openFirst } from "../../src/protocol/first.ts";
 import { openLink, readLink } from "../../src/protocol/link.ts";
 import { cleanFileName, readPerson } from "../../src/protocol/names.ts";
@@ -31,6 +37,16 @@ const signals = vectors<{ peers: { a: string; b: string }; signals: { envelope: 
 const known = peers.readPeer(decode(hex(signals.peers.b)));
 const packet = vectors<{ id: string; secret: string; packet: string; fragment: string }>("link");
 const note = signNote(seed("box"), entry.onion, 3, seed("root"));
+const rosters = vectors<{ rosters: { entries: string[]; states: string[] }[]; info: Record<string, string> }>(
+  "roster",
+);
+const { entries, states } = rosters.rosters[0]!;
+const said = vectors<{ contents: { payload: string }[] }>("channel_content").contents;
+const story = vectors<{ steps: { message?: string; changes: Record<string, string | null> }[] }>(
+  "sender_keys",
+);
+const posted = hex(story.steps.find(({ message }) => message)!.message!);
+const kept = story.steps.flatMap(({ changes }) => Object.entries(changes)).filter(([, value]) => value);
 
 /** Some bytes changed, left out or put in; now and then nothing but noise. */
 function changed(bytes: Uint8Array): Uint8Array {
@@ -62,6 +78,20 @@ const readers: Record<string, () => unknown> = {
   fragment: () => readLink(changedText(packet.fragment)),
   code: () => readCode(changedText("E6SQ0-G543B-FS50P-A8PWG-6J5P0-W")),
   note: () => readCheckpoint(changedText(note), entry.onion),
+  "roster entry": () => {
+    const at = below(entries.length - 1);
+    const state = membership.load(decode(hex(states[at]!)));
+    return membership.apply(state, roster.read(changed(hex(entries[at + 1]!))));
+  },
+  "stored roster": () => membership.load(decode(changed(hex(states[below(states.length)]!)))),
+  "channel info": () =>
+    openInfo(hex(rosters.info["key"]!), hex(rosters.info["channel"]!), changed(hex(rosters.info["sealed"]!))),
+  "channel message": () => parse(changed(posted)),
+  "channel content": () => readChannelContent(changed(hex(said[below(said.length)]!.payload).slice(0, 500))),
+  "stored keys of a channel": () => {
+    const [name, value] = kept[below(kept.length)]!;
+    new SenderKeys(A.own).load(new Map([[name, decode(changed(hex(value!)))]]));
+  },
   address: () => readPerson(changedText(`${A.name}@${note.slice(0, 62)}`)),
   "file name": () => cleanFileName(changedText("../a/photo of the bay.jpeg")),
 };

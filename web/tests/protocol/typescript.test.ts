@@ -9,6 +9,7 @@ import { expect, test } from "vitest";
 import { WEB } from "../vectors.ts";
 import * as account from "./made/account.ts";
 import { content } from "./made/contents.ts";
+import * as channels from "./made/channels.ts";
 import * as directory from "./made/directory.ts";
 import * as sessions from "./made/sessions.ts";
 
@@ -30,6 +31,9 @@ test("the file holds what would be written", { timeout: 60_000 }, async () => {
     peer: sessions.peer(),
     signals: sessions.signals(),
     content: content(),
+    channel_content: channels.channelContents(),
+    roster: channels.rosters(),
+    sender_keys: await channels.senderKeys(),
   };
   const text = `${JSON.stringify(made, null, 1)}\n`;
   if (process.env["WRITE_VECTORS"]) writeFileSync(FILE, text);

@@ -1,6 +1,7 @@
 import { afterEach, expect, test, vi } from "vitest";
 import { FakeBox } from "./fake/box.ts";
 import { closeAll, friends, join, until } from "./fake/people.ts";
+import { seed } from "../vectors.ts";
 
 afterEach(closeAll);
 
@@ -183,4 +184,24 @@ test("messages that disappear are gone from both vaults", async () => {
   const holds = async (who: typeof ada): Promise<boolean> =>
     JSON.stringify(await who.messenger.dump()).includes("burn this");
   for (const who of [ada, ben]) await vi.waitFor(async () => expect(await holds(who)).toBe(false), 4_000);
+});
+
+test("keys of a channel are no messages", async () => {
+  const box = new FakeBox();
+  const [ada, ben] = await friends(box);
+  const before = ben.chat(ada)!.messages.length;
+  const unread = ben.chat(ada)!.unread;
+  const common = { v: 1, sent: Math.floor(box.now) } as const;
+  const told = { channel: seed("channel", 16), generation: 0, since: 1, signing: seed("s"), iteration: 0 };
+  const roster = { number: 1, hash: seed("hash") };
+  const { outbound } = ada.messenger.core!;
+  const id = ada.chat(ben)!.id;
+  const key = { ...common, ...told, id: seed("1", 16), kind: "sender_key", key: seed("k"), roster } as const;
+  const wanted = { ...common, id: seed("2", 16), kind: "sender_key_wanted" } as const;
+  await outbound.send(id, key);
+  await outbound.send(id, { ...wanted, channel: told.channel, chains: [seed("chain", 16)] });
+  await ada.chat(ben)!.send("after");
+  await until(() => ben.texts(ada).includes("after"));
+  expect(ben.chat(ada)!.messages.length).toBe(before + 1);
+  expect(ben.chat(ada)!.unread).toBe(unread + 1);
 });

@@ -101,6 +101,10 @@ export class Reading {
         return this.#hello(batch, conversation);
       case "resync":
         return void batch.after.push(() => this.core.resync.answer(conversation, record.peer.device));
+      case "sender_key":
+      case "sender_key_wanted":
+        // For a channel, not for this conversation.
+        return;
       case "receipt": {
         if (talk.state !== "contact") return;
         const at = this.core.stamp();

@@ -29,6 +29,19 @@ const CONTENTS: Content[] = [
   { ...COMMON, kind: "profile", display: "Ann of the Bay" },
   { ...COMMON, kind: "resync" },
   { ...COMMON, kind: "hello" },
+  {
+    ...COMMON,
+    kind: "sender_key",
+    channel: own("channel", 16),
+    generation: 4_294_967_295,
+    since: 3,
+    signing: own("chain signing"),
+    iteration: 999,
+    key: own("chain key"),
+    roster: { number: 4, hash: own("roster hash") },
+    info_key: own("info key"),
+  },
+  { ...COMMON, kind: "sender_key_wanted", channel: own("channel", 16), chains: [own("chain", 16)] },
 ];
 
 export function content() {

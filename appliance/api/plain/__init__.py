@@ -1,1 +1,0 @@
-"""Pages for browsers without scripts: rendered here, of the same looks as the client."""
