@@ -182,6 +182,7 @@ def _assemble(
         members=home.members,
         invites=home.invites,
         linking=home.linking,
+        plain=home.plain,
         places=places,
         post=post,
         logs=logs,

@@ -15,6 +15,8 @@ export default defineConfig({
     reportCompressedSize: true,
     // What every page needs travels as one file: over Tor each request is felt.
     rolldownOptions: {
+      // The box links the second one from the pages that it draws itself, for browsers without scripts.
+      input: { index: "index.html", plain: "src/ui/plain.css" },
       output: {
         codeSplitting: {
           groups: [

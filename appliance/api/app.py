@@ -58,6 +58,8 @@ class Application:
         self._hot = {(row.method, row.path): row for row in ROUTES if row.hot}
         self._cold: ASGIFramework | None = None
         self._loading = trio.Lock()
+        self.draw_refusal: Callable[[Any, Refusal], tuple[int, Headers, bytes] | None] | None = None
+        """How a page says why a request was not admitted; None for what is no page. Set by the framework."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """One request, as ASGI has it; `scope["state"]["visit"]` tells where it came in."""
@@ -79,7 +81,14 @@ class Application:
         except Disconnected:
             return
         except Exception as error:
-            await _respond(send, *self.refuse(scope, error, name_of(row)))
+            await _respond(send, *self._turn_away(scope, error, name_of(row)))
+
+    def _turn_away(self, scope: Any, error: Exception, route: str) -> tuple[int, Headers, bytes]:
+        """A refusal before any route: in words where somebody asks for a page."""
+        page = None
+        if self.draw_refusal is not None and isinstance(error, Refusal):
+            page = self.draw_refusal(scope, error)
+        return self.refuse(scope, error, route) if page is None else page
 
     async def perform(
         self, row: Row, scope: Any, path: dict[str, str], chunks: AsyncIterator[bytes]
@@ -96,11 +105,11 @@ class Application:
         query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
         limit = self._box.config.body_octets
         if row.request:
-            _check_announced(headers, limit)
+            check_announced(headers, limit)
         with self._gate.limits.memory.hold() as take:
             body: Any = None
             if row.request is not None:
-                raw = await _collect(chunks, limit, take)
+                raw = await collect(chunks, limit, take)
                 body = codec.read(raw, row.request, media_of(header(headers, b"content-type")))
                 del raw
             result = row.handler(self._box, Call(visit, caller, refresh, path, query, body))
@@ -134,7 +143,7 @@ class Application:
         async with self._loading:
             if self._cold is None:
                 cold = await trio.to_thread.run_sync(import_module, "appliance.api.cold")
-                self._cold = cold.build(self, self._gate, self._site)
+                self._cold = cold.build(self, self._box, self._gate, self._site)
             return self._cold
 
 
@@ -184,7 +193,8 @@ class _Body:
         return bytes(message["body"])
 
 
-async def _collect(chunks: AsyncIterator[bytes], limit: int, take: Callable[[int], None]) -> bytes:
+async def collect(chunks: AsyncIterator[bytes], limit: int, take: Callable[[int], None]) -> bytes:
+    """A whole body; Refusal too_large, or busy when there is no memory for it."""
     parts: list[bytes] = []
     size = 0
     async for chunk in chunks:
@@ -196,7 +206,7 @@ async def _collect(chunks: AsyncIterator[bytes], limit: int, take: Callable[[int
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _check_announced(headers: RawHeaders, limit: int) -> None:
+def check_announced(headers: RawHeaders, limit: int) -> None:
     """Refuse a body whose head tells that it is too large, before it comes."""
     text = header(headers, b"content-length")
     if text.isdecimal() and (len(text) > 18 or int(text) > limit):

@@ -12,6 +12,9 @@ from appliance.api.app import body_headers, name_of
 from appliance.api.call import Headers, Visit
 from appliance.api.gate import SAFE_METHODS, Gate
 from appliance.api.openapi import document
+from appliance.api.plain.pages import PAGES
+from appliance.api.plain.row import PageRow
+from appliance.api.plain.site import PlainSite
 from appliance.api.routes import ROUTES, Row
 from appliance.api.static import Site
 from appliance.errors import Refusal
@@ -19,23 +22,27 @@ from appliance.protocol import codec
 
 if TYPE_CHECKING:
     from appliance.api.app import Application
+    from appliance.service.box import Box
 
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 _HTTP_CODES = {404: "not_found", 405: "method", 413: "too_large", 408: "too_slow"}
 
 
-def build(application: Application, gate: Gate, site: Site) -> QuartTrio:
-    """The framework with every row of the table and the site."""
-    return Cold(application, gate, site).build()
+def build(application: Application, box: Box, gate: Gate, site: Site) -> QuartTrio:
+    """The framework with every row of the tables and the site."""
+    pages = PlainSite(box, gate, site)
+    application.draw_refusal = pages.turn_away
+    return Cold(application, gate, site, pages).build()
 
 
 class Cold:
     """Views around the application's own `perform` and `refuse`."""
 
-    def __init__(self, application: Application, gate: Gate, site: Site) -> None:
+    def __init__(self, application: Application, gate: Gate, site: Site, pages: PlainSite) -> None:
         self._application = application
         self._gate = gate
         self._site = site
+        self._pages = pages
 
     def build(self) -> QuartTrio:
         """The framework, ready to be called as ASGI."""
@@ -52,6 +59,12 @@ class Cold:
                 provide_automatic_options=False,
             )
         app.add_url_rule("/v1/openapi.json", view_func=self._openapi, provide_automatic_options=False)
+        for page in PAGES:
+            self._add_page(app, page)
+        for rule in ("/plain/", "/plain/<path:path>"):
+            app.add_url_rule(
+                rule, "no page", view_func=self._no_page, methods=_METHODS, provide_automatic_options=False
+            )
         for rule in ("/", "/<path:path>"):
             app.add_url_rule(
                 rule, "site", view_func=self._page, methods=_METHODS, provide_automatic_options=False
@@ -68,6 +81,21 @@ class Cold:
             return _response(*answer)
 
         return view
+
+    def _add_page(self, app: QuartTrio, row: PageRow) -> None:
+        async def view(**path: str) -> Response:
+            return _response(*await self._pages.serve(row, request.scope, path, request.body))
+
+        app.add_url_rule(
+            row.path.replace("{", "<").replace("}", ">"),
+            endpoint=f"page {row.path}",
+            view_func=view,
+            methods=["GET", "POST"],
+            provide_automatic_options=False,
+        )
+
+    async def _no_page(self, path: str = "") -> Response:
+        return _response(*self._pages.missing(request.scope, at_root=not path))
 
     async def _openapi(self) -> Response:
         visit: Visit = request.scope["state"]["visit"]

@@ -94,6 +94,10 @@ class Site:
             if path.is_file() and path.suffix in _TYPES:
                 self._files[path.relative_to(folder).as_posix()] = _load(path, folder)
 
+    def find(self, start: str, end: str) -> str:
+        """The address of the one file whose name begins and ends so; "" when the client is not built."""
+        return next((f"/{name}" for name in self._files if name.startswith(start) and name.endswith(end)), "")
+
     def page(self, shown: Shown, path: str, headers: RawHeaders) -> Page:
         """The client where people live, one neutral page elsewhere; Refusal not_found."""
         if shown != "client":

@@ -23,6 +23,7 @@ from appliance.service.members import Members
 from appliance.service.nameplate import Nameplate
 from appliance.service.people import People
 from appliance.service.places import Places
+from appliance.service.plain import Plain
 from appliance.service.ports import Clock, TorPort
 from appliance.service.post import Post
 from appliance.service.relay import Relay
@@ -46,6 +47,7 @@ class Box:
     members: Members
     invites: Invites
     linking: Linking
+    plain: Plain
     places: Places
     post: Post
     logs: Logs

@@ -64,10 +64,8 @@ class Guesses:
 
         Set `right` on the verdict when it was; a guess that ends in a fault or a cancellation is withdrawn.
         """
-        keys: list[Hashable] = [(place.home, name) for name in names]
-        if place.circuit is not None:
-            keys.append(place.circuit)
-        self._check(place, keys)
+        self.check(place, *names)
+        keys = _keys(place, names)
         for key in keys:
             self._note(key)
         self._spend(place, IN_ALL_SECONDS)
@@ -86,9 +84,11 @@ class Guesses:
                 for key in keys:
                     self._settle(key, verdict.right)
 
-    def _check(self, place: Place, keys: list[Hashable]) -> None:
+    def check(self, place: Place, *names: str) -> None:
+        """Refusal too_many while a pause lasts; for what is costly before the guess itself."""
         now = trio.current_time()
-        until = max((self._rows[key].until for key in keys if key in self._rows), default=0.0)
+        rows = (self._rows.get(key) for key in _keys(place, names))
+        until = max((row.until for row in rows if row is not None), default=0.0)
         paid = self._spent[place.home] - (IN_ALL - 1) * IN_ALL_SECONDS
         left = max(until, paid) - now
         if left > 0:
@@ -113,3 +113,9 @@ class Guesses:
 
     def _spend(self, place: Place, seconds: float) -> None:
         self._spent[place.home] = max(self._spent[place.home], trio.current_time()) + seconds
+
+
+def _keys(place: Place, names: tuple[str, ...]) -> list[Hashable]:
+    """The rows in which a guess counts."""
+    keys: list[Hashable] = [(place.home, name) for name in names]
+    return keys if place.circuit is None else [*keys, place.circuit]

@@ -20,6 +20,7 @@ from appliance.service.linking import Linking
 from appliance.service.lock import Lock
 from appliance.service.members import Members
 from appliance.service.nameplate import Nameplate
+from appliance.service.plain import Plain
 from appliance.service.ports import Clock, TorPort
 from appliance.service.sign_in import SignIn
 from appliance.store.engine import Store
@@ -41,12 +42,14 @@ class Household:
     members: Members
     invites: Invites
     linking: Linking
+    plain: Plain
 
     def configure(self, config: Config) -> None:
         """Take the settings that hold from now on."""
         self.sign_in.configure(config)
         self.door.configure(config)
         self.accounts.configure(config)
+        self.plain.configure(config)
 
     async def run(self) -> None:
         """Forget for ever, once an hour, what is over."""
@@ -86,4 +89,5 @@ def make_household(
         members=Members(store, ring, nameplate, accounts, sign_in, hooks),
         invites=Invites(store, ring, clock, tor, host),
         linking=Linking(store, ring, clock, sign_in),
+        plain=Plain(ring, config, clock, guesses, sign_in, door, accounts),
     )

@@ -1,0 +1,1 @@
+"""Pages for browsers without scripts: rendered here, of the same looks as the client."""
