@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 BOUNCED: Final = frozenset({"no_mailbox", "capability", "no_account"})
 """Reasons of a leg that say: the routes are not good any more."""
+UNDERWAY: Final = frozenset({"waiting", "partly", "relay"})
+"""States of a leg that may still become `box`."""
 LATER: Final = frozenset({"busy", "too_many", "disk_full", "locked", "fault"})
 """Refusals that say nothing of the dispatch: the box will take it later."""
 FORGOTTEN_HOURS: Final = 24 * 14
@@ -134,6 +136,13 @@ class Dispatcher:
                         continue
             self._left(entry.dispatch)
 
+    def is_underway(self, dispatch: bytes) -> bool:
+        """Whether a dispatch waits here, or may still arrive from where it is."""
+        state = self.states.get(dispatch)
+        if any(job.dispatch.id == dispatch for job in self._jobs):
+            return True
+        return state is not None and any(leg.state in UNDERWAY for leg in state.legs)
+
     def is_over(self, dispatch: bytes | None) -> bool:
         """Whether a dispatch was handed over and the box says no more of it: then everything was placed."""
         record = self._core.vault.peek(records.outgoing(self._core.seat.device))
@@ -163,10 +172,13 @@ class Dispatcher:
 
     async def _bounce(self, dispatch: bytes, leg: Leg) -> None:
         """The other side's mailbox is gone: look them up and send this message once more to that device."""
-        message = self.messages.get(dispatch)
-        if message is None or (dispatch, leg.handle) in self._bounced:
+        if (dispatch, leg.handle) in self._bounced:
             return
         self._bounced.add((dispatch, leg.handle))
+        message = self.messages.get(dispatch)
+        if message is None:
+            await self._core.routes.bounced(dispatch, leg.handle)
+            return
         mark = next((one for one in self._core.ledger.head.sessions if one.handle == leg.handle), None)
         if mark is None:
             return

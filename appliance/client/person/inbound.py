@@ -46,6 +46,8 @@ class Effects:
     held: list[int] = field(default_factory=list)
     kept: list[bytes] = field(default_factory=list)
     receipts: dict[str, list[bytes]] = field(default_factory=dict)
+    heard: dict[bytes, list[bytes]] = field(default_factory=dict)
+    """What devices told of themselves, to be acknowledged to each alone."""
     lost: list[tuple[str, bytes]] = field(default_factory=list)
     dispatches: list[Dispatch] = field(default_factory=list)
 
@@ -306,6 +308,7 @@ class Inbound:
             known.told if known else b"",
             known.resynced if known else 0,
             replays.note(known.seen if known else b"", initial.message),
+            known.tells if known else [],
         )
         batch.set(records.session(device, sender.device), record)
         return Opened(record, accepted.payload)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from appliance.client.person import records, unread
+from appliance.client.person import records, telling, unread
 from appliance.client.person.chats import Chat, line, with_id
 from appliance.client.person.ledger import Batch
 from appliance.client.person.timeline import THEIRS
@@ -22,6 +22,9 @@ MAX_REQUESTS: Final = 100
 MAX_UNANSWERED: Final = 10
 """Messages of somebody who was not accepted yet."""
 MESSAGES: Final = frozenset({"text", "attachment", "newer"})
+TOLD: Final = frozenset({"routes", "profile", "hello"})
+"""What is acknowledged to the device that said it, since it says it again until then."""
+MAX_HEARD: Final = 32
 
 
 class Reading:
@@ -77,6 +80,9 @@ class Reading:
         if talk is None or talk.state == "blocked":
             return
         device = record.peer.device
+        if said["kind"] in TOLD and talk.state == "contact":
+            heard = effects.heard.setdefault(device, [])
+            heard += [said["id"]][: MAX_HEARD - len(heard)]
         match said["kind"]:
             case "routes":
                 routes = codec.convert(said["routes"], list[Route])
@@ -92,17 +98,28 @@ class Reading:
                 chat = core.chats.get(id)
                 if chat is not None and talk.state == "contact" and not chat.timeline.has_notice("accepted"):
                     core.chats.notice(batch, id, "accepted")
+                batch.after.append(lambda: core.soon(core.routes.tell_anew, device))
             case "resync":
                 batch.after.append(lambda: core.soon(core.resync.answer, id, device))
             case "sender_key" | "sender_key_wanted":
                 return  # for a channel, not for this conversation
             case "receipt":
-                if talk.state == "contact":
-                    event = {"k": "r", "at": core.now(), "what": said["what"], "t": said["targets"]}
+                targets = self._heard(batch, record, said)
+                if talk.state == "contact" and targets:
+                    event = {"k": "r", "at": core.now(), "what": said["what"], "t": targets}
                     batch.log(id, {**event, "dev": device})
                     core.chats.show(batch, id)
             case _:
                 await self._said(batch, device, talk, said, effects, id)
+
+    def _heard(self, batch: Batch, record: records.Session, said: dict[str, Any]) -> list[bytes]:
+        """Take from a receipt what the device was told of us; the messages that are left."""
+        targets: list[bytes] = said["targets"]
+        told = {id for tell in record.tells for id in tell.ids}.intersection(targets)
+        if told:
+            name = records.session(self._core.seat.device, record.peer.device)
+            batch.set(name, telling.acknowledged(record, told))
+        return [one for one in targets if one not in told]
 
     async def _said(
         self, batch: Batch, device: bytes, talk: records.Talk, said: dict[str, Any], effects: Effects, id: str

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Literal
 
 from appliance.client.person import unread
 from appliance.client.person.ledger import Batch
+from appliance.client.person.outbound import known_target
+from appliance.errors import Refusal
 from appliance.protocol.content import VERSION, Receipt
 from appliance.protocol.post import Dispatch
 
@@ -28,6 +31,15 @@ class Receipts:
         """Seal the receipts of what was read in this step."""
         for id, messages in effects.receipts.items():
             effects.dispatches += await self._seal(batch, id, "delivered", messages)
+        for device, heard in effects.heard.items():
+            record = await self._core.ledger.session(batch, device)
+            if record is None:
+                continue
+            # Who has nowhere to be answered will tell it again.
+            with suppress(Refusal):
+                receipt = self._receipt("delivered", heard)
+                sealed = await self._core.outbound.seal(batch, receipt, [known_target(record.peer)])
+                effects.dispatches.append(sealed)
 
     async def mark_read(self, id: str, messages: list[bytes]) -> None:
         """A person has seen these messages; the other side is told if that is wanted."""
@@ -57,9 +69,11 @@ class Receipts:
     ) -> list[Dispatch]:
         made = []
         for at in range(0, len(messages), TARGETS):
-            some = messages[at : at + TARGETS]
-            receipt = Receipt(VERSION, secrets.token_bytes(16), self._core.now(), what, some)
+            receipt = self._receipt(what, messages[at : at + TARGETS])
             dispatch = await self._core.outbound.seal_known(batch, id, receipt)
             if dispatch is not None:
                 made.append(dispatch)
         return made
+
+    def _receipt(self, what: Literal["delivered", "read"], messages: list[bytes]) -> Receipt:
+        return Receipt(VERSION, secrets.token_bytes(16), self._core.now(), what, messages)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import msgspec
+
 from appliance.protocol.messages import Bytes16, Message
 from appliance.protocol.peer import Peer
 from appliance.protocol.prekeys import LastingSecret, OneTimeSecret
@@ -162,11 +164,26 @@ class Prekeys(Record):
     secrets: list[OneTimeSecret]
 
 
+class Tell(Message, omit_defaults=False):
+    """What a device was told and has not acknowledged (`telling`).
+
+    `digest` of it, `ids` of its contents, the dispatches it left with last, when that was (Unix seconds) and
+    how many times.
+    """
+
+    what: Literal["routes", "hello"]
+    digest: bytes
+    ids: list[bytes]
+    dispatches: list[bytes]
+    at: int
+    tries: int
+
+
 class Session(Record):
     """What we have with one device of somebody.
 
-    `routes`: where it wants its mail; `told`: digest of what it was told of us; `resynced`: second of the
-    last re-establishment; `seen`: headers that came (`replays`).
+    `routes`: where it wants its mail; `told`: digest of what it knows of us; `resynced`: second of the last
+    re-establishment; `seen`: headers that came (`replays`); `tells`: what it has not acknowledged.
     """
 
     peer: Peer
@@ -176,6 +193,7 @@ class Session(Record):
     told: bytes
     resynced: int
     seen: bytes = b""
+    tells: list[Tell] = msgspec.field(default_factory=list)
 
 
 class OutgoingEntry(Message, omit_defaults=False):

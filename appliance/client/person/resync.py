@@ -74,6 +74,7 @@ class Resync:
         if self._core.now() - self._answered.get(peer, 0) < PAUSE_SECONDS // 2:
             return
         self._answered[peer] = self._core.now()
+        self._core.soon(self._core.routes.tell_anew, peer)
         await chat.begin()
         since = self._core.now() - MAX_AGE_SECONDS
         missing = [

@@ -1,15 +1,16 @@
-"""Where our mail is to be left: a mailbox for each correspondent's device, and telling those of it."""
+"""Where our mail is to be left: a mailbox for each device of others, and telling those until they know."""
 
 from __future__ import annotations
 
 import hashlib
 import secrets
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 import trio
 
-from appliance.client.person import records
+from appliance.client.person import records, telling
 from appliance.client.person.ledger import Batch
 from appliance.client.person.outbound import known_target
 from appliance.protocol import codec
@@ -20,6 +21,8 @@ from appliance.protocol.route import Route
 
 if TYPE_CHECKING:
     from appliance.client.person.core import Core
+
+What = Literal["routes", "hello"]
 
 REQUESTS: Final = bytes(8)
 """The handle of the request mailbox."""
@@ -59,29 +62,66 @@ class Routes:
         return routes
 
     async def _tell(self, record: records.Session, routes: list[Route]) -> None:
-        """Tell one device where we want its mail and what we call ourselves, if it does not know that."""
-        core, display = self._core, self._core.account.display
-        told = digest([routes, display])
-        if told == record.told:
+        """Tell one device what it does not know: where we want its mail, our name, that it was accepted."""
+        core, device = self._core, record.peer.device
+        told = digest([routes, core.account.display])
+        if not self._wanting(record, told):
             return
-        now, device = core.now(), record.peer.device
-        news: list[Content] = [contents.Routes(VERSION, secrets.token_bytes(16), now, routes)]
-        if display:
-            news.append(Profile(VERSION, secrets.token_bytes(16), now, display))
 
         async def step(batch: Batch) -> list[Dispatch]:
             there = await core.ledger.session(batch, device)
             if there is None or not there.routes:
                 return []
-            made = [await core.outbound.seal(batch, one, [known_target(there.peer)]) for one in news]
-            after = await core.ledger.session(batch, device)
-            if after is not None:
-                name = records.session(core.seat.device, device)
-                batch.set(name, msgspec.structs.replace(after, told=told))
+            made: list[Dispatch] = []
+            for what in self._wanting(there, told):
+                news = self._news(routes) if what == "routes" else [self._hello()]
+                sealed = [await core.outbound.seal(batch, one, [known_target(there.peer)]) for one in news]
+                await self._told(batch, device, what, told if what == "routes" else b"", news, sealed)
+                made += sealed
             return made
 
         for dispatch in await core.ledger.run(step):
             core.dispatcher.send(dispatch)
+
+    def _wanting(self, record: records.Session, told: bytes) -> list[What]:
+        """What a device does not know, and was not told lately."""
+        now, dispatcher = self._core.now(), self._core.dispatcher
+        routes, hello = telling.find(record, "routes"), telling.find(record, "hello")
+        wanting: list[What] = []
+        if record.told != told and (
+            routes is None
+            or routes.digest != told
+            or (dispatcher.looked and telling.is_due(routes, now, dispatcher.is_underway))
+        ):
+            wanting.append("routes")
+        if hello and dispatcher.looked and telling.is_due(hello, now, dispatcher.is_underway):
+            wanting.append("hello")
+        return wanting
+
+    def _news(self, routes: list[Route]) -> list[Content]:
+        core, now = self._core, self._core.now()
+        news: list[Content] = [contents.Routes(VERSION, secrets.token_bytes(16), now, routes)]
+        if core.account.display:
+            news.append(Profile(VERSION, secrets.token_bytes(16), now, core.account.display))
+        return news
+
+    def _hello(self) -> Hello:
+        return Hello(VERSION, secrets.token_bytes(16), self._core.now())
+
+    async def _told(
+        self,
+        batch: Batch,
+        device: bytes,
+        what: What,
+        digest: bytes,
+        said: Sequence[Content],
+        sealed: list[Dispatch],
+    ) -> None:
+        record = await self._core.ledger.session(batch, device)
+        if record is not None:
+            ids, left = [one.id for one in said], [one.id for one in sealed]
+            tell = records.Tell(what, digest, ids, left, self._core.now(), 0)
+            batch.set(records.session(self._core.seat.device, device), telling.told(record, tell))
 
     async def hello(self, conversation: str) -> None:
         """Say hello to every device of somebody: their request is accepted, this begins sessions."""
@@ -89,11 +129,45 @@ class Routes:
         targets = await core.outbound.targets(conversation)
 
         async def step(batch: Batch) -> Dispatch:
-            hello = Hello(VERSION, secrets.token_bytes(16), core.now())
-            return await core.outbound.seal(batch, hello, targets)
+            hello = self._hello()
+            dispatch = await core.outbound.seal(batch, hello, targets)
+            for target in targets:
+                await self._told(batch, target.device.device, "hello", b"", [hello], [dispatch])
+            return dispatch
 
         core.dispatcher.send(await core.ledger.run(step))
         core.soon(self.settle)
+
+    async def tell_anew(self, device: bytes) -> None:
+        """A device may know nothing of us any more: tell it all again."""
+        await self._change(device, telling.forgotten)
+        await self.settle()
+
+    async def bounced(self, dispatch: bytes, handle: bytes) -> None:
+        """A device could not be told, since its mailbox is gone: look for another one."""
+        core = self._core
+        mark = next((one for one in core.ledger.head.sessions if one.handle == handle), None)
+        if mark is None:
+            return
+        record = await core.vault.get(records.session(core.seat.device, mark.peer), records.Session)
+        if record is None or all(dispatch not in tell.dispatches for tell in record.tells):
+            return
+        await core.people.refresh(record.conversation)
+        bundle = core.people.bundle(mark.peer)
+        if bundle is not None:
+            routes = bundle.routes
+            await self._change(
+                mark.peer, lambda now: telling.bounced(msgspec.structs.replace(now, routes=routes))
+            )
+            await self.settle()
+
+    async def _change(self, device: bytes, change: Callable[[records.Session], records.Session]) -> None:
+        async def step(batch: Batch) -> None:
+            record = await self._core.ledger.session(batch, device)
+            if record is not None:
+                batch.set(records.session(self._core.seat.device, device), change(record))
+
+        await self._core.ledger.run(step)
 
     async def drop(self, conversation: str) -> None:
         """Give up the mailboxes of somebody blocked."""
@@ -109,7 +183,7 @@ class Routes:
                 record = await core.ledger.session(batch, one.peer.device)
                 if record is not None:
                     name = records.session(core.seat.device, one.peer.device)
-                    batch.set(name, msgspec.structs.replace(record, told=b""))
+                    batch.set(name, msgspec.structs.replace(record, told=b"", tells=[]))
 
         await core.ledger.run(step)
 

@@ -128,6 +128,17 @@ export class Dispatcher {
     if (message) this.core.chats.get(message.conversation)?.touch(message.id);
   }
 
+  /** Whether it is known how it stands with what an earlier page handed over. */
+  get looked(): boolean {
+    return this.#lookedAt > 0;
+  }
+
+  /** Whether a dispatch waits here, or may still arrive from where it is. */
+  isUnderway(id: string): boolean {
+    const legs = this.states.get(id)?.legs ?? [];
+    return this.#open.has(id) || legs.some((leg) => leg.state !== "box" && leg.state !== "given_up");
+  }
+
   /** Whether a message left and nothing more happens to it: the box lists only what has a way to go. */
   isOver(entry: Entry): boolean {
     return (
@@ -163,9 +174,14 @@ export class Dispatcher {
   async #bounce(id: string, leg: Leg): Promise<void> {
     const message = this.messages.get(id);
     const key = `${id}/${toHex(leg.handle)}`;
-    if (!message || !leg.reason || !BOUNCED.has(leg.reason) || this.#bounced.has(key)) return;
+    if (!leg.reason || !BOUNCED.has(leg.reason) || this.#bounced.has(key)) return;
     const { sessions } = this.core.ledger.head;
     const mark = sessions.find((one) => equal(one.handle, leg.handle));
+    if (!message) {
+      if (!mark) return;
+      this.#bounced.add(key);
+      return this.core.routes.bounced(id, mark.peer);
+    }
     const chat = this.core.chats.get(message.conversation);
     // It came there another way: what the box still lists of it says nothing of the routes of today.
     if (!mark || chat?.timeline.entries.get(message.id)?.delivered.has(toHex(mark.peer))) return;

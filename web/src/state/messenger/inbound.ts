@@ -43,6 +43,8 @@ export interface Effects {
   kept: Uint8Array[];
   /** Message ids to be acknowledged, by conversation. */
   receipts: Map<string, Uint8Array[]>;
+  /** What devices told of themselves, to be acknowledged to each alone. */
+  heard: Map<string, Uint8Array[]>;
   /** Devices that are out of step, by conversation. */
   lost: { conversation: string; peer: Uint8Array }[];
   dispatches: Dispatch[];
@@ -138,6 +140,7 @@ export class Inbound {
         held: [],
         kept: [],
         receipts: new Map(),
+        heard: new Map(),
         lost: [],
         dispatches: [],
       };
@@ -304,6 +307,7 @@ export class Inbound {
       told: known?.told ?? new Uint8Array(),
       resynced: known?.resynced ?? 0,
       seen: note(known?.seen ?? NOTHING, initial.message),
+      tells: known?.tells ?? [],
     };
     batch.set(names.session(this.core.seat.id, peer), record);
     return { record, payload: accepted.payload };

@@ -15,9 +15,13 @@ import {
   type SessionRecord,
   type TalkRecord,
 } from "./records.ts";
+import { acknowledged } from "./telling.ts";
 import { needsLog, take, wasTaken } from "./unread.ts";
 
 const MAX_REQUESTS = 100;
+/** What is acknowledged to the device that said it, since it says it again until then. */
+const TOLD = new Set(["routes", "profile", "hello"]);
+const MAX_HEARD = 32;
 /** Messages of somebody who was not accepted yet; all that a hundred strangers say fits the vault several times. */
 const MAX_UNANSWERED = 10;
 
@@ -92,29 +96,30 @@ export class Reading {
     const { conversation } = record;
     const talk = await batch.read<TalkRecord>(names.talk(conversation));
     if (!talk || talk.state === "blocked") return;
+    const { device } = record.peer;
+    if (TOLD.has(content.kind) && talk.state === "contact") {
+      const heard = effects.heard.get(toHex(device)) ?? [];
+      if (heard.length < MAX_HEARD) effects.heard.set(toHex(device), [...heard, content.id]);
+    }
     switch (content.kind) {
       case "routes":
         return this.#session(batch, record, { routes: content.routes });
       case "profile":
         return this.#person(batch, conversation, { display: content.display });
       case "hello":
+        batch.after.push(() => void this.core.routes.tellAnew(device).catch(() => undefined));
         return this.#hello(batch, conversation);
       case "resync":
-        return void batch.after.push(() => this.core.resync.answer(conversation, record.peer.device));
+        return void batch.after.push(() => this.core.resync.answer(conversation, device));
       case "sender_key":
       case "sender_key_wanted":
         // For a channel, not for this conversation.
         return;
       case "receipt": {
-        if (talk.state !== "contact") return;
+        const targets = this.#heard(batch, record, content.targets);
+        if (talk.state !== "contact" || targets.length === 0) return;
         const at = this.core.stamp();
-        const event = {
-          k: "r",
-          at,
-          what: content.what,
-          t: content.targets,
-          dev: record.peer.device,
-        } as const;
+        const event = { k: "r", at, what: content.what, t: targets, dev: device } as const;
         batch.log(conversation, event);
         return this.#absorb(batch, conversation);
       }
@@ -163,6 +168,14 @@ export class Reading {
       }));
     }
     this.#absorb(batch, conversation);
+  }
+
+  /** Take from a receipt what the device was told of us; the messages that are left. */
+  #heard(batch: Batch, record: SessionRecord, targets: readonly Uint8Array[]): Uint8Array[] {
+    const told = new Set((record.tells ?? []).flatMap((tell) => tell.ids.map(toHex)));
+    const heard = new Set(targets.map(toHex).filter((id) => told.has(id)));
+    if (heard.size > 0) this.#session(batch, record, acknowledged(record, heard));
+    return targets.filter((id) => !heard.has(toHex(id)));
   }
 
   #hello(batch: Batch, conversation: string): void {

@@ -5,6 +5,7 @@ import { random } from "../random.ts";
 import type { Core } from "./core.ts";
 import type { Effects } from "./inbound.ts";
 import type { Batch } from "./ledger.ts";
+import { targetOf } from "./routes.ts";
 import { timerOf } from "./timeline.ts";
 import { read } from "./unread.ts";
 
@@ -21,6 +22,15 @@ export class Receipts {
         const dispatch = await this.core.outbound.sealKnown(batch, conversation, content);
         if (dispatch) effects.dispatches.push(dispatch);
       }
+    for (const [peer, ids] of effects.heard) {
+      const record = await this.core.ledger.session(batch, peer);
+      // Who has nowhere to be answered will tell it again.
+      for (const content of record ? this.#contents("delivered", ids) : []) {
+        const sealed = this.core.outbound.sealFor(batch, content, [targetOf(record!)]);
+        const dispatch = await sealed.catch(() => undefined);
+        if (dispatch) effects.dispatches.push(dispatch);
+      }
+    }
   }
 
   /** Somebody was accepted: tell what arrived, and what was read, before that. */

@@ -97,6 +97,20 @@ export interface PrekeysRecord {
   secrets: OneTimeSecret[];
 }
 
+/** What a device was told and has not acknowledged (`telling.ts`). */
+export interface Tell {
+  what: "routes" | "hello";
+  /** Of what was told. */
+  digest: Uint8Array;
+  /** Ids of its contents. */
+  ids: Uint8Array[];
+  /** With which it left last. */
+  dispatches: Uint8Array[];
+  /** When that was, in seconds, and how many times. */
+  at: number;
+  tries: number;
+}
+
 /** What we have with one device of somebody. */
 export interface SessionRecord {
   v: 1;
@@ -105,12 +119,14 @@ export interface SessionRecord {
   handle: Uint8Array;
   /** Where that device wants its mail; empty: its request mailbox, from the bundle. */
   routes: Route[];
-  /** Digest of the routes, name and acceptance it was told of. */
+  /** Digest of the routes and name it knows of us. */
   told: Uint8Array;
   /** Seconds of the last re-establishment. */
   resynced: number;
   /** Headers that came (`replays.ts`); not there in records of earlier versions. */
   seen?: Uint8Array;
+  /** What it has not acknowledged. */
+  tells?: Tell[];
 }
 
 /** Messages saved but not known to have left. */

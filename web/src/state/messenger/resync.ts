@@ -61,6 +61,7 @@ export class Resync {
     // An honest device asks once an hour; each answer is up to twenty messages.
     if (this.core.now() - (this.#answered.get(device) ?? 0) < PAUSE / 2) return;
     this.#answered.set(device, this.core.now());
+    await this.core.routes.tellAnew(peer);
     await chat.history.begin();
     const since = (this.core.now() - MAX_AGE) * 1000;
     const missing = chat.timeline

@@ -1,4 +1,4 @@
-/** Where our mail is to be left: mailboxes for each correspondent's device, and telling those devices of them. */
+/** Where our mail is to be left: mailboxes for each device of others, and telling those until they know. */
 import { equal, toHex } from "../../protocol/bytes.ts";
 import { encode } from "../../protocol/cbor.ts";
 import type { Content } from "../../protocol/content.ts";
@@ -8,10 +8,14 @@ import type { AllRoutes, Dispatch } from "../../protocol/post.ts";
 import type { Route } from "../../protocol/route.ts";
 import { random } from "../random.ts";
 import type { Core } from "./core.ts";
-import { names, type SessionRecord } from "./records.ts";
+import type { Batch } from "./ledger.ts";
+import type { Target } from "./outbound.ts";
+import { names, type SessionRecord, type Tell } from "./records.ts";
+import * as telling from "./telling.ts";
 
 export const REQUESTS = new Uint8Array(8);
 const AT_ONCE = 256;
+const NOTHING = new Uint8Array();
 /** Milliseconds in which several reasons to look become one. */
 const TOGETHER = 150;
 
@@ -85,38 +89,106 @@ export class Routes {
     return routes;
   }
 
-  /** Tell one device where we want its mail and what we call ourselves, if it does not know that already. */
+  /** Tell one device what it does not know: where we want its mail, our name, that it was accepted. */
   async #tell(record: SessionRecord, routes: Route[]): Promise<void> {
-    const { display } = this.core.account();
-    const told = hash(encode([routes, display])).slice(0, 8);
-    if (equal(told, record.told)) return;
-    const sent = this.core.now();
-    const contents: Content[] = [{ v: 1, id: random(16), kind: "routes", sent, routes }];
-    if (display !== "") contents.push({ v: 1, id: random(16), kind: "profile", sent, display });
+    const digest = hash(encode([routes, this.core.account().display])).slice(0, 8);
+    if (this.#wanting(record, digest).length === 0) return;
     const peer = toHex(record.peer.device);
     const dispatches = await this.core.ledger.run(async (batch) => {
       const now = await this.core.ledger.session(batch, peer);
       if (!now || now.routes.length === 0) return [];
-      const device = { ...now.peer, signing: now.peer.agreement, added_hour: 0 };
-      const target = { device, identity: now.peer.identity };
       const made: Dispatch[] = [];
-      for (const content of contents) made.push(await this.core.outbound.sealFor(batch, content, [target]));
-      const after = await this.core.ledger.session(batch, peer);
-      batch.set(names.session(this.core.seat.id, peer), { ...after!, told });
+      for (const what of this.#wanting(now, digest)) {
+        const news = what === "routes" ? this.#news(routes) : [this.#hello()];
+        const sealed: Dispatch[] = [];
+        for (const one of news) sealed.push(await this.core.outbound.sealFor(batch, one, [targetOf(now)]));
+        await this.#told(batch, peer, what, what === "routes" ? digest : NOTHING, news, sealed);
+        made.push(...sealed);
+      }
       return made;
     });
     for (const dispatch of dispatches) this.core.dispatcher.send(dispatch);
   }
 
+  /** What a device does not know, and was not told lately. */
+  #wanting(record: SessionRecord, digest: Uint8Array): Tell["what"][] {
+    const { dispatcher } = this.core;
+    const isDue = (tell: Tell): boolean =>
+      dispatcher.looked && telling.isDue(tell, this.core.now(), (id) => dispatcher.isUnderway(id));
+    const routes = telling.find(record, "routes");
+    const hello = telling.find(record, "hello");
+    const wanting: Tell["what"][] = [];
+    if (!equal(record.told, digest) && (!routes || !equal(routes.digest, digest) || isDue(routes)))
+      wanting.push("routes");
+    if (hello && isDue(hello)) wanting.push("hello");
+    return wanting;
+  }
+
+  #news(routes: Route[]): Content[] {
+    const { display } = this.core.account();
+    const sent = this.core.now();
+    const contents: Content[] = [{ v: 1, id: random(16), kind: "routes", sent, routes }];
+    if (display !== "") contents.push({ v: 1, id: random(16), kind: "profile", sent, display });
+    return contents;
+  }
+
+  #hello(): Content {
+    return { v: 1, id: random(16), kind: "hello", sent: this.core.now() };
+  }
+
+  async #told(
+    batch: Batch,
+    peer: string,
+    what: Tell["what"],
+    digest: Uint8Array,
+    news: readonly Content[],
+    sealed: readonly Dispatch[],
+  ): Promise<void> {
+    const record = await this.core.ledger.session(batch, peer);
+    if (!record) return;
+    const ids = news.map((one) => one.id);
+    const tell = { what, digest, ids, dispatches: sealed.map((one) => one.id), at: this.core.now() };
+    batch.set(names.session(this.core.seat.id, peer), telling.told(record, tell));
+  }
+
   /** Say hello to every device of somebody: their request is accepted, this begins sessions. */
   async tell(conversation: string): Promise<void> {
     const targets = await this.core.outbound.targets(conversation);
-    const dispatch = await this.core.ledger.run((batch) => {
-      const content: Content = { v: 1, id: random(16), kind: "hello", sent: this.core.now() };
-      return this.core.outbound.sealFor(batch, content, targets);
+    const dispatch = await this.core.ledger.run(async (batch) => {
+      const hello = this.#hello();
+      const dispatch = await this.core.outbound.sealFor(batch, hello, targets);
+      for (const { device } of targets)
+        await this.#told(batch, toHex(device.device), "hello", NOTHING, [hello], [dispatch]);
+      return dispatch;
     });
     this.core.dispatcher.send(dispatch);
     this.look();
+  }
+
+  /** A device may know nothing of us any more: tell it all again. */
+  async tellAnew(device: Uint8Array): Promise<void> {
+    await this.#change(device, telling.forgotten);
+    this.look();
+  }
+
+  /** A device could not be told, since its mailbox is gone: look for another one. */
+  async bounced(dispatch: string, peer: Uint8Array): Promise<void> {
+    const [value] = await this.core.vault.read([names.session(this.core.seat.id, toHex(peer))]);
+    const record = value as unknown as SessionRecord | undefined;
+    if (!record?.tells?.some((tell) => tell.dispatches.some((one) => toHex(one) === dispatch))) return;
+    await this.core.people.refresh(record.conversation);
+    const bundle = this.core.people.bundle(peer);
+    if (!bundle) return;
+    await this.#change(peer, (now) => telling.bounced({ ...now, routes: [...bundle.routes] }));
+    this.look();
+  }
+
+  async #change(device: Uint8Array, change: (record: SessionRecord) => SessionRecord): Promise<void> {
+    const peer = toHex(device);
+    await this.core.ledger.run(async (batch) => {
+      const record = await this.core.ledger.session(batch, peer);
+      if (record) batch.set(names.session(this.core.seat.id, peer), change(record));
+    });
   }
 
   /** Give up the mailboxes of somebody blocked or forgotten. */
@@ -129,8 +201,13 @@ export class Routes {
       for (const { peer } of theirs) {
         const id = toHex(peer.device);
         const record = await this.core.ledger.session(batch, id);
-        if (record) batch.set(names.session(this.core.seat.id, id), { ...record, told: new Uint8Array() });
+        if (record) batch.set(names.session(this.core.seat.id, id), { ...record, told: NOTHING, tells: [] });
       }
     });
   }
+}
+
+/** The device of a session as something can be sealed for it, nothing looked up. */
+export function targetOf({ peer }: SessionRecord): Target {
+  return { device: { ...peer, signing: peer.agreement, added_hour: 0 }, identity: peer.identity };
 }

@@ -35,6 +35,8 @@ export class Line implements Transport {
   lose: (request: string) => boolean = () => false;
   /** Requests that never reach the box. */
   drop: (request: string) => boolean = () => false;
+  /** Requests that the box refuses, with this code. */
+  refuse: (request: string) => string | undefined = () => undefined;
   readonly asked: string[] = [];
   readonly bodies: unknown[] = [];
 
@@ -52,6 +54,8 @@ export class Line implements Transport {
     try {
       if (this.stale && this.session && request !== "POST /v1/session/refresh")
         throw new Refused("session_ended", 401);
+      const code = this.refuse(request);
+      if (code) throw new Refused(code, 507);
       answer = await this.box.answer(this, request, path, body as never);
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
