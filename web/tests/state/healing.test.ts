@@ -5,7 +5,7 @@ import { sizeOf, writeContent, type Content } from "../../src/protocol/content.t
 import { agreementPublic, signingPublic } from "../../src/protocol/keys.ts";
 import { begin, makePeer, seal } from "../../src/protocol/peer.ts";
 import { readBundle, signEntry, readEntry } from "../../src/protocol/prekeys.ts";
-import { names } from "../../src/state/messenger/records.ts";
+import { names, type SessionRecord } from "../../src/state/messenger/records.ts";
 import { FakeBox } from "./fake/box.ts";
 import { Browser, closeAll, friends, join, PASSPHRASE, signIn, until } from "./fake/people.ts";
 import { deliver } from "./fake/post.ts";
@@ -73,8 +73,16 @@ test("what a sender that was set back unnoticed says is asked for again, and com
   const box = new FakeBox();
   const [ada, ben] = await friends(box);
   const account = box.accounts.get("ada")!;
-  await ada.messenger.core!.ledger.flush();
-  await ada.messenger.core!.close(true);
+  // She writes to a mailbox that is for her alone: what comes there is hers, though nothing opens it.
+  const { core } = ada.messenger;
+  const session = names.session(core!.seat.id, ben.messenger.me!.device);
+  await until(() => placeOf(box, ben) !== undefined);
+  const own = toHex(placeOf(box, ben).route.mailbox);
+  await until(() => {
+    const { routes } = core!.vault.peek(session) as unknown as SessionRecord;
+    return toHex(routes[0]!.mailbox) === own;
+  });
+  await core!.close(true);
   const backup = new Map(account.vault);
   const one = await signIn(box, "ada");
   const device = one.messenger.me!.device;
