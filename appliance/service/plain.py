@@ -166,7 +166,8 @@ class Plain:
     async def by_code(self, name: str, code: str, fresh: str, label: str, place: Place) -> Issued:
         """By a backup code, with a new passphrase at once: only now does the box see the vault key.
 
-        Refusal malformed (the code), weak_passphrase, wrong_sign_in, suspended, locked.
+        The same again signs in. Refusals: malformed (the code), weak_passphrase, wrong_sign_in, suspended,
+        locked.
         """
         code_keys = backup_code.keys(backup_code.read(code))
         _check_length(fresh)
@@ -175,7 +176,16 @@ class Plain:
         # Stretched before the code is used up, so that as little as possible can go wrong after it.
         keys = await self._stretch(fresh, kdf)
         body = wire.SignInByCode(name, code_keys.authentication, label)
-        issued = await self._sign_in.by_code(body, place)
+        try:
+            issued = await self._sign_in.by_code(body, place)
+        except Refusal as refusal:
+            if refusal.code != "wrong_sign_in":
+                raise
+            # Sent once more because the answer was lost: the code is used up, and the new passphrase holds.
+            found = await self.sign_in(name, fresh, label, place)
+            if isinstance(found, Halfway):
+                raise Refusal("second_factor") from refusal
+            return found
         account = issued.session.account
         vault_key = unwrap(code_keys.wrapping, account, issued.session.wrapped)
         wrapped = wrap(keys.wrapping, account, vault_key, os.urandom(24))
@@ -184,9 +194,17 @@ class Plain:
         return issued
 
     async def change_passphrase(self, caller: Caller, old: str, fresh: str, place: Place) -> None:
-        """Another passphrase; every other sign-in ends. Refusal weak_passphrase, wrong_passphrase."""
+        """Another passphrase; every other sign-in ends. The same again changes nothing.
+
+        Refusal weak_passphrase, wrong_passphrase.
+        """
         _check_length(fresh)
-        before, vault_key = await self._opened(caller, old, place)
+        try:
+            before, vault_key = await self._opened(caller, old, place)
+        except Refusal as refusal:
+            if refusal.code == "wrong_passphrase" and await self._holds(caller, fresh):
+                return  # sent once more because the answer was lost
+            raise
         kdf = self._new_kdf()
         keys = await self._stretch(fresh, kdf)
         wrapped = wrap(keys.wrapping, caller.account, vault_key, os.urandom(24))
@@ -238,6 +256,15 @@ class Plain:
             # Whether it is right beyond that is for the account to say, which counts it.
             verdict.withdrawn = True
         return keys, vault_key
+
+    async def _holds(self, caller: Caller, passphrase: str) -> bool:
+        """Whether this is the caller's passphrase; only beside a guess that was counted."""
+        keys = await self._stretch(passphrase, self._sign_in.parameters(caller.name))
+        try:
+            unwrap(keys.wrapping, caller.account, self._sign_in.describe(caller).wrapped)
+        except Refusal:
+            return False
+        return True
 
     async def _keys(self, name: str, passphrase: str, place: Place) -> Stretched:
         """What the passphrase of this name becomes; Refusal too_many while a pause lasts."""

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +14,13 @@ from appliance.client.http import Http
 from appliance.demo.actor import program
 from appliance.demo.scene import Scene
 from appliance.protocol.account import Invite, NewInvite
-from tor import child, testnode
+from tests.browsers import browsers_tor, converse
 
 ROOT = Path(__file__).parents[2]
-WEB = ROOT / "web"
 WHOLE_SECONDS = 400.0
 COMMAND_SECONDS = 120.0
-GOODBYE_SECONDS = 10.0
 LOOKED_AT = 28
 """Screenshots on the way: seven moments in two sizes and two looks."""
-
-Answers = Callable[[dict[str, Any]], Awaitable[Any]]
 
 
 @pytest.mark.tor
@@ -119,53 +112,3 @@ class Terminal:
             case _:
                 raise AssertionError(wish)
         return None
-
-
-async def converse(command: list[str], act: Answers) -> dict[str, Any]:
-    """Run the browsers' side, doing what it asks for; its last line."""
-    process = await trio.lowlevel.open_process(
-        command, cwd=WEB, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    assert process.stdin is not None and process.stdout is not None
-    rest = b""
-    try:
-        async for chunk in process.stdout:
-            *lines, rest = (rest + chunk).split(b"\n")
-            for line in lines:
-                said = json.loads(line)
-                if "ask" not in said:
-                    return dict(said)
-                await process.stdin.send_all(json.dumps(await act(said)).encode() + b"\n")
-        raise AssertionError("the browsers' side ended without a report")
-    finally:
-        with trio.CancelScope(shield=True):
-            await process.stdin.aclose()
-            with trio.move_on_after(GOODBYE_SECONDS):
-                await process.wait()
-            process.kill()
-            await process.wait()
-
-
-@asynccontextmanager
-async def browsers_tor(folder: Path, torrc: tuple[str, ...]) -> AsyncIterator[int]:
-    """A Tor client as a browser brings its own; its port for SOCKS."""
-    folder.mkdir(mode=0o700)
-    port = testnode.free_ports(1)[0]
-    (folder / "torrc").write_text(
-        "\n".join(
-            [
-                *torrc,
-                f"SocksPort 127.0.0.1:{port}",
-                f"SocksPort unix:{folder / 'socks'}",
-                f'DataDirectory "{folder / "data"}"',
-            ]
-        )
-        + "\n"
-    )
-    with (folder / "log").open("wb") as output:
-        tor = child.start(["tor", "-f", str(folder / "torrc")], environment=None, output=output)
-    try:
-        yield port
-    finally:
-        with trio.CancelScope(shield=True):
-            await tor.stop(5)

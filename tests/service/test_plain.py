@@ -138,6 +138,20 @@ async def test_a_used_code_changes_nothing_and_a_short_passphrase_uses_none_up(t
         await plain.sign_in("ann", "another four words", "here", HOME)
 
 
+async def test_forms_whose_answer_was_lost_are_sent_once_more(tmp_path: Path) -> None:
+    async with home(tmp_path) as h:
+        _, codes = await claim(h)
+        plain = h.people.plain
+        for _ in range(2):
+            issued = await plain.by_code("ann", codes[0], "another four words", "here", HOME)
+            caller = h.caller(issued)
+        for _ in range(2):
+            await plain.change_passphrase(caller, "another four words", "and still four more", HOME)
+        with refused("wrong_passphrase"):
+            await plain.change_passphrase(caller, "another four words", "a third one of four", HOME)
+        assert len(await plain.new_codes(caller, "and still four more", HOME)) == 8
+
+
 async def test_a_form_belongs_to_what_it_was_drawn_for(tmp_path: Path) -> None:
     async with home(tmp_path) as h:
         plain = h.people.plain

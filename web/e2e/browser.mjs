@@ -24,6 +24,9 @@ const SAFER = {
   "javascript.options.native_regexp": false,
 };
 
+/** No script at all, and no SVG, as at "Safest". */
+const SAFEST = { "javascript.enabled": false, "svg.disabled": true };
+
 /** Windows that remember nothing, and addresses of onions taken for as safe as they are, not asked for twice. */
 const TOR_BROWSER = {
   "dom.security.https_first": false,
@@ -31,6 +34,7 @@ const TOR_BROWSER = {
   "browser.privatebrowsing.autostart": true,
   "dom.securecontext.allowlist_onions": true,
   "network.dns.blockDotOnion": false,
+  "network.http.referer.hideOnionSource": true,
 };
 
 /** Every name is looked up at the other end. @param {number} port */
@@ -48,16 +52,21 @@ const HUMMING = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-
 /**
  * A fresh browser with a profile of its own; `close` ends it and removes the profile.
  * @param {"chromium" | "firefox"} kind
- * @param {{jit?: boolean, socks?: number, hum?: boolean}} options `jit` lets scripts be compiled, as they are for
- * most people; `socks` is the port of a Tor client for Firefox; `hum` gives Chromium a microphone
+ * @param {{jit?: boolean, scripts?: boolean, socks?: number, hum?: boolean}} options `jit` lets scripts be compiled, as
+ * they are for most people; without `scripts` Firefox runs none; `socks` is the port of a Tor client for Firefox; `hum` gives Chromium a microphone
  */
-export async function openBrowser(kind, { jit = false, socks = 0, hum = false } = {}) {
+export async function openBrowser(kind, { jit = false, scripts = true, socks = 0, hum = false } = {}) {
   const profile = mkdtempSync(join(tmpdir(), "island-e2e-"));
   const browser = await (kind === "firefox"
     ? puppeteer.launch({
         browser: "firefox",
         executablePath: process.env["FIREFOX"] ?? "/usr/bin/firefox-esr",
-        extraPrefsFirefox: { ...(jit ? {} : SAFER), ...TOR_BROWSER, ...(socks ? through(socks) : {}) },
+        extraPrefsFirefox: {
+          ...(jit ? {} : SAFER),
+          ...(scripts ? {} : SAFEST),
+          ...TOR_BROWSER,
+          ...(socks ? through(socks) : {}),
+        },
         userDataDir: profile,
         headless: true,
       })

@@ -43,10 +43,10 @@ export async function tooWide(page) {
 export async function keyboardGaps(page) {
   await page.evaluate(() => {
     for (const one of document.querySelectorAll("[data-met]")) one.removeAttribute("data-met");
-    const start = document.getElementById("app");
-    start?.setAttribute("tabindex", "-1");
-    start?.focus({ preventScroll: true });
-    start?.removeAttribute("tabindex");
+    const start = document.getElementById("app") ?? document.body;
+    start.setAttribute("tabindex", "-1");
+    start.focus({ preventScroll: true });
+    start.removeAttribute("tabindex");
   });
   /** @type {string[]} */
   const gaps = [];

@@ -155,7 +155,7 @@ class PlainSite:
             return await self._renew(request, fields)
         if row.who == "member" and request.caller is None:
             if request.access and self._box.lock.locked:
-                raise Refusal("locked")
+                return self._sign_in_first(request, row, fields, "refusal.locked", 423)
             if request.access:
                 return Away(f"{RENEW}?to={quote(request.here, safe='')}", status=307)
             return self._sign_in_first(request, row, fields, "notice.signInFirst")
@@ -201,20 +201,25 @@ class PlainSite:
                 raise Refusal("session_ended")
             issued = await self._box.sign_in.refresh(request.refresh)
         except Refusal as refusal:
-            if refusal.code != "session_ended":
+            if refusal.code not in ("session_ended", "locked"):
                 raise
-            back = replace_path(request, to)
             notice = "notice.ended" if fields else "notice.endedBare"
-            return self._sign_in_first(back, row, fields, notice)
+            notice = "refusal.locked" if refusal.code == "locked" else notice
+            return self._sign_in_first(replace_path(request, to), row, fields, notice, refusal.status)
         return Away(to, issued=issued, status=307)
 
     def _sign_in_first(
-        self, request: Request, row: PageRow | None, fields: Mapping[str, str], notice: str
+        self,
+        request: Request,
+        row: PageRow | None,
+        fields: Mapping[str, str],
+        notice: str,
+        status: int = 401,
     ) -> Page:
         kept = forms.keep(row.form, fields) if row else {}
         then = request.here if _INSIDE.fullmatch(request.here) else ""
         ask = Ask(request.visit, request.words, form=forms.SignInForm(), notice=notice, then=then, kept=kept)
-        return replace(show_sign_in(self._box, ask), status=401)
+        return replace(show_sign_in(self._box, ask), status=status)
 
     async def _show_kept(self, signed: Page | Away, ask: Ask) -> Result:
         """The form somebody was at when the sign-in had ended, as it was."""
