@@ -51,6 +51,12 @@ async def take_link(box: Box, call: Call) -> Answer:
     return Answer(linked, cookies.given(issued))
 
 
+async def bind_device(box: Box, call: Call) -> None:
+    """The sign-in speaks for a device; what hears for it is on the way."""
+    await box.sign_in.bind(call.member, call.body.device)
+    box.post.events.expect(call.member.account + call.body.device)
+
+
 async def sign_out(box: Box, call: Call) -> Answer:
     """End this sign-in."""
     await box.sign_in.end(call.member, call.member.session)

@@ -166,6 +166,13 @@ class Here(Message, omit_defaults=False):
     names: list[str]
 
 
+class Listening(Message, omit_defaults=False):
+    """Which of the account's devices hear what happens, now or a moment ago; known for so many seconds."""
+
+    devices: list[bytes]
+    seconds: int
+
+
 class Presence(Message):
     """Whether others on this box see that this member is here."""
 

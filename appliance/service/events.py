@@ -15,7 +15,7 @@ import trio
 from appliance.errors import Refusal
 from appliance.protocol.log import LogNews
 from appliance.protocol.mailbox import MailboxId
-from appliance.protocol.post import DispatchState, Event, EventKind, Events, Queued, Ticket
+from appliance.protocol.post import DispatchState, Event, EventKind, Events, Listening, Queued, Ticket
 from appliance.service.caller import Caller
 from appliance.service.feed import Feed, Shared
 from appliance.service.ports import Clock, hour_of
@@ -34,6 +34,12 @@ INLINE_OCTETS: Final = 4032
 POLL_SECONDS: Final = 25.0
 IDLE_SECONDS: Final = 90.0
 """A feed that nobody reads for so long is let go."""
+LEFT_SECONDS: Final = 5.0
+"""So long after its last socket a device counts as listening: a cut line is mended by then."""
+POLLED_SECONDS: Final = POLL_SECONDS + 15.0
+"""The same after the beginning of a long poll."""
+BOUND_SECONDS: Final = 30.0
+"""The same after a sign-in began to speak for it: its first socket is on the way."""
 SOCKETS: Final = 8
 """Sockets of one sign-in."""
 
@@ -57,6 +63,9 @@ class EventBook:
         self._told: dict[bytes, int] = {}
         """The last number each device (account ‖ device) was told of."""
         self._polls: set[trio.CancelScope] = set()
+        self._began = trio.current_time()
+        self._expected: dict[bytes, float] = {}
+        """Devices (account ‖ device) that count as listening until then, also without a socket."""
         self.on_presence: Callable[[], None] = _nothing
         """A feed came, went or changed hands."""
 
@@ -123,11 +132,13 @@ class EventBook:
         if evict in feed.sockets:
             feed.sockets.remove(evict)
         feed.used = trio.current_time()
+        self.expect(feed.device, LEFT_SECONDS)
         self.on_presence()
 
     async def wait(self, caller: Caller, stream: bytes, after: int) -> Events:
         """Events after a number; waits for the first. With another stream's name all begins anew."""
         feed = self.open(caller)
+        self.expect(feed.device, POLLED_SECONDS)
         if stream != feed.stream:
             hello = Event(feed.last, "reset" if stream else "hello")
             feed.after(0)
@@ -160,6 +171,19 @@ class EventBook:
         """Feeds that somebody reads."""
         now = trio.current_time()
         return [feed for feed in self._feeds.values() if feed.readers or now - feed.used < IDLE_SECONDS]
+
+    def expect(self, device: bytes, seconds: float = BOUND_SECONDS) -> None:
+        """Count a device (account ‖ device) as listening for so long, whether or not it is heard of."""
+        until = trio.current_time() + seconds
+        self._expected[device] = max(until, self._expected.get(device, until))
+
+    def listening(self, caller: Caller) -> Listening:
+        """Which devices of the caller's account hear what happens."""
+        self._drop_expected()
+        account = caller.account
+        reading = {device for device, feeds in self._devices.items() if any(feed.readers for feed in feeds)}
+        devices = [device[16:] for device in reading | self._expected.keys() if device[:16] == account]
+        return Listening(sorted(devices), int(trio.current_time() - self._began))
 
     def is_here(self, device: bytes) -> bool:
         """Whether a device (account ‖ device) has a feed."""
@@ -241,6 +265,7 @@ class EventBook:
         while True:
             await trio.sleep(IDLE_SECONDS / 3)
             self._close_idle()
+            self._drop_expected()
 
     def _watch(self, device: bytes) -> None:
         """From now on news of this device's mailboxes is wanted; what is there already its reader fetches."""
@@ -287,6 +312,12 @@ class EventBook:
             if not self._watchers[log]:
                 del self._watchers[log]
         feed.watched = frozenset()
+
+    def _drop_expected(self) -> None:
+        now = trio.current_time()
+        for device, until in list(self._expected.items()):
+            if until <= now:
+                del self._expected[device]
 
     def _drop_tickets(self) -> None:
         now = self._clock()

@@ -332,6 +332,7 @@ async def test_every_row_wants_a_sign_in_and_a_device(door: OpenDoor) -> None:
             ("POST", "/v1/kept/read", {"ids": []}),
             ("POST", "/v1/presence", {"visible": True}),
             ("GET", "/v1/here", None),
+            ("GET", "/v1/listening", None),
         ]
         for method, path, body in rows:
             raw = None if body is None else json.dumps(body).encode()

@@ -86,6 +86,10 @@ class Member:
         """Whether other members see that this one is here."""
         await self._post("/v1/presence", dict[str, Any], post.Presence(visible))
 
+    async def listening(self) -> post.Listening:
+        """Which of the account's devices hear what happens."""
+        return await self._get("/v1/listening", post.Listening)
+
     # The vault
 
     async def read_vault(self, ids: list[bytes]) -> vault.Records:

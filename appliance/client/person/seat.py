@@ -1,8 +1,8 @@
 """Which device of the account this client is.
 
 It sits where it sat before, as long as the vault goes on from where this client left it; one that remembers
-nothing sits down where nobody answers a knock; when the vault was restored or set back, the device is a new
-one, so that no sending chain is ever used twice.
+nothing sits down where nobody listens or answers a knock; when the vault was restored or set back, the device
+is a new one, so that no sending chain is ever used twice.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from appliance.protocol.messages import Message
 
 HOUR: Final = 3600
 LOOKS: Final = 8
+SURE: Final = 30
+"""Seconds that the box has to have watched before it knows who does not listen (SPEC, section 27)."""
 INSTANCE: Final = 8
 
 
@@ -103,6 +105,9 @@ async def _free(around: Surroundings, heads: dict[bytes, records.Head]) -> list[
     left = [device for device in latest if usable[device].left]
     if left or not latest or around.patience <= 0:
         return left
+    deaf = await _deaf(around, latest)
+    if deaf:
+        return deaf
     vault = around.vault
     before = {device: vault.version(records.head(device)) for device in latest}
     knock = {"v": 1, "nonce": secrets.token_bytes(8)}
@@ -114,9 +119,21 @@ async def _free(around: Surroundings, heads: dict[bytes, records.Head]) -> list[
     for _ in range(LOOKS):
         await trio.sleep(around.patience / LOOKS)
         await vault.pull()
-        if not silent():
-            break
+        still = silent()
+        deaf = await _deaf(around, still)
+        if deaf or not still:
+            return deaf
     return silent()
+
+
+async def _deaf(around: Surroundings, devices: list[bytes]) -> list[bytes]:
+    """Those of these devices that cannot hear a knock."""
+    if not devices:
+        return []
+    listening = await around.member.listening()
+    if listening.seconds < SURE:
+        return []
+    return [device for device in devices if device not in listening.devices]
 
 
 async def _sit_down(around: Surroundings, device: bytes) -> Seat | None:

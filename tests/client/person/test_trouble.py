@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import random
 import shutil
@@ -12,7 +13,8 @@ import pytest
 import trio
 
 from appliance.client.entrance import Entrance
-from appliance.client.person import Person, entering, records
+from appliance.client.person import Person, entering, records, seat
+from appliance.service import events
 from tests.boxes import Net, running
 from tests.clients import PASSPHRASE, QUICK, befriend, coming_back, door, hear, joining, once, texts
 from tests.services import refused
@@ -184,6 +186,20 @@ async def test_a_seat_that_was_given_up_is_taken_again(tmp_path):
             async with coming_back(box, "ada") as other:
                 assert other.device != device
                 await ada.rename("Ada")
+
+
+async def test_nobody_knocks_where_nobody_listens(tmp_path, monkeypatch):
+    monkeypatch.setattr(seat, "SURE", 0)
+    monkeypatch.setattr(events.EventBook, "expect", lambda *_: None)
+    slow = {"options": dataclasses.replace(QUICK, patience=300)}
+    async with running(Net(), tmp_path / "box", registration="open") as box:
+        async with joining(box, "ada") as ada:
+            device = ada.device
+            # It ends without a word, as one that is killed.
+            ada._core.ledger.leave = trio.lowlevel.checkpoint  # type: ignore[method-assign]
+        with trio.fail_after(20):
+            async with coming_back(box, "ada", **slow) as ada:
+                assert ada.device == device
 
 
 async def test_a_client_whose_seat_was_taken_ends_and_finds_another(tmp_path):

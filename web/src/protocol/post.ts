@@ -135,6 +135,12 @@ export interface Here {
   names: string[];
 }
 
+/** Which of the account's devices hear what happens, now or a moment ago; the box knows for so many seconds. */
+export interface Listening {
+  devices: Uint8Array[];
+  seconds: number;
+}
+
 /** Whether others on this box see that this member is here. */
 export interface Presence {
   visible: boolean;

@@ -23,6 +23,27 @@ test("a browser that forgot everything signs in again and has its conversations,
   await until(() => ben.texts(ada).includes("back again"));
 });
 
+test("nobody knocks where nobody listens", async () => {
+  const box = new FakeBox();
+  const [ada] = await friends(box);
+  box.watched = 60;
+  const beside = await signIn(box, "ada");
+  expect(beside.messenger.me!.device).not.toBe(ada.messenger.me!.device);
+  const left = beside.messenger.me!.device;
+  box.hangUp(beside.line.session);
+  await beside.crash();
+  const knocks = ada.messenger.core!.vault.version("knock");
+  const began = Date.now();
+  const again = new Browser(box);
+  await again.account.signIn("ada", PASSPHRASE, { label: "Other" });
+  await again.ready();
+  expect(again.messenger.me!.device).toBe(left);
+  expect(devices(box, "ada")).toBe(2);
+  await ada.messenger.core!.vault.pull();
+  expect(ada.messenger.core!.vault.version("knock")).toBe(knocks);
+  expect(Date.now() - began).toBeLessThan(4_000);
+});
+
 test("what is written while the seat is still being taken leaves when there is one", async () => {
   const box = new FakeBox();
   const [ada, ben] = await friends(box);

@@ -1,11 +1,12 @@
 /**
  * Which device of the account this browser is. It sits where it sat before, as long as the vault goes on from
- * where this browser left it; a browser that remembers nothing sits down where nobody answers a knock; when the
+ * where this browser left it; a browser that remembers nothing sits down where nobody listens or answers a knock; when the
  * vault was restored or set back, the device is a new one, so that no sending chain is ever used twice.
  */
 import type { Session } from "../../protocol/account.ts";
 import { equal, fromHex, toHex } from "../../protocol/bytes.ts";
 import { agreementPublic, signingPublic } from "../../protocol/keys.ts";
+import type { Listening } from "../../protocol/post.ts";
 import { makeLasting } from "../../protocol/prekeys.ts";
 import type { Locker } from "../locker.ts";
 import { random } from "../random.ts";
@@ -42,6 +43,8 @@ interface Remembered {
 const REMEMBERED = "seat";
 const MAX_SEATS = 16;
 const LOOKS = 8;
+/** Seconds that the box has to have watched before it knows who does not listen (SPEC, section 27). */
+const SURE = 30;
 const HOUR = 3600;
 
 /** The seat of this browser, bound to its sign-in. `setBack`: the vault is older than what was seen before. */
@@ -94,15 +97,31 @@ async function freeSeats(around: Surroundings, heads: Map<string, HeadRecord>): 
   const left = usable.filter(([, head]) => head.left).sort((a, b) => b[1].alive - a[1].alive);
   const doubtful = usable.filter(([, head]) => !head.left).sort((a, b) => b[1].alive - a[1].alive);
   if (left.length > 0 || doubtful.length === 0) return left.map(([id]) => id);
+  const deaf = await deafOnes(
+    around,
+    doubtful.map(([id]) => id),
+  );
+  if (deaf.length > 0) return deaf;
   const before = new Map(doubtful.map(([id]) => [id, vault.version(names.head(id))]));
+  const silent = (): string[] =>
+    [...before].filter(([id, version]) => vault.version(names.head(id)) === version).map(([id]) => id);
   await vault.commit([{ name: names.knock, step: () => ({ v: 1, nonce: random(8) }) }]);
   for (let look = 0; look < LOOKS; look++) {
     await new Promise((done) => setTimeout(done, around.patience / LOOKS));
     await vault.pull();
-    if ([...before].every(([id, version]) => vault.version(names.head(id)) !== version)) return [];
+    const still = silent();
+    const gone = await deafOnes(around, still);
+    if (gone.length > 0 || still.length === 0) return gone;
   }
-  const silent = [...before].filter(([id, version]) => vault.version(names.head(id)) === version);
-  return silent.map(([id]) => id);
+  return silent();
+}
+
+/** Those of these devices that cannot hear a knock. */
+async function deafOnes({ wire }: Surroundings, ids: string[]): Promise<string[]> {
+  if (ids.length === 0) return [];
+  const { devices, seconds } = await wire.get<Listening>("/v1/listening");
+  const listening = new Set(devices.map(toHex));
+  return seconds < SURE ? [] : ids.filter((id) => !listening.has(id));
 }
 
 async function sitDown(around: Surroundings, id: string): Promise<Seat | undefined> {

@@ -80,6 +80,8 @@ export class FakeBox {
   epoch = unique(16);
   /** Dispatches wait at relays instead of arriving. */
   away = false;
+  /** Seconds that it knows who listens. */
+  watched = 0;
   number = 0;
   /** Seconds that its clock and everybody's are ahead of this machine's. */
   ahead = 0;

@@ -1,5 +1,5 @@
 /** The fake box's post: mailboxes of devices, dispatches, queues, kept envelopes, signals. */
-import { equal, toHex } from "../../../src/protocol/bytes.ts";
+import { equal, fromHex, toHex } from "../../../src/protocol/bytes.ts";
 import { envelopeId } from "../../../src/protocol/envelope.ts";
 import type { Destination, Dispatch, DispatchState, Leg, Queued } from "../../../src/protocol/post.ts";
 import type { Route } from "../../../src/protocol/route.ts";
@@ -28,6 +28,11 @@ export function post(
   const { account } = session;
   if (request === "POST /v1/events/ticket") return { ticket: "t" };
   if (request === "POST /v1/presence") return {};
+  if (request === "GET /v1/listening") {
+    const live = box.sockets.filter((socket) => socket.open && socket.session.account === account);
+    const devices = new Set(live.flatMap((socket) => socket.session.device ?? []));
+    return { devices: [...devices].map(fromHex), seconds: box.watched };
+  }
   const device = session.device;
   if (!device) throw new Refused("no_device", 409);
   switch (request) {
