@@ -78,7 +78,7 @@ async function sending(kind, link) {
 
 /** @param {string} link */
 async function archive(link) {
-  const fill = spawn("npx", ["vitest", "run", "tests/state/archive.test.ts"], {
+  const fill = spawn("npx", ["vitest", "run", "tests/real/archive.test.ts"], {
     env: { ...process.env, ARCHIVE: link },
     stdio: "ignore",
   });

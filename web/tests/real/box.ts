@@ -5,7 +5,7 @@ import { request } from "node:http";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Transport } from "../../../src/state/wire.ts";
+import type { Transport } from "../../src/state/wire.ts";
 
 // By its path: the tests resolve packages as a browser does, and there this one has nothing.
 const require = createRequire(import.meta.url);

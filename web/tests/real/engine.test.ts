@@ -1,13 +1,12 @@
-/** The engines against a real box: ISLAND=../.venv/bin/island npx vitest run tests/state/real.test.ts */
+/** The engines against a real box: ISLAND=../.venv/bin/island npx vitest run tests/real/engine.test.ts */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { AccountDesk } from "../../src/state/account/account.svelte.ts";
 import { MemoryLocker } from "../../src/state/locker.ts";
 import { MessengerDesk } from "../../src/state/messenger/messenger.svelte.ts";
 import { Wire } from "../../src/state/wire.ts";
-import { PASSPHRASE, until } from "./fake/people.ts";
-import { RealBox, RealLine } from "./fake/real.ts";
+import { PASSPHRASE, until } from "../state/fake/people.ts";
+import { RealBox, RealLine } from "./box.ts";
 
-const executable = process.env["ISLAND"];
 const NO_TABS = { locks: undefined, channel: undefined };
 let box: RealBox;
 
@@ -29,60 +28,56 @@ class Person {
 }
 
 beforeAll(async () => {
-  if (executable) box = await RealBox.start(executable);
+  box = await RealBox.start(process.env["ISLAND"]!);
 }, 30_000);
 afterAll(() => box?.stop());
 
-test.skipIf(!executable)(
-  "people of one box: invited, talking, at a second device, and back by a code",
-  async () => {
-    const ada = new Person();
-    expect((await ada.account.door()).claimed).toBe(false);
-    await ada.account.signUp({ name: "ada", passphrase: PASSPHRASE, invite: box.token, label: "Laptop" });
-    await ada.ready();
-    expect(ada.account.role).toBe("owner");
-    const invite = await ada.account.invite({ uses: 2 });
-    const ben = new Person();
-    expect((await ben.account.checkInvite(invite.code)).role).toBe("member");
-    await ben.account.signUp({ name: "ben", passphrase: PASSPHRASE, invite: invite.code, label: "Tower" });
-    await ben.ready();
+test("people of one box: invited, talking, at a second device, and back by a code", async () => {
+  const ada = new Person();
+  expect((await ada.account.door()).claimed).toBe(false);
+  await ada.account.signUp({ name: "ada", passphrase: PASSPHRASE, invite: box.token, label: "Laptop" });
+  await ada.ready();
+  expect(ada.account.role).toBe("owner");
+  const invite = await ada.account.invite({ uses: 2 });
+  const ben = new Person();
+  expect((await ben.account.checkInvite(invite.code)).role).toBe("member");
+  await ben.account.signUp({ name: "ben", passphrase: PASSPHRASE, invite: invite.code, label: "Tower" });
+  await ben.ready();
 
-    const chat = await ben.messenger.start(ada.address);
-    await chat.send("thanks for the invite");
-    await until(() => ada.messenger.requests.length === 1, 10_000);
-    await ada.messenger.requests[0]!.accept();
-    const back = ada.messenger.conversations[0]!;
-    ada.messenger.open(back.id);
-    await until(() => ada.texts.length === 1, 10_000);
-    await back.send("welcome");
-    await until(() => ben.texts.includes("welcome"), 10_000);
-    await until(() => back.messages.at(-1)?.state === "delivered", 10_000);
-    expect([ada.messenger.connection, ben.messenger.connection]).toEqual(["live", "live"]);
-    back.setTyping(true);
-    await until(() => chat.typing, 10_000);
+  const chat = await ben.messenger.start(ada.address);
+  await chat.send("thanks for the invite");
+  await until(() => ada.messenger.requests.length === 1, 10_000);
+  await ada.messenger.requests[0]!.accept();
+  const back = ada.messenger.conversations[0]!;
+  ada.messenger.open(back.id);
+  await until(() => ada.texts.length === 1, 10_000);
+  await back.send("welcome");
+  await until(() => ben.texts.includes("welcome"), 10_000);
+  await until(() => back.messages.at(-1)?.state === "delivered", 10_000);
+  expect([ada.messenger.connection, ben.messenger.connection]).toEqual(["live", "live"]);
+  back.setTyping(true);
+  await until(() => chat.typing, 10_000);
 
-    const link = await ada.account.linkDevice();
-    const phone = new Person();
-    await phone.account.signInByLink(link.url.slice(link.url.indexOf("#")), "Phone");
-    await phone.ready();
-    phone.messenger.open(phone.messenger.conversations[0]!.id);
-    await until(() => phone.texts.join() === "thanks for the invite,welcome", 10_000);
-    await phone.messenger.conversations[0]!.send("from the phone");
-    await until(() => ada.texts.includes("from the phone") && ben.texts.includes("from the phone"), 10_000);
+  const link = await ada.account.linkDevice();
+  const phone = new Person();
+  await phone.account.signInByLink(link.url.slice(link.url.indexOf("#")), "Phone");
+  await phone.ready();
+  phone.messenger.open(phone.messenger.conversations[0]!.id);
+  await until(() => phone.texts.join() === "thanks for the invite,welcome", 10_000);
+  await phone.messenger.conversations[0]!.send("from the phone");
+  await until(() => ada.texts.includes("from the phone") && ben.texts.includes("from the phone"), 10_000);
 
-    const codes = await ada.account.newCodes("");
-    await ada.account.signOut();
-    await phone.account.signOut();
-    const rescue = new Person();
-    await rescue.account.signInByCode("ada", codes[5]!, "Rescue");
-    await rescue.ready();
-    rescue.messenger.open(rescue.messenger.conversations[0]!.id);
-    await until(() => rescue.texts.length === 3, 10_000);
-    await rescue.account.changePassphrase("", "nine brown hens");
-    await rescue.messenger.conversations[0]!.send("it is me");
-    await until(() => ben.texts.includes("it is me"), 10_000);
-    expect((await rescue.account.sessions()).some((row) => row.current)).toBe(true);
-    for (const one of [ben, rescue]) await one.account.signOut();
-  },
-  120_000,
-);
+  const codes = await ada.account.newCodes("");
+  await ada.account.signOut();
+  await phone.account.signOut();
+  const rescue = new Person();
+  await rescue.account.signInByCode("ada", codes[5]!, "Rescue");
+  await rescue.ready();
+  rescue.messenger.open(rescue.messenger.conversations[0]!.id);
+  await until(() => rescue.texts.length === 3, 10_000);
+  await rescue.account.changePassphrase("", "nine brown hens");
+  await rescue.messenger.conversations[0]!.send("it is me");
+  await until(() => ben.texts.includes("it is me"), 10_000);
+  expect((await rescue.account.sessions()).some((row) => row.current)).toBe(true);
+  for (const one of [ben, rescue]) await one.account.signOut();
+}, 120_000);
