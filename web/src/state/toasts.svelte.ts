@@ -14,6 +14,8 @@ const UNDO_LIFE = 8_000;
 
 class Toasts {
   list = $state.raw<readonly Toast[]>([]);
+  /** Pages that show them in a row of their own, so that they cover nothing. */
+  hosts = $state(0);
   #next = 1;
   readonly #timers = new Map<number, ReturnType<typeof setTimeout>>();
   readonly #ends = new Map<number, () => void>();
