@@ -21,12 +21,14 @@ from appliance.config import Config
 from appliance.protocol import onion
 from appliance.service.admission import Admission
 from appliance.service.box import Box
+from appliance.service.branding import Branding
 from appliance.service.changes import Changes
 from appliance.service.directory import Directory
 from appliance.service.health import Health
 from appliance.service.hosting import Hosting
 from appliance.service.household import make_household
 from appliance.service.logs import Logs
+from appliance.service.moderation import make_moderation
 from appliance.service.people import People
 from appliance.service.places import Places
 from appliance.service.ports import Clock
@@ -126,6 +128,8 @@ def _assemble(
     places = Places(store, ring, clock, remotes, changes)
     post = Post(store, ring, config, clock, remotes, relay)
     logs = Logs(store, ring, config, clock, post.events)
+    branding = Branding(home.nameplate, settings, post.events)
+    moderation = make_moderation(store, ring, settings, clock, logs, home, post.events)
     vault = Vault(store, config, clock)
     directory = Directory(store, ring, config, clock)
     people = People(remotes, directory, ring.identity.public)
@@ -140,13 +144,18 @@ def _assemble(
         hosting,
         post,
         logs,
+        branding,
+        moderation,
         vault,
         directory,
         tor,
     ):
         settings.follow(part.configure)
-    for part in (vault, directory, post):
+    for part in (vault, directory, post, moderation):
         part.join(home.hooks)
+    settings.note = home.audit.note
+    home.nameplate.on_changed = branding.renew
+    home.door.branding = lambda: branding.page().revision
     vault.on_changed = post.on_vault_changed
     directory.on_low = post.on_low
     directory.removing.append(forgetting.mark)
@@ -168,6 +177,8 @@ def _assemble(
         for name, run in always:
             tasks.add(name, run)
         tasks.add("logs sweep", home.lock.when_unlocked(logs.run))
+        tasks.add("moderation sweep", moderation.run)
+        tasks.add("audit log", home.lock.when_unlocked(home.audit.settle))
         for name, run in unlocked:
             tasks.add(name, home.lock.when_unlocked(run))
     return Box(
@@ -194,6 +205,9 @@ def _assemble(
         health=health,
         changes=changes,
         tor=tor,
+        audit=home.audit,
+        branding=branding,
+        moderation=moderation,
     )
 
 

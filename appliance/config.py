@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from appliance.errors import Refusal
+from appliance.protocol.desk import Accent
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -91,6 +92,28 @@ class Config:
     dispatch_octets: int = setting(256 * MIB, "Space for what one member has on its way.", unit="bytes")
     kept_octets: int = setting(256 * MIB, "Space for the attachments of one member.", unit="bytes")
     event_messages: int = setting(30, "Messages a second that one member's socket may send.")
+    # The box as people see it
+    welcome: str = setting("", "Greeting on the first page, before somebody signs in.", most=2000)
+    policy: str = setting("", "Rules of the box, shown to who comes and to members.", most=20_000)
+    accent: Accent = setting("sea", "Hue of buttons and marks.")
+    boards: bool = setting(True, "Whether there are boards.")
+    channels: bool = setting(True, "Whether there are channels.")
+    # Order among members
+    karma_post: int = setting(0, "Karma from which somebody may post where nothing else is set.", least=0)
+    karma_upload: int = setting(0, "Karma from which somebody may upload files to boards.", least=0)
+    posts_minute: int = setting(20, "Posts, uploads and thanks of one member in a minute.", most=600)
+    filter_words: tuple[str, ...] = setting(
+        (), "Words and phrases not wanted on boards; a star at an end stands for the rest of a word."
+    )
+    filter_action: Literal["refuse", "hold"] = setting(
+        "hold", "What happens to a post with such a word: refuse it, or hold it until a moderator looks."
+    )
+    reports_open: int = setting(20, "Reports of one member that may wait at once.")
+    reports_day: int = setting(30, "Reports of one member in a day.")
+    reports_most: int = setting(1000, "Reports that may wait at once in all.", most=10_000)
+    report_days: int = setting(90, "How long a settled report is kept.", unit="days", most=3650)
+    four_eyes: bool = setting(False, "Whether what destroys needs a second owner or admin.")
+    audit_days: int = setting(90, "How long acts stay in the audit log.", unit="days", most=90)
     # Directory and vaults
     vault_octets: int = setting(64 * MIB, "Space of one account's vault.", unit="bytes")
     prekeys_free: int = setting(
@@ -152,6 +175,8 @@ def _converted(hint: Any, value: Any, metadata: Mapping[str, Any]) -> Any:
         raise ValueError("one of " + ", ".join(get_args(hint)))
     if not isinstance(value, str):
         raise TypeError("text is wanted")
+    if len(value) > metadata["most"]:
+        raise ValueError(f"at most {metadata['most']} characters")
     return value
 
 

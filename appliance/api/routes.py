@@ -9,8 +9,9 @@ from appliance.api.rows.account import ACCOUNT
 from appliance.api.rows.desk import OWNER
 from appliance.api.rows.directory import DIRECTORY
 from appliance.api.rows.log import LOG
+from appliance.api.rows.moderation import MODERATION
 from appliance.api.rows.post import POST
 from appliance.api.rows.relay import RELAY
 from appliance.api.rows.vault import VAULT
 
-ROUTES: Final[tuple[Row, ...]] = (*RELAY, *ACCOUNT, *DIRECTORY, *VAULT, *POST, *LOG, *OWNER)
+ROUTES: Final[tuple[Row, ...]] = (*RELAY, *ACCOUNT, *MODERATION, *DIRECTORY, *VAULT, *POST, *LOG, *OWNER)

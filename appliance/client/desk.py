@@ -11,6 +11,7 @@ import trio
 
 from appliance.client.entrance import Entrance
 from appliance.client.http import Http
+from appliance.client.moderation import Moderation
 from appliance.errors import Refusal
 from appliance.protocol import codec
 from appliance.protocol.account import (
@@ -61,6 +62,7 @@ class Desk:
 
     def __init__(self, entrance: Entrance) -> None:
         self.http = Http(entrance)
+        self.moderation = Moderation(self.http)
 
     async def __aenter__(self) -> Self:
         await self.http.__aenter__()

@@ -9,9 +9,19 @@ from typing import get_args
 import click
 
 from appliance.client.desk import Desk
+from appliance.commands.audit_words import moment
 from appliance.commands.identity import draw
 from appliance.commands.shell import Listing, Shell, columns, duration, octets, pick, printable, with_desk
-from appliance.protocol.account import ChangeMember, Invite, Member, NewInvite, Role
+from appliance.protocol.account import (
+    Allowance,
+    Area,
+    ChangeBan,
+    ChangeMember,
+    Invite,
+    Member,
+    NewInvite,
+    Role,
+)
 from appliance.protocol.codec import to_text
 
 
@@ -94,14 +104,47 @@ async def change_role(desk: Desk, shell: Shell, name: str, role: str) -> None:
 
 @member.command("suspend")
 @click.argument("name")
+@click.option("--days", type=click.FloatRange(0.001, 3650), help="It ends by itself after this.")
+@click.option("--reason", default="", help="Shown to them when they try to sign in.")
 @click.option("--end", is_flag=True, help="Let them in again.")
 @with_desk
-async def suspend(desk: Desk, shell: Shell, name: str, end: bool) -> None:
+async def suspend(desk: Desk, shell: Shell, name: str, days: float | None, reason: str, end: bool) -> None:
     """Shut NAME out, at once; what is theirs stays."""
     found = await _find(desk, name)
-    changed = await desk.change_member(found.account, ChangeMember(suspended=not end))
-    words = "sign in again" if end else "not sign in any more"
+    value = ChangeMember(suspended=not end, until=None if end else _until(days), reason=reason)
+    changed = await desk.change_member(found.account, value)
+    words = "sign in again" if end else f"not sign in{_ending(changed.suspended_until)}"
     shell.answer(changed, [f"{printable(changed.name)} may {words}."])
+
+
+@member.command("ban")
+@click.argument("name")
+@click.argument("area", type=click.Choice(get_args(Area)))
+@click.option("--days", type=click.FloatRange(0.001, 3650), help="It ends by itself after this.")
+@click.option("--end", is_flag=True, help="Lift the ban.")
+@with_desk
+async def ban(desk: Desk, shell: Shell, name: str, area: Area, days: float | None, end: bool) -> None:
+    """Keep NAME from writing in all boards or all channels of this box."""
+    found = await _find(desk, name)
+    value = ChangeBan(area, until=None if end else _until(days), lift=end)
+    changed = await desk.moderation.ban(found.account, value)
+    words = "write" if end else f"not write{_ending(value.until or 0)}"
+    shell.answer(changed, [f"{printable(changed.name)} may {words} in {area}."])
+
+
+@member.command("limit")
+@click.argument("name")
+@click.option("--post", type=click.Choice(get_args(Allowance)), help="Whether they may post.")
+@click.option("--upload", type=click.Choice(get_args(Allowance)), help="Whether they may upload files.")
+@with_desk
+async def limit(
+    desk: Desk, shell: Shell, name: str, post: Allowance | None, upload: Allowance | None
+) -> None:
+    """Say whether NAME may post and upload: yes, no, or by karma like everybody."""
+    found = await _find(desk, name)
+    changed = await desk.change_member(found.account, ChangeMember(can_post=post, can_upload=upload))
+    words = f"posts: {changed.can_post}, uploads: {changed.can_upload}, karma {changed.karma}"
+    shell.answer(changed, [f"{printable(changed.name)}: {words}."])
 
 
 @member.command("remove")
@@ -113,6 +156,14 @@ async def remove(desk: Desk, shell: Shell, name: str) -> None:
     found = await _find(desk, name)
     await desk.remove_member(found.account)
     shell.answer(found, [f"{printable(found.name)} has no account here any more."])
+
+
+def _until(days: float | None) -> int | None:
+    return None if days is None else int(time.time() + days * 86_400)
+
+
+def _ending(until: int) -> str:
+    return f" until {moment(until)}" if until else " any more"
 
 
 async def _find(desk: Desk, name: str) -> Member:

@@ -22,6 +22,11 @@ Wrapped = Annotated[bytes, msgspec.Meta(min_length=WRAPPED_SIZE, max_length=WRAP
 TotpCode = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{6}$(?!\n)")]
 Role = Literal["owner", "admin", "moderator", "member", "agent"]
 Registration = Literal["open", "invite", "closed"]
+Allowance = Literal["yes", "no", "by karma"]
+"""Whether an account may post, or upload: whatever its karma, not at all, or from a karma on."""
+Area = Literal["boards", "channels"]
+Reason = Annotated[str, msgspec.Meta(max_length=500)]
+"""Words of those who look after the box to somebody they act upon."""
 
 
 class Kdf(Message, omit_defaults=False):
@@ -35,7 +40,8 @@ class Kdf(Message, omit_defaults=False):
 class Door(Message, omit_defaults=False):
     """What somebody at the door may know: who may register, and the puzzle to solve for it.
 
-    A passphrase must be stretched with at least `kdf_memory_kib` and `kdf_passes`.
+    A passphrase must be stretched with at least `kdf_memory_kib` and `kdf_passes`. `branding` is the
+    revision of what `GET /v1/branding` says.
     """
 
     claimed: bool
@@ -44,6 +50,7 @@ class Door(Message, omit_defaults=False):
     kdf_memory_kib: int
     kdf_passes: int
     work: WorkChallenge | None = None
+    branding: bytes = b""
 
 
 class InviteCheck(Message):
@@ -231,8 +238,19 @@ class Invites(Message, omit_defaults=False):
     invites: list[Invite]
 
 
+class BanRow(Message, omit_defaults=False):
+    """Somebody may not write in an area, or in one board or channel of it; `until` a second, 0 for ever."""
+
+    area: Area
+    place: bytes | None
+    until: int
+
+
 class Member(Message, omit_defaults=False):
-    """One account of the box as its owner sees it."""
+    """One account of the box as those see it who look after the box.
+
+    `suspended_until` is the second at which a suspension ends by itself, 0 for none or no end.
+    """
 
     account: bytes
     name: str
@@ -242,6 +260,12 @@ class Member(Message, omit_defaults=False):
     sessions: int
     suspended: bool
     octets: int
+    suspended_until: int = 0
+    reason: str = ""
+    can_post: Allowance = "by karma"
+    can_upload: Allowance = "by karma"
+    karma: int = 0
+    bans: list[BanRow] = msgspec.field(default_factory=list)
 
 
 class Members(Message, omit_defaults=False):
@@ -251,10 +275,30 @@ class Members(Message, omit_defaults=False):
 
 
 class ChangeMember(Message):
-    """Change a member's role, or suspend them (their sessions end at once)."""
+    """Change a member's role or what they may do, or suspend them (their sessions end at once).
+
+    `until` is the second at which the suspension ends by itself; without it somebody must end it. `reason`
+    is shown to whoever is suspended when they try to sign in.
+    """
 
     role: Role | None = None
     suspended: bool | None = None
+    until: Annotated[int, msgspec.Meta(ge=0, lt=1 << 40)] | None = None
+    reason: Reason = ""
+    can_post: Allowance | None = None
+    can_upload: Allowance | None = None
+
+
+class ChangeBan(Message):
+    """Ban a member from writing in an area, or in one board or channel of it; or lift that ban.
+
+    `until` is the second at which it ends by itself; without it somebody must lift it.
+    """
+
+    area: Area
+    place: Bytes16 | None = None
+    until: Annotated[int, msgspec.Meta(ge=0, lt=1 << 40)] | None = None
+    lift: bool = False
 
 
 class PutLink(Message):

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from appliance.protocol.account import Role
+from appliance.protocol.account import Registration, Role
 from appliance.protocol.messages import Bytes32, Message
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
@@ -39,6 +39,7 @@ class State(Message, omit_defaults=False):
     """Everything the first page needs; long-polled by `revision`.
 
     `name` and `role` are of who is signed in; at the control socket without a sign-in, the first owner's.
+    `branding` is the revision of `Branding`.
     """
 
     revision: int
@@ -54,12 +55,42 @@ class State(Message, omit_defaults=False):
     name: str = ""
     role: Role | None = None
     relay: RelayBrief | None = None
+    branding: bytes = b""
 
 
 class NewTitle(Message):
     """What the box is called, at its door."""
 
     name: Name
+
+
+Accent = Literal["sea", "forest", "plum", "clay", "slate"]
+"""Hues of buttons and marks, each readable by day and by night."""
+
+
+class Branding(Message, omit_defaults=False):
+    """How the box shows itself to everybody; another `revision` (8 octets) means that something changed."""
+
+    revision: bytes
+    box_name: str
+    welcome: str
+    policy: str
+    accent: Accent
+    registration: Registration
+    boards: bool
+    channels: bool
+
+
+class ChangeBranding(Message):
+    """Change what is given of it."""
+
+    box_name: Name | None = None
+    welcome: Annotated[str, msgspec.Meta(max_length=2000)] | None = None
+    policy: Annotated[str, msgspec.Meta(max_length=20_000)] | None = None
+    accent: Accent | None = None
+    registration: Registration | None = None
+    boards: bool | None = None
+    channels: bool | None = None
 
 
 class Protection(Message):

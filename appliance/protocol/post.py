@@ -180,7 +180,20 @@ class Presence(Message):
 
 
 EventKind = Literal[
-    "hello", "mail", "dispatch", "vault", "prekeys", "routes", "signal", "here", "log", "session", "reset"
+    "hello",
+    "mail",
+    "dispatch",
+    "vault",
+    "prekeys",
+    "routes",
+    "signal",
+    "here",
+    "log",
+    "report",
+    "desk",
+    "box",
+    "session",
+    "reset",
 ]
 
 
@@ -190,8 +203,9 @@ class Event(Message):
     mail: look into the queue (`queued` carries what arrived when it is small) · dispatch: one changed ·
     vault: another device of the account changed it, `revision` · prekeys: `left` of this device ·
     routes: a handle's routes changed · signal: `handle` and `envelope` · here: `names` ·
-    log: one that this sign-in hears of has grown or changed · session: this session has ended ·
-    reset: events were lost, read everything again.
+    log: one that this sign-in hears of has grown or changed · report: one's own, `report`, was acted on ·
+    desk: reports or approvals, for those who look after the box · box: its name, looks or switches ·
+    session: this session has ended · reset: events were lost, read everything again.
     """
 
     number: int
@@ -204,6 +218,7 @@ class Event(Message):
     envelope: bytes | None = None
     names: list[str] | None = None
     log: LogNews | None = None
+    report: bytes | None = None
 
 
 class Events(Message, omit_defaults=False):

@@ -18,6 +18,7 @@ from appliance.protocol import account as wire
 from appliance.protocol.desk import Protection
 from appliance.service import totp
 from appliance.service.account_hooks import Hooks
+from appliance.service.audit import Audit
 from appliance.service.caller import Caller
 from appliance.service.changes import Changes
 from appliance.service.credentials import Credentials, proof_of
@@ -48,7 +49,9 @@ class Accounts:
         hooks: Hooks,
         changes: Changes,
         host: str,
+        audit: Audit,
     ) -> None:
+        self._audit = audit
         self._store = store
         self._ring = ring
         self._machine = ring.machine
@@ -216,6 +219,7 @@ class Accounts:
 
         At the control socket the first owner is meant.
         """
+        asked = caller
         if not caller.is_member:
             caller = self._first_owner()
         checked = await self._confirm(caller, body.authentication, place)
@@ -231,6 +235,7 @@ class Accounts:
                     changed = msgspec.structs.replace(account, protects=wanted)
                     accounts.save(txn, self._machine, changed)
             wrapping.write(txn)
+            self._audit.note(txn, asked, "box.protect" if body.protect else "box.unprotect", checked.name)
 
         await self._store.write(job)
         self._ring.adopt(wrapping)

@@ -9,6 +9,8 @@ from appliance.config import Config
 from appliance.protocol.desk import State
 from appliance.service.accounts import Accounts
 from appliance.service.admission import Admission
+from appliance.service.audit import Audit
+from appliance.service.branding import Branding
 from appliance.service.caller import Caller
 from appliance.service.changes import Changes
 from appliance.service.directory import Directory
@@ -20,6 +22,7 @@ from appliance.service.linking import Linking
 from appliance.service.lock import Lock
 from appliance.service.logs import Logs
 from appliance.service.members import Members
+from appliance.service.moderation import Moderation
 from appliance.service.nameplate import Nameplate
 from appliance.service.people import People
 from appliance.service.places import Places
@@ -59,6 +62,9 @@ class Box:
     health: Health
     changes: Changes
     tor: TorPort
+    audit: Audit
+    branding: Branding
+    moderation: Moderation
 
     @property
     def config(self) -> Config:
@@ -98,4 +104,5 @@ class Box:
             name=name,
             role=None if caller is None else caller.role,
             relay=self.hosting.brief() if owns else None,
+            branding=self.branding.page().revision,
         )

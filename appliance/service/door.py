@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -16,7 +17,8 @@ import trio
 from appliance.config import Config
 from appliance.errors import Refusal
 from appliance.protocol import account as wire
-from appliance.service.caller import OPERATOR
+from appliance.service.audit import Audit
+from appliance.service.caller import OPERATOR, Caller
 from appliance.service.credentials import Credentials
 from appliance.service.guesses import Guesses, Place
 from appliance.service.nameplate import Nameplate
@@ -46,7 +48,9 @@ class Door:
         credentials: Credentials,
         guesses: Guesses,
         sign_in: SignIn,
+        audit: Audit,
     ) -> None:
+        self._audit = audit
         self._store = store
         self._ring = ring
         self._clock = clock
@@ -56,6 +60,8 @@ class Door:
         self._sign_in = sign_in
         self._puzzle = Puzzle(_at_the_door(config), clock)
         self._claiming = trio.Lock()
+        self.branding: Callable[[], bytes] = bytes
+        """The revision of how the box shows itself."""
         self._made = (0, 0)
         """The hour, and how many accounts were made by work in it."""
         self.claim_token = None if nameplate.claimed else secrets.token_urlsafe(24)
@@ -76,6 +82,7 @@ class Door:
             kdf_memory_kib=self._config.kdf_memory_kib,
             kdf_passes=self._config.kdf_passes,
             work=self._puzzle.challenge() if is_open else None,
+            branding=self.branding(),
         )
 
     def check(self, body: wire.InviteCheck, place: Place) -> wire.InviteState:
@@ -183,6 +190,8 @@ class Door:
             accounts.create(txn, machine, account, self._config.accounts_most)
             if claims:
                 accounts.rename(txn, machine, account.name)
+                owner = Caller(account.account, account.name, role, bytes(16))
+                self._audit.note(txn, owner, "account.claim", account.name, account.account)
             if wrapping is not None:
                 wrapping.write(txn)
             return self._sign_in.start(txn, account, body.label)

@@ -20,6 +20,7 @@ from appliance.service.caller import Caller
 from appliance.service.feed import Feed, Shared
 from appliance.service.ports import Clock, hour_of
 from appliance.service.queue import queued
+from appliance.service.rights import Level, reaches
 from appliance.store import device_mailboxes, mailboxes, queue
 from appliance.store.device_mailboxes import Owner
 from appliance.store.engine import Store
@@ -202,6 +203,12 @@ class EventBook:
         """An event for every device of an account, but one."""
         for feed in self._accounts.get(account, ()):
             if feed.device[16:] != but_device:
+                feed.add(kind, **fields)
+
+    def tell_level(self, level: Level, kind: EventKind, **fields: Any) -> None:
+        """An event for whoever is here and has at least this role."""
+        for feed in self._feeds.values():
+            if reaches(feed.caller.role, level):
                 feed.add(kind, **fields)
 
     def tell_all(self, kind: EventKind, **fields: Any) -> None:

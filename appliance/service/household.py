@@ -11,6 +11,7 @@ from appliance.config import Config
 from appliance.protocol import onion
 from appliance.service.account_hooks import Hooks
 from appliance.service.accounts import Accounts
+from appliance.service.audit import Audit
 from appliance.service.changes import Changes
 from appliance.service.credentials import Credentials
 from appliance.service.door import Door
@@ -43,6 +44,7 @@ class Household:
     invites: Invites
     linking: Linking
     plain: Plain
+    audit: Audit
 
     def configure(self, config: Config) -> None:
         """Take the settings that hold from now on."""
@@ -50,12 +52,14 @@ class Household:
         self.door.configure(config)
         self.accounts.configure(config)
         self.plain.configure(config)
+        self.audit.configure(config)
 
     async def run(self) -> None:
         """Forget for ever, once an hour, what is over."""
         while True:
             await self.sign_in.forget_over()
             await self.invites.forget_over()
+            await self.members.lift_over()
             await trio.sleep(SWEEP_SECONDS)
 
 
@@ -73,11 +77,12 @@ def make_household(
     credentials = credentials or Credentials()
     guesses, hooks = Guesses(), Hooks()
     lock = Lock(ring, changes)
-    nameplate = Nameplate(store, ring, changes)
+    audit = Audit(store, ring, config, clock)
+    nameplate = Nameplate(store, ring, changes, audit)
     sign_in = SignIn(store, ring, config, clock, lock, credentials, guesses, hooks, host)
-    door = Door(store, ring, config, clock, nameplate, credentials, guesses, sign_in)
+    door = Door(store, ring, config, clock, nameplate, credentials, guesses, sign_in, audit)
     accounts = Accounts(
-        store, ring, config, clock, nameplate, credentials, guesses, sign_in, hooks, changes, host
+        store, ring, config, clock, nameplate, credentials, guesses, sign_in, hooks, changes, host, audit
     )
     return Household(
         hooks=hooks,
@@ -86,8 +91,9 @@ def make_household(
         sign_in=sign_in,
         door=door,
         accounts=accounts,
-        members=Members(store, ring, nameplate, accounts, sign_in, hooks),
-        invites=Invites(store, ring, clock, tor, host),
+        members=Members(store, ring, clock, nameplate, accounts, sign_in, hooks, audit),
+        invites=Invites(store, ring, clock, tor, host, audit),
         linking=Linking(store, ring, clock, sign_in),
         plain=Plain(ring, config, clock, guesses, sign_in, door, accounts),
+        audit=audit,
     )

@@ -12,17 +12,22 @@ from appliance.errors import Refusal
 from appliance.protocol import account as wire
 from appliance.protocol.desk import NewReader
 from appliance.service import rights
+from appliance.service.audit import Audit
 from appliance.service.caller import Caller
 from appliance.service.ports import Clock, TorPort
 from appliance.store import invites
 from appliance.store.engine import Store
 from appliance.store.storekey import KeyRing
+from appliance.store.transaction import Transaction
 
 
 class Invites:
     """Durable; a code is told once. Owner: the event loop."""
 
-    def __init__(self, store: Store, ring: KeyRing, clock: Clock, tor: TorPort, host: str) -> None:
+    def __init__(
+        self, store: Store, ring: KeyRing, clock: Clock, tor: TorPort, host: str, audit: Audit
+    ) -> None:
+        self._audit = audit
         self._store = store
         self._machine = ring.machine
         self._clock = clock
@@ -53,7 +58,13 @@ class Invites:
             reader=f"invite {id.hex()[:8]}" if body.reader else "",
         )
         # The invite first: were the power cut before the reader is there, nobody would have its code.
-        over = await self._store.write(lambda txn: invites.create(txn, self._machine, invite, now))
+
+        def make(txn: Transaction) -> list[invites.Invite]:
+            over = invites.create(txn, self._machine, invite, now)
+            self._audit.note(txn, caller, "invite.make", body.note, role=body.role, uses=body.uses)
+            return over
+
+        over = await self._store.write(make)
         for old in over:
             await self._shut_out(old)
         key = None
@@ -73,7 +84,14 @@ class Invites:
         if found is None:
             raise Refusal("no_item")
         rights.check(caller, "invite_admin" if found.role == "admin" else "invite")
-        gone = await self._store.write(lambda txn: invites.remove(txn, self._machine, id), freeing=True)
+
+        def take(txn: Transaction) -> invites.Invite | None:
+            gone = invites.remove(txn, self._machine, id)
+            if gone is not None:
+                self._audit.note(txn, caller, "invite.revoke", gone.note, role=gone.role)
+            return gone
+
+        gone = await self._store.write(take, freeing=True)
         if gone is not None:
             await self._shut_out(gone)
 

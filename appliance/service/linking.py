@@ -67,8 +67,7 @@ class Linking:
             account = accounts.find(txn, self._machine, link.account)
             if account is None:
                 raise Refusal("no_link")
-            if account.suspended:
-                raise Refusal("suspended")
+            account.check_in(self._clock())
             # Whoever was signed out leaves no way back in behind.
             if sessions.find(txn, self._machine, link.session) is None:
                 raise Refusal("no_link")

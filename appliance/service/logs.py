@@ -88,6 +88,11 @@ class Logs:
             raise ValueError("this kind of log has a user")
         self._users[kind] = user
 
+    def may_hear(self, log: bytes, kind: int, account: bytes) -> bool:
+        """Whether an account may know what is in a log: it is open, or it is one of those who hear of it."""
+        user = self._user(kind)
+        return user.open or account in user.members(log)
+
     def author(self, log: bytes, account: bytes) -> bytes:
         """What an entry keeps of its author. Refusal locked."""
         return logs.author_of(self._ring.require(), log, account)

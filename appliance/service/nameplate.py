@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from appliance.errors import Refusal
 from appliance.protocol import onion
 from appliance.protocol.desk import Identity
 from appliance.protocol.names import is_plain
 from appliance.protocol.safety import fingerprint
+from appliance.service.audit import Audit
+from appliance.service.caller import Caller
 from appliance.service.changes import Changes
 from appliance.store import accounts
 from appliance.store.engine import Store
 from appliance.store.storekey import KeyRing
+from appliance.store.transaction import Transaction
 
 
 class Nameplate:
     """Title and owners of the box; durable. Owner: the event loop."""
 
-    def __init__(self, store: Store, ring: KeyRing, changes: Changes) -> None:
+    def __init__(self, store: Store, ring: KeyRing, changes: Changes, audit: Audit) -> None:
+        self._audit = audit
         self._store = store
         self._ring = ring
         self._changes = changes
         self._claimed = False
+        self.on_changed: Callable[[], None] = _nothing
 
     @property
     def claimed(self) -> bool:
@@ -43,18 +50,24 @@ class Nameplate:
         found = self._store.read(lambda txn: accounts.find(txn, self._ring.machine, owners[0]))
         return "" if found is None else found.name
 
-    async def rename(self, title: str) -> None:
+    async def rename(self, caller: Caller, title: str) -> None:
         """Change the title; Refusal not_claimed or malformed."""
         if not title.strip() or not is_plain(title):
             raise Refusal("malformed", field="name")
         if not self.claimed:
             raise Refusal("not_claimed")
-        await self._store.write(lambda txn: accounts.rename(txn, self._ring.machine, title))
+
+        def job(txn: Transaction) -> None:
+            accounts.rename(txn, self._ring.machine, title)
+            self._audit.note(txn, caller, "box.rename", title)
+
+        await self._store.write(job)
         self.changed()
 
     def changed(self) -> None:
         """The plate was written: tell the pages."""
         self._changes.touch()
+        self.on_changed()
 
     async def identity(self) -> Identity:
         """Address, title and fingerprint of this box."""
@@ -66,3 +79,7 @@ class Nameplate:
 
     def _plate(self) -> accounts.Plate:
         return self._store.read(lambda txn: accounts.plate(txn, self._ring.machine))
+
+
+def _nothing() -> None:
+    return None

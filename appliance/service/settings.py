@@ -10,14 +10,24 @@ import trio
 
 from appliance.config import Config, choices, convert, declarations, shown
 from appliance.errors import Refusal
+from appliance.protocol.audit import Action
 from appliance.protocol.desk import ChangeSettings, Setting
 from appliance.protocol.desk import Settings as SettingsPage
+from appliance.service.caller import Caller
 from appliance.store import settings
 from appliance.store.engine import Store
 from appliance.store.transaction import Transaction
 
 FIXED: Final = frozenset({"data", "listen", "tor_torrc"})
 """Known before the store is open, so they come from the command line or the environment only."""
+
+
+Note = Callable[[Transaction, Caller, Action, str], None]
+"""(transaction, caller, action, which settings): what writes a change down."""
+
+
+def _unnoted(txn: Transaction, caller: Caller, action: Action, words: str) -> None:
+    return None
 
 
 class Settings:
@@ -31,6 +41,7 @@ class Settings:
         self._running = self.config
         self._listeners: list[Callable[[Config], None]] = []
         self._changing = trio.Lock()
+        self.note: Note = _unnoted
 
     def follow(self, listener: Callable[[Config], None]) -> None:
         """Call `listener` with the configuration now and after every change."""
@@ -46,13 +57,15 @@ class Settings:
         ]
         return SettingsPage(rows, self._restart())
 
-    async def change(self, change: ChangeSettings) -> SettingsPage:
+    async def change(
+        self, caller: Caller, change: ChangeSettings, action: Action = "box.settings"
+    ) -> SettingsPage:
         """Set or reset settings, all or none; live ones hold at once."""
         async with self._changing:
-            await self._change(change)
+            await self._change(caller, change, action)
         return await self.page()
 
-    async def _change(self, change: ChangeSettings) -> None:
+    async def _change(self, caller: Caller, change: ChangeSettings, action: Action) -> None:
         values = {name: _checked(name, value) for name, value in change.values.items()}
         config = _overlaid(self.config, values)
         if config.ttl_default_hours > config.ttl_max_hours:
@@ -61,6 +74,7 @@ class Settings:
         def job(txn: Transaction) -> None:
             for name, value in values.items():
                 settings.save(txn, name, None if change.values[name] is None else shown(value))
+            self.note(txn, caller, action, _summary(values))
 
         await self._store.write(job)
         self.config = config
@@ -72,6 +86,14 @@ class Settings:
         return any(
             not live[name] and getattr(self.config, name) != getattr(self._running, name) for name in live
         )
+
+
+def _summary(values: dict[str, Any]) -> str:
+    """What was set; of free text, which may hold addresses, the name only."""
+    return ", ".join(
+        name if isinstance(value, str | tuple) and choices(name) is None else f"{name} = {shown(value)}"
+        for name, value in values.items()
+    )
 
 
 def _checked(name: str, value: Any) -> Any:

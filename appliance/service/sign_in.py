@@ -140,8 +140,8 @@ class SignIn:
             before = unanswered(txn, self._machine, account, body, self._clock(), self._tokens)
             if account is None:
                 raise Refusal("wrong_sign_in")
-            if account.suspended and (code or before):
-                raise Refusal("suspended")
+            if code or before:
+                account.check_in(self._clock())
             if code is not None:
                 left = tuple(other for other in account.codes if other.proof != code.proof)
                 account = msgspec.structs.replace(account, codes=left)
@@ -183,7 +183,7 @@ class SignIn:
         now = int(self._clock())
         row = sessions.find(txn, self._machine, session)
         account = None if row is None else accounts.find(txn, self._machine, row.account)
-        if row is None or account is None or account.suspended or row.until <= now:
+        if row is None or account is None or account.is_out(now) or row.until <= now:
             sessions.end(txn, self._machine, session)
             return None
         shown, after = sessions.digest(secret), sessions.successor(self._machine, session, secret)
@@ -239,7 +239,7 @@ class SignIn:
             return row, accounts.find(txn, self._machine, started.account.account)
 
         row, account = self._store.read(look)
-        if row is None or account is None or account.suspended:
+        if row is None or account is None or account.is_out(self._clock()):
             _ended()
         caller = Caller(account.account, account.name, account.role, row.session, row.device)
         return Issued(
@@ -325,8 +325,7 @@ class SignIn:
 
     def _admit(self, account: Account, code: str | None) -> int:
         """Check what stands beside the passphrase; the step of the second factor's code."""
-        if account.suspended:
-            raise Refusal("suspended")
+        account.check_in(self._clock())
         if account.totp is None:
             return account.totp_step
         if code is None:

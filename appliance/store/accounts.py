@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from appliance.errors import Refusal
-from appliance.protocol.account import Role
+from appliance.protocol.account import Allowance, Area, Role
 from appliance.store.engine import Transaction
 from appliance.store.schema import ACCOUNT, ACCOUNT_NAMES, ACCOUNTS
 from appliance.store.sealed import Record, SealedTable
@@ -34,11 +34,19 @@ class BackupCode(Record, frozen=True):
     wrapped: bytes
 
 
+class Ban(Record, frozen=True):
+    """Who has it may not write in an area, or in one board or channel (`place`); `until` 0 is for ever."""
+
+    area: Area
+    place: bytes = b""
+    until: int = 0
+
+
 class Account(Record, frozen=True):
     """One account. `salt`, `memory_kib`, `passes` are its client's stretching; `totp_step` the last one used.
 
     `protects` tells that its authentication key wraps the store key: the box starts locked and this account
-    unlocks it.
+    unlocks it. `suspended_until` is the second at which a suspension ends by itself; 0 for none or no end.
     """
 
     account: bytes
@@ -56,6 +64,27 @@ class Account(Record, frozen=True):
     totp_step: int = 0
     suspended: bool = False
     protects: bool = False
+    suspended_until: int = 0
+    reason: str = ""
+    can_post: Allowance = "by karma"
+    can_upload: Allowance = "by karma"
+    bans: tuple[Ban, ...] = ()
+
+    def is_out(self, now: float) -> bool:
+        """Whether it is suspended now."""
+        return self.suspended and not 0 < self.suspended_until <= now
+
+    def check_in(self, now: float) -> None:
+        """Refusal suspended, with when it ends and why, while it is."""
+        if self.is_out(now):
+            raise Refusal("suspended", until=self.suspended_until or None, words=self.reason)
+
+    def ban_in(self, area: Area, place: bytes, now: float) -> Ban | None:
+        """The ban that keeps it from writing there now."""
+        for ban in self.bans:
+            if ban.area == area and ban.place in (b"", place) and not 0 < ban.until <= now:
+                return ban
+        return None
 
 
 class Plate(Record, frozen=True):
@@ -138,6 +167,26 @@ def plate(txn: Transaction, machine: Sealer) -> Plate:
 def rename(txn: Transaction, machine: Sealer, title: str) -> None:
     """Change the box's title."""
     _PLATES.put(txn, machine, _PLATE, msgspec.structs.replace(plate(txn, machine), title=title))
+
+
+def lift_over(txn: Transaction, machine: Sealer, now: int) -> list[Account]:
+    """End the suspensions and bans whose time has come; the accounts whose suspension ended."""
+    lifted: list[Account] = []
+    for account in _ACCOUNTS.list_all(txn, machine):
+        over = account.suspended and not account.is_out(now)
+        bans = tuple(ban for ban in account.bans if not 0 < ban.until <= now)
+        if over:
+            account = msgspec.structs.replace(account, suspended=False, suspended_until=0, reason="")
+            lifted.append(account)
+        if over or len(bans) < len(account.bans):
+            save(txn, machine, msgspec.structs.replace(account, bans=bans))
+    return lifted
+
+
+def count_set_over(txn: Transaction, machine: Sealer) -> int:
+    """How many owners and admins there are who can sign in."""
+    found = _ACCOUNTS.list_all(txn, machine)
+    return sum(one.role in ("owner", "admin") and not one.suspended for one in found)
 
 
 def _list_owner(txn: Transaction, machine: Sealer, account: Account) -> None:

@@ -23,6 +23,8 @@ import outcome
 import trio
 
 from appliance.errors import Refusal
+from appliance.store.jobs import Chores, Entry, Full, Torn
+from appliance.store.scrub import Known, Scrubbed, scrub
 from appliance.store.space import Space, allocate, is_full
 from appliance.store.transaction import LmdbTransaction, Table, Transaction
 
@@ -44,29 +46,6 @@ FIRST_MAP = 16 * 1024**3
 LARGEST_MAP = 16 * 1024**4
 
 
-class _Entry:
-    """A job in the queue and the task that waits for it; `taken` once it cannot be withdrawn."""
-
-    __slots__ = ("freeing", "job", "taken", "task")
-
-    def __init__(self, job: Callable[[Transaction], Any], freeing: bool, task: trio.lowlevel.Task) -> None:
-        self.job = job
-        self.freeing = freeing
-        self.task = task
-        self.taken = False
-
-
-class _Torn(Exception):
-    """A job failed after it had written: the flat batch must be undone."""
-
-
-class _Full(Exception):
-    """The map or the disk had no room for the batch; `map_full` tells which."""
-
-    def __init__(self, map_full: bool) -> None:
-        self.map_full = map_full
-
-
 Outcomes = list[outcome.Outcome[Any]]
 
 
@@ -80,11 +59,12 @@ class Store:
         self._lock = lock
         self._largest_map = top
         self._page = int(env.stat()["psize"])
-        self._queue: deque[_Entry] = deque()
+        self._queue: deque[Entry] = deque()
         self._bell = trio.lowlevel.ParkingLot()
         self._places = trio.lowlevel.ParkingLot()
         self._running = False
         self._ended = False
+        self._chores = Chores()
         self._cold = 0
         self._growing = False
         self._grown = trio.lowlevel.ParkingLot()
@@ -168,6 +148,23 @@ class Store:
         finally:
             os.close(file)
 
+    async def scrub(self, start: int, pages: int) -> Scrubbed:
+        """Blank deleted octets on so many pages of the data file from `start` on (see `scrub`).
+
+        Between two commits, while nobody reads in a thread. Refusal busy while the store ends.
+        """
+        if self._ended or not self._running:
+            raise Refusal("busy")
+        if self._bell:
+            self._bell.unpark()
+
+        def chore() -> Scrubbed:
+            info, stat = self._env.info(), self._env.stat()
+            known = Known(self._page, info["last_txnid"], info["last_pgno"], stat["entries"], stat["depth"])
+            return scrub(Path(self._env.path()), known, start, pages)
+
+        return cast(Scrubbed, await self._chores.ask(chore))
+
     @asynccontextmanager
     async def _cold_read(self) -> AsyncIterator[None]:
         while self._growing:
@@ -242,7 +239,7 @@ class Store:
             await self._places.park()
         if self._ended:
             raise Refusal("busy")
-        entry = _Entry(job, freeing, trio.lowlevel.current_task())
+        entry = Entry(job, freeing, trio.lowlevel.current_task())
         self._queue.append(entry)
         if self._bell:
             self._bell.unpark()
@@ -269,8 +266,12 @@ class Store:
         try:
             while True:
                 await trio.lowlevel.checkpoint_if_cancelled()
+                if self._chores:
+                    with trio.CancelScope(shield=True):
+                        await self._do_chore()
                 if not self._queue:
-                    await self._bell.park()
+                    if not self._chores:
+                        await self._bell.park()
                     continue
                 with trio.CancelScope(shield=True):  # a batch once taken is answered
                     await self._commit_batch()
@@ -280,7 +281,19 @@ class Store:
             for entry in self._queue:
                 trio.lowlevel.reschedule(entry.task, outcome.Error(Refusal("busy")))
             self._queue.clear()
+            self._chores.refuse()
             self._places.unpark_all()
+
+    async def _do_chore(self) -> None:
+        """Something that needs the file for itself: no commit and no cold read goes on meanwhile."""
+        self._growing = True
+        try:
+            while self._cold:
+                await self._quiet.park()
+            await self._chores.do_one(self._committer)
+        finally:
+            self._growing = False
+            self._grown.unpark_all()
 
     async def _commit_batch(self) -> None:
         batch = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH_JOBS))]
@@ -300,7 +313,7 @@ class Store:
         if len(self._queue) < QUEUE_LIMIT:
             self._places.unpark_all()
 
-    async def _settle(self, batch: list[_Entry]) -> Outcomes:
+    async def _settle(self, batch: list[Entry]) -> Outcomes:
         """Commit as much of the batch as fits one commit; enlarge the map where that is what lacks."""
         if self._wanted_map() > self._map():
             await self._grow()
@@ -308,7 +321,7 @@ class Store:
         while True:
             try:
                 return await trio.to_thread.run_sync(self._commit, batch, growth, limiter=self._committer)
-            except _Full as full:
+            except Full as full:
                 if full.map_full and self._map() < self._largest_map:
                     await self._grow()
                 elif growth:
@@ -316,7 +329,7 @@ class Store:
                 else:
                     return [outcome.Error(Refusal("disk_full")) for _ in batch]
 
-    def _commit(self, batch: list[_Entry], growth: bool) -> Outcomes:
+    def _commit(self, batch: list[Entry], growth: bool) -> Outcomes:
         # One flat transaction for the batch: a nested one for every job, measured at 16 to 1024 jobs, costs
         # 3 to 4 microseconds more each, a tenth of a deposit. A job that fails before it wrote, as nearly
         # all refusals do, leaves nothing to undo. Only where one failed halfway is the batch run again,
@@ -325,18 +338,18 @@ class Store:
         try:
             try:
                 return self._attempt(batch, growth, nested=False)
-            except _Torn:
+            except Torn:
                 return self._attempt(batch, growth, nested=True)
         except lmdb.MapFullError:
-            raise _Full(True) from None
+            raise Full(True) from None
         except lmdb.Error as error:
             # LMDB says "input/output error" for a write that the disk took in part.
             if is_full(error) or (error.code == errno.EIO and self._space.is_short()):
                 self._space.measure()
-                raise _Full(False) from None
+                raise Full(False) from None
             raise
 
-    def _attempt(self, batch: list[_Entry], growth: bool, nested: bool) -> Outcomes:
+    def _attempt(self, batch: list[Entry], growth: bool, nested: bool) -> Outcomes:
         outcomes: Outcomes = []
         until = monotonic() + BATCH_SECONDS
         octets = 0
@@ -358,12 +371,12 @@ class Store:
                     if _is_fault(error):
                         raise
                     if handle.written != before:
-                        raise _Torn from None
+                        raise Torn from None
                     outcomes.append(outcome.Error(error))
                 octets = handle.written
         return outcomes
 
-    def _run_nested(self, parent: lmdb.Transaction[bytes], entry: _Entry) -> outcome.Outcome[Any]:
+    def _run_nested(self, parent: lmdb.Transaction[bytes], entry: Entry) -> outcome.Outcome[Any]:
         try:
             with self._env.begin(write=True, parent=parent) as child:
                 return outcome.Value(entry.job(LmdbTransaction(child, self._tables)))

@@ -61,6 +61,13 @@ the sealed value. Times are unix hours unless seconds are said; what strangers c
 | dispatch_pending | account 16, dispatch 16, leg u16, index u16 | empty: what is still to be placed |
 | kept | account 16, envelope id 16 | the envelope |
 | kept_load | account 16 | `kept.LOAD`: envelopes, octets |
+| audit_waiting | second u64, order u32, random 4 | sealed `audit.Noted`: acts while the box is locked |
+| pending | act 16 | sealed `pending.Pending`: acts that wait for a second pair of eyes |
+| reports | report 16 | sealed `reports.Report` |
+| report_order | closed u8, second u64, report 16 | empty |
+| reporters | blind account 16, second u64, report 16 | open u8 |
+| thanks | log 16, entry 16, blind account 8 | sealed `thanks.Thanks` |
+| karma | account 16 | u32 |
 | forgetting | account 16, device 16 or nothing | empty: whose rows are being removed |
 | logs | log 16 | `logs.HEAD`: kind, numbers, counters, retention |
 | log_entries | log 16, number u64 | `logs.ENTRY`, then the body (sealed where the log says so) |
@@ -153,6 +160,13 @@ LOGS = _declare("logs")
 LOG_ENTRIES = _declare("log_entries")
 LOG_IDS = _declare("log_ids")
 LOG_EXPIRY = _declare("log_expiry")
+AUDIT_WAITING = _declare("audit_waiting")
+PENDING = _declare("pending")
+REPORTS = _declare("reports")
+REPORT_ORDER = _declare("report_order")
+REPORTERS = _declare("reporters")
+THANKS = _declare("thanks")
+KARMA = _declare("karma")
 
 
 _VERSION_KEY: Final = b"schema"

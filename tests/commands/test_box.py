@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 import trio
@@ -50,7 +50,7 @@ class Box:
     ready: dict[str, Any]
 
     @classmethod
-    def start(cls, data: Path, *more: str) -> Box:
+    def start(cls, data: Path, *more: str) -> Self:
         process = subprocess.Popen(command(data, *more), stdout=subprocess.PIPE)
         assert process.stdout is not None
         return cls(data, process, json.loads(process.stdout.readline()))

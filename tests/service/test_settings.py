@@ -11,6 +11,7 @@ import trio
 
 from appliance.config import Config
 from appliance.protocol.desk import ChangeSettings
+from appliance.service.caller import OPERATOR
 from appliance.service.settings import FIXED, Settings
 from tests.boxes import Net, running
 from tests.services import House, refused
@@ -22,7 +23,7 @@ def settings_of(house: House, given: Mapping[str, Any] | None = None) -> Setting
 
 
 async def change(settings: Settings, **values: object) -> bool:
-    return (await settings.change(ChangeSettings(values))).restart
+    return (await settings.change(OPERATOR, ChangeSettings(values))).restart
 
 
 async def test_a_live_change_is_heard_at_once_and_kept(house: House) -> None:
@@ -63,7 +64,7 @@ async def test_null_goes_back_to_the_default(house: House) -> None:
 async def test_a_bad_value_changes_nothing(house: House, values: dict[str, Any], code: str) -> None:
     settings = settings_of(house)
     with refused(code):
-        await settings.change(ChangeSettings(values))
+        await settings.change(OPERATOR, ChangeSettings(values))
     assert settings.config == house.config == settings_of(house).config
 
 
@@ -71,7 +72,7 @@ async def test_two_changes_at_once_both_hold(house: House) -> None:
     settings = settings_of(house)
     async with trio.open_nursery() as nursery:
         for name in ("relays_wanted", "sweep_batch", "collect_seconds"):
-            nursery.start_soon(settings.change, ChangeSettings({name: 7}))
+            nursery.start_soon(settings.change, OPERATOR, ChangeSettings({name: 7}))
     config = settings.config
     assert (config.relays_wanted, config.sweep_batch, config.collect_seconds) == (7, 7, 7)
     assert settings_of(house).config == config

@@ -73,12 +73,6 @@ OTHERS: Final = (
           "Take an invite back."),
     moderator("GET", "/v1/members", None, account.Members,
               lambda box, call: box.members.page(), "Every account of the box."),
-    admin("PATCH", "/v1/members/{account}", account.ChangeMember, account.Member,
-          lambda box, call: box.members.change(admin_of(call), call.octets("account"), call.body),
-          "Change a role, or suspend."),
-    admin("DELETE", "/v1/members/{account}", None, None,
-          lambda box, call: box.members.remove(admin_of(call), call.octets("account")),
-          "Delete a member's account."),
 )  # fmt: skip
 
 ACCOUNT: Final[tuple[Row, ...]] = DOOR + OWN + OTHERS

@@ -19,6 +19,7 @@ import trio
 
 from appliance.client.entrance import Entrance
 from appliance.client.http import ACCESS_COOKIE, Http
+from appliance.client.moderation import Moderation
 from appliance.client.person import entering, records
 from appliance.client.person import profile as profiles
 from appliance.client.person.arrivals import Arrivals
@@ -164,6 +165,11 @@ class Person:
     def device(self) -> str:
         """This device, in hex."""
         return self._core.seat.device.hex()
+
+    @property
+    def moderation(self) -> Moderation:
+        """Thanks and reports at one's own box."""
+        return Moderation(self._core.member.http)
 
     @property
     def connection(self) -> str:

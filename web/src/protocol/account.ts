@@ -15,6 +15,11 @@ export type Role = "owner" | "admin" | "moderator" | "member" | "agent";
 
 export type Registration = "open" | "invite" | "closed";
 
+/** Whether an account may post, or upload: whatever its karma, not at all, or from a karma on. */
+export type Allowance = "yes" | "no" | "by karma";
+
+export type Area = "boards" | "channels";
+
 /** How a passphrase is stretched (Argon2id, p = 1): 16 octets of salt, memory, passes. */
 export interface Kdf {
   salt: Uint8Array;
@@ -25,7 +30,8 @@ export interface Kdf {
 /**
  * What somebody at the door may know: who may register, and the puzzle to solve for it.
  *
- * A passphrase must be stretched with at least `kdf_memory_kib` and `kdf_passes`.
+ * A passphrase must be stretched with at least `kdf_memory_kib` and `kdf_passes`. `branding` is the
+ * revision of what `GET /v1/branding` says.
  */
 export interface Door {
   claimed: boolean;
@@ -34,6 +40,7 @@ export interface Door {
   kdf_memory_kib: number;
   kdf_passes: number;
   work: WorkChallenge | null;
+  branding: Uint8Array;
 }
 
 /** Ask whether an invite is good, before typing a name. */
@@ -201,7 +208,18 @@ export interface Invites {
   invites: Invite[];
 }
 
-/** One account of the box as its owner sees it. */
+/** Somebody may not write in an area, or in one board or channel of it; `until` a second, 0 for ever. */
+export interface BanRow {
+  area: Area;
+  place: Uint8Array | null;
+  until: number;
+}
+
+/**
+ * One account of the box as those see it who look after the box.
+ *
+ * `suspended_until` is the second at which a suspension ends by itself, 0 for none or no end.
+ */
 export interface Member {
   account: Uint8Array;
   name: string;
@@ -211,6 +229,12 @@ export interface Member {
   sessions: number;
   suspended: boolean;
   octets: number;
+  suspended_until: number;
+  reason: string;
+  can_post: Allowance;
+  can_upload: Allowance;
+  karma: number;
+  bans: BanRow[];
 }
 
 /** Every account of the box. */
@@ -218,10 +242,31 @@ export interface Members {
   members: Member[];
 }
 
-/** Change a member's role, or suspend them (their sessions end at once). */
+/**
+ * Change a member's role or what they may do, or suspend them (their sessions end at once).
+ *
+ * `until` is the second at which the suspension ends by itself; without it somebody must end it. `reason`
+ * is shown to whoever is suspended when they try to sign in.
+ */
 export interface ChangeMember {
   role?: Role | null;
   suspended?: boolean | null;
+  until?: number | null;
+  reason?: string;
+  can_post?: Allowance | null;
+  can_upload?: Allowance | null;
+}
+
+/**
+ * Ban a member from writing in an area, or in one board or channel of it; or lift that ban.
+ *
+ * `until` is the second at which it ends by itself; without it somebody must lift it.
+ */
+export interface ChangeBan {
+  area: Area;
+  place?: Uint8Array | null;
+  until?: number | null;
+  lift?: boolean;
 }
 
 /** Leave a sealed packet for a device that is being added: read once, within five minutes. */

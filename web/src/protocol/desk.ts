@@ -1,5 +1,5 @@
 /** Every value of the owner's desk, as `appliance/protocol/desk.py` defines it. Ids are base64url text, times Unix seconds. */
-import type { Role } from "./account.ts";
+import type { Registration, Role } from "./account.ts";
 
 /** What Tor is doing, in words; `percent` counts the bootstrap, `skew_seconds` a wrong clock. */
 export interface TorState {
@@ -26,6 +26,7 @@ export interface RelayBrief {
  * Everything the first page needs; long-polled by `revision`.
  *
  * `name` and `role` are of who is signed in; at the control socket without a sign-in, the first owner's.
+ * `branding` is the revision of `Branding`.
  */
 export interface State {
   revision: number;
@@ -41,11 +42,37 @@ export interface State {
   name: string;
   role: Role | null;
   relay: RelayBrief | null;
+  branding: string;
 }
 
 /** What the box is called, at its door. */
 export interface NewTitle {
   name: string;
+}
+
+export type Accent = "sea" | "forest" | "plum" | "clay" | "slate";
+
+/** How the box shows itself to everybody; another `revision` means that something changed. */
+export interface Branding {
+  revision: string;
+  box_name: string;
+  welcome: string;
+  policy: string;
+  accent: Accent;
+  registration: Registration;
+  boards: boolean;
+  channels: boolean;
+}
+
+/** Change what is given of it. */
+export interface ChangeBranding {
+  box_name?: string | null;
+  welcome?: string | null;
+  policy?: string | null;
+  accent?: Accent | null;
+  registration?: Registration | null;
+  boards?: boolean | null;
+  channels?: boolean | null;
 }
 
 /** Whether the store key is wrapped by an owner's authentication key, so that the box starts locked. */

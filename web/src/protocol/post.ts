@@ -156,6 +156,9 @@ export type EventKind =
   | "signal"
   | "here"
   | "log"
+  | "report"
+  | "desk"
+  | "box"
   | "session"
   | "reset";
 
@@ -179,6 +182,7 @@ export interface Event {
   envelope?: Uint8Array | null;
   names?: string[] | null;
   log?: LogNews | null;
+  report?: Uint8Array | null;
 }
 
 /** Events after the number asked for; `stream` names the buffer they come from. */

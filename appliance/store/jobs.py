@@ -1,0 +1,66 @@
+"""What waits for the committer: jobs with the tasks that asked for them, and chores between two commits."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import outcome
+import trio
+
+from appliance.errors import Refusal
+from appliance.store.transaction import Transaction
+
+
+class Entry:
+    """A job in the queue and the task that waits for it; `taken` once it cannot be withdrawn."""
+
+    __slots__ = ("freeing", "job", "taken", "task")
+
+    def __init__(self, job: Callable[[Transaction], Any], freeing: bool, task: trio.lowlevel.Task) -> None:
+        self.job = job
+        self.freeing = freeing
+        self.task = task
+        self.taken = False
+
+
+class Torn(Exception):
+    """A job failed after it had written: the flat batch must be undone."""
+
+
+class Full(Exception):
+    """The map or the disk had no room for the batch; `map_full` tells which."""
+
+    def __init__(self, map_full: bool) -> None:
+        self.map_full = map_full
+
+
+class Chores:
+    """Work on the file that needs it alone: done one after the other, between two commits."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[tuple[Callable[[], Any], trio.lowlevel.Task]] = deque()
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    async def ask(self, chore: Callable[[], Any]) -> Any:
+        """Wait until it is done, also when cancelled; its value."""
+        self._waiting.append((chore, trio.lowlevel.current_task()))
+        return await trio.lowlevel.wait_task_rescheduled(lambda _: trio.lowlevel.Abort.FAILED)
+
+    async def do_one(self, limiter: trio.CapacityLimiter) -> None:
+        """Do the next one in a thread and answer whoever waits."""
+        chore, task = self._waiting.popleft()
+
+        async def do() -> Any:
+            return await trio.to_thread.run_sync(chore, limiter=limiter)
+
+        trio.lowlevel.reschedule(task, await outcome.acapture(do))
+
+    def refuse(self) -> None:
+        """The store ends."""
+        for _, task in self._waiting:
+            trio.lowlevel.reschedule(task, outcome.Error(Refusal("busy")))
+        self._waiting.clear()
