@@ -14,6 +14,7 @@ import { openVault, recordId, sealRecord } from "../src/protocol/record.ts";
 import { DEFAULT_KDF, stretch } from "../src/protocol/stretching.ts";
 import { leafHash, readDirectory } from "../src/protocol/transparency.ts";
 import { ed25519 } from "@noble/curves/ed25519.js";
+import { measureChannel } from "./paceChannel.ts";
 
 const HOUR = 498_000;
 const ROUNDS = 5;
@@ -165,6 +166,7 @@ async function measure(): Promise<Record<string, number>> {
   await timed("passphrase stretched", () =>
     stretch("amber kelp seven", { salt: random(16), ...DEFAULT_KDF }),
   );
+  await measureChannel(tell);
   told["octets of the stored peer"] = encode(theirs).length;
   return told;
 }

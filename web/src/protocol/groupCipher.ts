@@ -25,8 +25,8 @@ export const MAX_CHAINS = 64;
 export const MAX_DEVICES = 2000;
 /** Of so many chains that were replaced it is remembered who was given them. */
 export const MAX_RETIRED = 8;
-/** Messages that are opened before others get a turn. */
-const SLICE = 16;
+/** Messages that are verified and opened before others get a turn. */
+const SLICE = 32;
 
 /** A device of somebody. */
 export interface Recipient {
@@ -71,8 +71,8 @@ export interface GroupCipher<Told> {
   take(told: Told, sender: Recipient): void;
   /** A message to be posted in this state of the roster. */
   seal(state: State, payload: Uint8Array, random: Random): Uint8Array;
-  /** What entries of the log say, in the order given; waits for `pause` now and then, so that others get a turn. */
-  openAll(posted: readonly Posted[], pause?: () => Promise<void>): Promise<Heard[]>;
+  /** What entries of the log say, in the order given; `pause` is awaited now and then, with how many are done. */
+  openAll(posted: readonly Posted[], pause?: (done: number) => Promise<void>): Promise<Heard[]>;
   /** Let go of the keys of all that left the log; `oldest`: each chain's (in hexadecimal) first iteration there. */
   forget(oldest: ReadonlyMap<string, number>): void;
   /** The records that changed since this was last asked, by name; undefined: to be removed. */
@@ -152,7 +152,6 @@ export class SenderKeys implements GroupCipher<SenderKey> {
     return found;
   }
 
-  /** "count" before the first chain. */
   whyRenew(state: State, present: readonly Devices[], hour: number): Reason | undefined {
     return this.#sending
       ? chains.whyReplace(this.#sending, this.#shares.given, state, present, hour)
@@ -245,19 +244,25 @@ export class SenderKeys implements GroupCipher<SenderKey> {
    * Refused with not_member, old_roster, repeated, bad_message, unknown_version; with out_of_step what was posted
    * before we were given its chain.
    */
-  async openAll(posted: readonly Posted[], pause?: () => Promise<void>): Promise<Heard[]> {
-    const looked = posted.map((one) => this.#look(one));
-    const good = await verifyAll(looked.flatMap((one) => ("claim" in one ? [one.claim] : [])));
+  async openAll(posted: readonly Posted[], pause?: (done: number) => Promise<void>): Promise<Heard[]> {
     const heard: Heard[] = [];
-    let asked = 0;
-    for (const [at, one] of looked.entries()) {
-      if (at % SLICE === SLICE - 1) await pause?.();
-      const { number } = posted[at]!;
-      if (!("claim" in one)) heard.push({ number, ...one });
-      else if (!good[asked++]) heard.push({ number, refused: "bad_message" });
-      else heard.push(this.#open(posted[at]!, one.id, one.parts));
+    for (let at = 0; at < posted.length; at += SLICE) {
+      if (at > 0) await pause?.(at);
+      heard.push(...(await this.#openSlice(posted.slice(at, at + SLICE))));
     }
     return heard;
+  }
+
+  async #openSlice(posted: readonly Posted[]): Promise<Heard[]> {
+    const looked = posted.map((one) => this.#look(one));
+    const good = await verifyAll(looked.flatMap((one) => ("claim" in one ? [one.claim] : [])));
+    let asked = 0;
+    return looked.map((one, at) => {
+      const { number } = posted[at]!;
+      if (!("claim" in one)) return { number, ...one };
+      if (!good[asked++]) return { number, refused: "bad_message" };
+      return this.#open(posted[at]!, one.id, one.parts);
+    });
   }
 
   /** Chains of which nothing is left go, but for a device's newest one. */
@@ -332,10 +337,9 @@ export class SenderKeys implements GroupCipher<SenderKey> {
     return at;
   }
 
-  #ladder(id: string, known: ReceivingChain): chains.Ladder {
-    const found = this.#ladders.get(id) ?? new chains.Ladder(known.base);
-    this.#ladders.set(id, found);
-    return found;
+  #ladder(id: string, { base }: ReceivingChain): chains.Ladder {
+    if (!this.#ladders.has(id)) this.#ladders.set(id, new chains.Ladder(base));
+    return this.#ladders.get(id)!;
   }
 
   #tell(id: string, first: number, state: State, common: Common): SenderKey {
