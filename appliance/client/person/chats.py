@@ -70,6 +70,19 @@ class Chat:
         await self.begin()
         await self._load([(device, low - 1) for device, low in self._lowest.items() if low > 1])
 
+    async def timed(self) -> list[str]:
+        """Read the stretches in which there may be something that disappears; their names."""
+        await self.begin()
+        wanted = [
+            (device, number)
+            for device, first in self.talk.timed.items()
+            for number in range(first, self.talk.segments.get(device, 0) + 1)
+        ]
+        await self._load(
+            [(device, number) for device, number in wanted if number < self._lowest.get(device, number + 1)]
+        )
+        return [records.segment(bytes.fromhex(device), self.id, number) for device, number in wanted]
+
     async def newer(self) -> None:
         """Read what other devices have added."""
         wanted = []

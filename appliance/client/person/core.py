@@ -156,6 +156,7 @@ class Core:
         nursery.start_soon(self.inbound.run)
         nursery.start_soon(self.listening.run)
         nursery.start_soon(self._chores)
+        nursery.start_soon(self.scrub.run)
         self.inbound.look()
 
     async def close(self, leave: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -164,7 +165,10 @@ class Files:
         """The attachment was deleted: its chunks go from our box."""
         value = _typed(said)
         plan = attachment.plan(value.size)
-        listed = await self._ids(value, plan) if plan.indexes else []
+        listed: list[bytes] = []
+        with suppress(Refusal):
+            # Without its index nobody knows the chunks; then they never came.
+            listed = await self._ids(value, plan) if plan.indexes else []
         ids = [*value.chunks, *listed]
         for at in range(0, len(ids), KEPT_AT_ONCE):
             await self._core.member.drop_kept(ids[at : at + KEPT_AT_ONCE])

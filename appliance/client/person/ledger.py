@@ -16,7 +16,7 @@ import msgspec
 import trio
 
 from appliance.client.entrance import Unanswered
-from appliance.client.person import records
+from appliance.client.person import expiry, records
 from appliance.client.person.vault import Displaced, Edit, Step, Vault
 from appliance.errors import Refusal
 from appliance.protocol import codec
@@ -232,6 +232,7 @@ class Ledger:
             return records.Segment(1, [*(segment.events if segment else []), *events])
 
         batch.change(records.segment(self.device, conversation, number), records.Segment, add)
+        batch.talk(conversation, lambda now: expiry.noted(now, self.device.hex(), number, events))
         if full:
             batch.talk(
                 conversation,

@@ -6,7 +6,7 @@ import secrets
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Literal
 
-from appliance.client.person import unread
+from appliance.client.person import expiry, unread
 from appliance.client.person.ledger import Batch
 from appliance.client.person.outbound import known_target
 from appliance.errors import Refusal
@@ -55,6 +55,8 @@ class Receipts:
                 return []
             batch.talk(id, lambda talk: unread.read(talk, seen))
             if timed:
+                lives = [(chat.timeline.said(one) or {}).get("timer", 0) for one in timed]
+                batch.talk(id, lambda talk: expiry.started(talk, lives, now))
                 batch.log(id, {"k": "s", "at": now, "t": timed})
                 self._core.chats.show(batch, id)
             if chat.talk.state != "contact" or not self._core.account.settings.read_receipts:

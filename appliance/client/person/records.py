@@ -230,7 +230,8 @@ class LastLine(Message, omit_defaults=False):
 class Talk(Record, rename="camel"):
     """How it stands with a conversation; `segments` counts each device's stretches of its log.
 
-    `fresh`: ids of messages not read yet; `taken`, `forgotten`: what was taken in (`unread`).
+    `fresh`: ids of messages not read yet; `taken`, `forgotten`: what was taken in (`unread`); `expires`,
+    `timed`: what disappears (`expiry`).
     """
 
     state: Literal["request", "contact", "blocked"]
@@ -243,6 +244,8 @@ class Talk(Record, rename="camel"):
     segments: dict[str, int]
     taken: bytes = b""
     forgotten: int = 0
+    expires: int = 0
+    timed: dict[str, int] = msgspec.field(default_factory=dict)
 
 
 class KeyChange(Message, omit_defaults=False):

@@ -281,6 +281,11 @@ export class Chats {
     void this.#scrub.messages(id, targets).catch(() => undefined);
   }
 
+  /** Take out what has disappeared, also what nobody has looked at. */
+  sweep(): Promise<void> {
+    return this.#scrub.sweep();
+  }
+
   /** A message whose time has come. */
   expired(id: string, entry: { id: string }): void {
     this.#scrub.later(id, entry.id);

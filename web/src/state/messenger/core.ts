@@ -212,6 +212,7 @@ export class Core {
     await this.vault.pull();
     const known = await this.dispatcher.look();
     if (first) await this.dispatcher.recover(known);
+    await this.chats.sweep();
   }
 
   #heard(event: Event): void {
@@ -313,10 +314,10 @@ export class Core {
 
   async #tidy(): Promise<void> {
     for (const chat of this.chats.all) {
-      // Where messages disappear they do so also when nobody looks.
-      if (chat.timer > 0) await chat.history.begin().catch(() => undefined);
-      if (chat.timer > 0 || chat.opened) chat.update();
+      if (chat.opened) chat.update();
     }
+    // Where messages disappear they do so also when nobody looks.
+    await this.chats.sweep().catch(() => undefined);
     await this.upkeep.settle().catch(() => undefined);
   }
 

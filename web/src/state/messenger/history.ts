@@ -58,6 +58,23 @@ export class History {
     while (!this.timeline.has(id) && this.more) await this.older();
   }
 
+  /** Load the stretches in which there may be something that disappears; their names. */
+  async timed(): Promise<string[]> {
+    await this.begin();
+    const talk = this.core.vault.peek(names.talk(this.conversation)) as unknown as TalkRecord | undefined;
+    const wanted = Object.entries(talk?.timed ?? {}).flatMap(([device, first]) =>
+      Array.from({ length: (talk!.segments[device] ?? 0) - first + 1 }, (_, at): [string, number] => [
+        device,
+        first + at,
+      ]),
+    );
+    const fresh = wanted.filter(
+      ([device, number]) => number < (this.#loaded.get(device)?.lowest ?? Infinity),
+    );
+    if (fresh.length > 0) await this.#load(fresh);
+    return wanted.map(([device, number]) => names.segment(device, this.conversation, number));
+  }
+
   /** What other devices have added. */
   async newer(): Promise<void> {
     const wanted: [string, number][] = [];

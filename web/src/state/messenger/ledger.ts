@@ -8,6 +8,7 @@ import { equal, fromHex, toHex } from "../../protocol/bytes.ts";
 import { random } from "../random.ts";
 import { Displaced, type Edit, type Step, type Vault } from "../vault/vault.ts";
 import { isOffline } from "../wire.ts";
+import { noted } from "./expiry.ts";
 import {
   names,
   type HeadRecord,
@@ -246,6 +247,7 @@ export class Ledger {
         v: 1,
         events: [...(segment?.events ?? []), ...events],
       }));
+      batch.talk(conversation, (now) => noted(now, this.device, number, events));
       if (full)
         batch.talk(conversation, (now) => ({ ...now, segments: { ...now.segments, [this.device]: number } }));
     }

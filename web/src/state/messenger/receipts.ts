@@ -3,6 +3,7 @@ import { fromHex, toHex } from "../../protocol/bytes.ts";
 import type { Receipt } from "../../protocol/content.ts";
 import { random } from "../random.ts";
 import type { Core } from "./core.ts";
+import { started } from "./expiry.ts";
 import type { Effects } from "./inbound.ts";
 import type { Batch } from "./ledger.ts";
 import { targetOf } from "./routes.ts";
@@ -64,7 +65,11 @@ export class Receipts {
       const now = this.core.stamp();
       batch.talk(conversation, (talk) => read(talk, ids));
       const timed = ids.filter((id) => timerOf(chat.timeline.entries.get(toHex(id)) ?? NONE) > 0);
-      if (timed.length > 0) batch.log(conversation, { k: "s", at: now, t: timed });
+      if (timed.length > 0) {
+        const lives = timed.map((id) => timerOf(chat.timeline.entries.get(toHex(id)) ?? NONE));
+        batch.talk(conversation, (talk) => started(talk, lives, Math.floor(now / 1000)));
+        batch.log(conversation, { k: "s", at: now, t: timed });
+      }
       batch.after.push(() => chat.absorb(batch.events.get(conversation) ?? []));
       if (chat.state !== "contact" || !this.core.account().settings.readReceipts) return [];
       const made = [];

@@ -156,6 +156,9 @@ export interface TalkRecord {
   /** Messages taken in, and what is known of those before (`unread.ts`); not there in records of earlier versions. */
   taken?: Uint8Array;
   forgotten?: number;
+  /** The second at which the next message disappears, 0 none; by device the first stretch to look at (`expiry.ts`). */
+  expires?: number;
+  timed?: Record<string, number>;
 }
 
 /** Enough of the last message to show it in the list. */
@@ -235,5 +238,7 @@ export function newTalk(state: "request" | "contact"): TalkRecord {
     segments: {},
     taken: new Uint8Array(),
     forgotten: 0,
+    expires: 0,
+    timed: {},
   };
 }

@@ -1,7 +1,11 @@
 /** Taking things out of the vault for good: deleted and disappeared messages, whole conversations. */
 import { equal, fromHex, toHex } from "../../protocol/bytes.ts";
+import { encode } from "../../protocol/cbor.ts";
+import type { Chat } from "./chat.svelte.ts";
 import type { Core } from "./core.ts";
+import { AGAIN, lifeOf, sooner } from "./expiry.ts";
 import { names, type IndexRecord, type LogEvent, type SegmentRecord, type TalkRecord } from "./records.ts";
+import { expiryOf } from "./timeline.ts";
 
 /** Milliseconds that disappeared messages wait for others, to go together. */
 const TOGETHER = 1_000;
@@ -27,6 +31,46 @@ export class Scrub {
     }, TOGETHER);
   }
 
+  /** Take out every message whose time has come, shown or not. */
+  async sweep(): Promise<void> {
+    for (const chat of this.core.chats.all) {
+      const { expires = 0 } = this.#talk(chat.id);
+      if (expires > 0 && expires <= this.core.now()) await this.#sweep(chat);
+    }
+  }
+
+  #talk(id: string): Partial<TalkRecord> {
+    return (this.core.vault.peek(names.talk(id)) ?? {}) as Partial<TalkRecord>;
+  }
+
+  async #sweep(chat: Chat): Promise<void> {
+    const before = keyOf(this.#talk(chat.id));
+    const stretches = await chat.history.timed();
+    const now = this.core.now();
+    const expiring = [...chat.timeline.entries.values()].flatMap((entry) => {
+      const second = entry.removed ? null : expiryOf(entry);
+      return second === null ? [] : [{ id: fromHex(entry.id), second }];
+    });
+    const due = expiring.filter(({ second }) => second <= now).map(({ id }) => id);
+    if (due.length > 0) await this.messages(chat.id, due, true);
+    const later = expiring
+      .filter(({ second }) => second > now)
+      .reduce((one, { second }) => sooner(one, second), 0);
+    const timed: Record<string, number> = {};
+    const values = (await this.core.vault.read(stretches)) as unknown as (SegmentRecord | undefined)[];
+    for (const [at, name] of stretches.entries()) {
+      const [, device, , number] = name.split("/");
+      if (values[at]?.events.some((event) => lifeOf(event) > 0))
+        timed[device!] = Math.min(Number(number), timed[device!] ?? Infinity);
+    }
+    await this.core.ledger.run((batch) =>
+      // Another device may have begun to count meanwhile.
+      batch.talk(chat.id, (talk) =>
+        keyOf(talk) === before ? { ...talk, expires: later, timed } : { ...talk, expires: now + AGAIN },
+      ),
+    );
+  }
+
   /** What these messages said is no more, in every stretch of the log that has been loaded; with `wholly` no trace stays. */
   async messages(conversation: string, targets: readonly Uint8Array[], wholly = false): Promise<void> {
     const chat = this.core.chats.get(conversation);
@@ -39,6 +83,8 @@ export class Scrub {
       const record = this.core.vault.peek(name) as unknown as SegmentRecord | undefined;
       return record?.events.some((event) => isOf(event, wanted));
     });
+    // First, for whoever is cut off does it again as long as the message is there.
+    for (const said of files) if (said?.kind === "attachment") await this.core.files.drop(said);
     await this.core.ledger.run((batch) => {
       for (const name of stretches)
         batch.change<SegmentRecord>(
@@ -48,7 +94,6 @@ export class Scrub {
       batch.talk(conversation, (talk) => cleared(talk, targets));
       batch.after.push(() => chat.forgetTexts(wanted, wholly));
     });
-    for (const said of files) if (said?.kind === "attachment") await this.core.files.drop(said);
   }
 
   /** The conversation is gone from the vault. */
@@ -71,6 +116,12 @@ export class Scrub {
       );
     });
   }
+}
+
+/** What changes whenever a timer begins to run on some device, and not by taking messages out. */
+function keyOf({ expires = 0, segments, taken, fresh, last }: Partial<TalkRecord>): string {
+  const rest = { expires, segments: segments ?? {}, taken: taken ?? null, fresh: fresh ?? [] };
+  return toHex(encode({ ...rest, last: last?.id ?? null }));
 }
 
 function isOf(event: LogEvent, wanted: ReadonlySet<string>): boolean {
