@@ -162,6 +162,7 @@ def _assemble(
     directory.on_device_removed.append(home.sign_in.end_device)
     places.on_relays = post.mailboxes.provision
     post.mailboxes.on_relay = places.heard
+    post.mailboxes.on_room = places.settled
     post.collection.on_collected = places.mark_collected
     watch.on_connected = post.hasten
 

@@ -54,7 +54,7 @@ class Config:
     contact_octets: int = setting(2 * MIB, "Space of one contact mailbox.", unit="bytes")
     request_envelopes: int = setting(64, "Envelopes held in one request mailbox.")
     request_octets: int = setting(1 * MIB, "Space of one request mailbox.", unit="bytes")
-    grant_mailboxes: int = setting(64, "Mailboxes under a grant obtained by work or as a peer.")
+    grant_mailboxes: int = setting(256, "Mailboxes under a grant obtained by work or as a peer.")
     grant_octets: int = setting(64 * MIB, "Space under a grant obtained by work or as a peer.", unit="bytes")
     grant_days: int = setting(90, "Life of a grant obtained by work or as a peer.", unit="days")
     work_memory_kib: int = setting(

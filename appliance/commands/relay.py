@@ -41,7 +41,7 @@ async def load(desk: Desk, shell: Shell) -> None:
 
 @relay.command("grant")
 @click.argument("label")
-@click.option("--mailboxes", type=click.IntRange(1, 100_000), default=64, show_default=True)
+@click.option("--mailboxes", type=click.IntRange(1, 100_000), default=256, show_default=True)
 @click.option("--mib", type=click.IntRange(1), default=64, show_default=True, help="Space in MiB.")
 @click.option("--days", type=click.IntRange(1, 3650), default=365, show_default=True)
 @with_desk
@@ -105,7 +105,7 @@ async def until_ready(desk: Desk, used: UsedRelay, meter: Meter, timeout: float)
 async def used(desk: Desk, shell: Shell) -> None:
     """List the relays this box uses."""
     relays = await desk.relays()
-    rows = [[r.address, r.state, str(r.mailboxes), _ago(r.last_collected), r.words] for r in relays]
+    rows = [[r.address, r.state, _mailboxes(r), _ago(r.last_collected), r.words] for r in relays]
     empty = "No relay yet. Use one with: island relay use CODE"
     shell.answer(relays, columns(["address", "state", "mailboxes", "collected", ""], rows, empty))
 
@@ -122,6 +122,10 @@ async def leave(desk: Desk, shell: Shell, address: str) -> None:
 
 def _space(grant: GrantRow) -> str:
     return f"{octets(grant.octets)} of {octets(grant.octets_limit)}"
+
+
+def _mailboxes(used: UsedRelay) -> str:
+    return f"{used.mailboxes}/{used.mailboxes + used.waiting}" if used.waiting else str(used.mailboxes)
 
 
 def _left(grant: GrantRow) -> str:

@@ -147,7 +147,7 @@ class NewGrant(Message):
     """Invite somebody to keep mailboxes here."""
 
     label: Name
-    mailboxes: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 64
+    mailboxes: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 256
     octets: Annotated[int, msgspec.Meta(ge=65_536)] = 64 * 1024 * 1024
     days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 365
 
@@ -172,6 +172,8 @@ class UsedRelay(Message, omit_defaults=False):
     state: Literal["joining", "ready", "refused", "unreachable"]
     words: str
     mailboxes: int
+    waiting: int = 0
+    """Mailboxes that wait for room there."""
     last_collected: int | None = None
 
 

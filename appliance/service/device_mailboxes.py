@@ -1,13 +1,14 @@
 """The mailboxes of members' devices, here and at the relays this box uses: made, renewed, given up.
 
 A mailbox here is there at once; one at a relay is asked for until the relay gives it, each over a circuit
-of its own. Which relays are used, and under which grants, is the affair of `places`.
+of its own. Which relays are used, and under which grants, is the affair of `places`. Where the grants at a
+relay have too little room, request mailboxes come first, then those into which something came lately; who
+has none there is reached on this box and through its other relays.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 import trio
@@ -22,9 +23,10 @@ from appliance.protocol.route import Route
 from appliance.service.caller import Caller
 from appliance.service.ports import Clock, hour_of
 from appliance.service.remotes import Remotes
-from appliance.store import device_mailboxes, grants, places
+from appliance.store import device_mailboxes, grants, mailboxes, places, queue
 from appliance.store.device_mailboxes import REQUESTS, Owner, Place, State
 from appliance.store.engine import Store
+from appliance.store.mailboxes import Kind
 from appliance.store.storekey import KeyRing, Sealer
 from appliance.store.transaction import Transaction
 
@@ -32,6 +34,8 @@ MOST_HANDLES: Final = 2048
 """Handles of one device."""
 AT_ONCE: Final = 4
 """Mailboxes of one relay that are made side by side."""
+BUSY_HOURS: Final = 7 * 24
+"""Into a mailbox in use something came within this."""
 FIRST_PAUSE: Final = 5.0
 LONGEST_PAUSE: Final = 900.0
 _AWAY: Final = {"unreachable", "tor_off", "bad_answer", "busy", "too_many", "grant", "grant_full", "policy"}
@@ -52,8 +56,10 @@ class DeviceMailboxes:
         self.on_here: Callable[[Owner, bytes], None] = _nothing
         """A mailbox was made here."""
         self.on_leaving: Callable[[], None] = _nothing
-        self.on_relay: Callable[[bytes, str], Awaitable[None]] = _nothing_to_wait_for
-        """A relay (its onion key) made a mailbox, or refused it with this code."""
+        self.on_relay: Callable[[bytes, str, bytes], Awaitable[None]] = _nothing_to_wait_for
+        """A relay (its onion key) made a mailbox, or refused it with this code, under the grant of a tag."""
+        self.on_room: Callable[[bytes], Awaitable[None]] = _nothing_to_wait_for
+        """Nothing waits for room at a relay (its onion key)."""
         self.configure(config)
 
     def configure(self, config: Config) -> None:
@@ -129,10 +135,10 @@ class DeviceMailboxes:
         relays = {
             relay.onion: relay
             for relay in self._store.read(lambda txn: places.list_relays(txn, sealer))
-            if relay.grant
+            if relay.held
         }
         await self._fill(sealer, list(relays))
-        rows = await self.far()
+        rows = await self._in_order(await self.far())
         results: list[bool] = []
         async with trio.open_nursery() as nursery:
             for key in {row.onion for row in rows}:
@@ -190,6 +196,49 @@ class DeviceMailboxes:
 
     # At relays
 
+    async def _in_order(self, rows: list[Place]) -> list[Place]:
+        """Who wrote lately first."""
+        wanted = {row.owner for row in rows if row.state == "wanted" and row.handle != REQUESTS}
+        if not wanted:
+            return rows
+        lately = await self._store.read_cold(lambda txn: self._lately(txn, wanted))
+        return sorted(rows, key=lambda row: -lately.get(row.owner, 0))
+
+    def _lately(self, txn: Transaction, owners: Iterable[Owner]) -> dict[Owner, int]:
+        """When something came for each handle last."""
+        hour = hour_of(self._clock())
+        found = [(owner, device_mailboxes.mailbox_of(txn, owner)) for owner in owners]
+        return {owner: queue.last_came(txn, mailbox, hour) for owner, mailbox in found if mailbox}
+
+    async def _make_room(self, rows: list[Place]) -> None:
+        """At a relay that is full, mailboxes long silent give way to wanted ones that are in use."""
+        hour = hour_of(self._clock())
+
+        def choose(txn: Transaction) -> list[Place]:
+            lately = self._lately(txn, {row.owner for row in rows})
+            pressing = sum(
+                row.state == "wanted" and lately.get(row.owner, 0) > hour - BUSY_HOURS for row in rows
+            )
+            silent = [
+                row
+                for row in rows
+                if row.state == "ready" and row.handle != REQUESTS and not lately.get(row.owner, 0)
+                and (mailbox := device_mailboxes.mailbox_of(txn, row.owner)) is not None
+                and (record := mailboxes.find(txn, mailbox)) is not None
+                and record.created_hour < hour - queue.SEEN_HOURS
+            ]  # fmt: skip
+            return silent[:pressing]
+
+        sealer = self._ring.require()
+        silent = await self._store.read_cold(choose)
+
+        def leave(txn: Transaction) -> list[Place]:
+            return [row for row in silent if device_mailboxes.change(txn, sealer, row, "leaving", "ready")]
+
+        for row in await self._store.write(leave, freeing=True) if silent else []:
+            self.on_routes(row.owner)
+            self.provision()
+
     async def _fill(self, sealer: Sealer, relays: list[bytes]) -> None:
         """Write down a wanted place for each handle at each relay where it has none."""
 
@@ -212,35 +261,48 @@ class DeviceMailboxes:
     async def _settle_at(
         self, key: bytes, relay: places.Relay | None, rows: list[Place], results: list[bool]
     ) -> None:
-        """Everything at one relay, few at a time, until it turns out to be away."""
+        """Everything at one relay in this order, few at a time, until it turns out to be away or full."""
         away = trio.Event()
-        limit = trio.CapacityLimiter(AT_ONCE)
+        full: set[bytes] = set()
+        lacking = False
 
-        async def settle(row: Place) -> None:
-            async with limit:
+        async def work(due: Iterator[Place]) -> None:
+            nonlocal lacking
+            for row in due:
                 if away.is_set():
                     results.append(False)
                     return
                 try:
-                    results.append(await self._settle_one(relay, row))
+                    results.append(await self._settle_one(relay, row, full))
                 except Refusal as refusal:
                     if refusal.code == "locked":
                         raise
                     results.append(False)
                     if refusal.code in _AWAY:
                         away.set()
-                    await self.on_relay(key, refusal.code)
+                    lacking = lacking or refusal.code == "grant_full"
+                    await self.on_relay(key, refusal.code, refusal.details.get("under", b""))
 
-        # Requests first: without their mailbox strangers find nobody.
-        for requests in (True, False):
+        # What is given up makes room. Then requests: without their mailbox strangers find nobody.
+        going = [row for row in rows if relay is None or row.state in ("leaving", "dropped")]
+        staying = [row for row in rows if row not in going and _is_due(relay, row)]
+        requests = [row for row in staying if row.handle == REQUESTS]
+        others = [row for row in staying if row.handle != REQUESTS]
+        for phase in (going, requests, others):
+            due = iter(phase)
+            # Side by side they would come in any order, which matters where not all find room.
+            workers = 1 if relay is not None and relay.lacking else AT_ONCE
             async with trio.open_nursery() as nursery:
-                for row in rows:
-                    if (row.handle == REQUESTS) == requests and _is_due(relay, row):
-                        nursery.start_soon(settle, row, name="settle a mailbox at a relay")
+                for _ in range(min(workers, len(phase))):
+                    nursery.start_soon(work, due, name="settle mailboxes at a relay")
+        if lacking:
+            await self._make_room(rows)
+        elif relay is not None and not away.is_set():
+            await self.on_room(key)
 
-    async def _settle_one(self, relay: places.Relay | None, row: Place) -> bool:
+    async def _settle_one(self, relay: places.Relay | None, row: Place, full: set[bytes]) -> bool:
         if row.state in ("wanted", "ready") and relay is not None:
-            await self._make(relay, row)
+            await self._make(relay, row, full)
             return True
         sealer = self._ring.require()
         if row.state in ("wanted", "ready"):  # we use this relay no longer
@@ -252,17 +314,28 @@ class DeviceMailboxes:
             row = replace(row, state=state)
         return await self._give_up(row)
 
-    async def _make(self, relay: places.Relay, row: Place) -> None:
+    async def _make(self, relay: places.Relay, row: Place, full: set[bytes]) -> None:
+        """Under the first grant that has room; `full` are the secrets of those found to have none."""
         sealer = self._ring.require()
         address = onion.address(relay.onion)
-        kind = "request" if row.handle == REQUESTS else "contact"
+        kind: Kind = "request" if row.handle == REQUESTS else "contact"
         async with self._remotes.at(address, purpose(row.mailbox)) as client:
-            await client.create(SigningKey(row.fetch_seed), row.capability, relay.grant, kind)  # type: ignore[arg-type]
-        under = grant_tag(relay.grant)
-        changed = await self._store.write(lambda txn: device_mailboxes.place(txn, sealer, row, under))
+            for grant in [one for one in relay.held if one.secret not in full]:
+                try:
+                    await client.create(SigningKey(row.fetch_seed), row.capability, grant.secret, kind)
+                    break
+                except Refusal as refusal:
+                    if refusal.code == "grant":
+                        raise Refusal("grant", under=grant.tag) from None
+                    if refusal.code != "grant_full":
+                        raise
+                    full.add(grant.secret)
+            else:
+                raise Refusal("grant_full", under=relay.held[-1].tag)
+        changed = await self._store.write(lambda txn: device_mailboxes.place(txn, sealer, row, grant.tag))
         if changed and row.state == "wanted":
             self.on_routes(row.owner)
-        await self.on_relay(relay.onion, "")
+        await self.on_relay(relay.onion, "", grant.tag)
 
     async def _give_up(self, row: Place) -> bool:
         """Delete a mailbox at its relay; one that is left must be empty, for a sender was told it waits."""
@@ -286,14 +359,9 @@ def purpose(mailbox: bytes) -> str:
     return f"device {mailbox.hex()}"
 
 
-def grant_tag(secret: bytes) -> bytes:
-    """8 octets by which the grant that a place is under is known again."""
-    return hashlib.sha256(b"island/v1/grant tag\0" + secret).digest()[:8]
-
-
 def _is_due(relay: places.Relay | None, row: Place) -> bool:
     if row.state == "ready":
-        return relay is None or row.under != grant_tag(relay.grant)
+        return relay is None or row.under not in [one.tag for one in relay.held]
     return True
 
 

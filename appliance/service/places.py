@@ -1,12 +1,14 @@
 """The relays this box uses: which, under which grants, and how it goes with each.
 
-A grant is asked for until the relay gives one, and renewed before it ends. The mailboxes there are the
-affair of `device_mailboxes`.
+A grant is asked for until the relay gives one, and renewed before it ends. Where it is full the relay is
+asked for another, up to `places.MOST_HELD`; one that admits by invitation only has to be asked by a person.
+The mailboxes there are the affair of `device_mailboxes`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -28,8 +30,6 @@ from appliance.store.engine import Store
 from appliance.store.storekey import KeyRing
 from appliance.store.transaction import Transaction
 
-GRANT_CODES: Final = ("grant", "grant_full", "policy")
-"""Refusals of a mailbox that concern all of them."""
 FIRST_PAUSE: Final = 5.0
 LONGEST_PAUSE: Final = 900.0
 RENEW_HOURS: Final = 24 * 7
@@ -63,9 +63,15 @@ class Places:
         relays, rows = await self._store.read_cold(
             lambda txn: (places.list_relays(txn, sealer), device_mailboxes.list_places(txn, sealer))
         )
-        ready = [row.onion for row in rows if row.state == "ready"]
-        counts = {relay.onion: ready.count(relay.onion) for relay in relays}
-        return UsedRelays([_row(relay, counts[relay.onion]) for relay in relays])
+        counts = Counter((row.onion, row.state) for row in rows)
+        return UsedRelays(
+            [
+                _row(
+                    relay, counts[relay.onion, "ready"], counts[relay.onion, "wanted"] if relay.lacking else 0
+                )
+                for relay in relays
+            ]
+        )
 
     async def use(self, new: UseRelay) -> UsedRelay:
         """Start to use a relay; joining goes on in the background."""
@@ -79,13 +85,9 @@ class Places:
             old = places.find_relay(txn, sealer, public)
             kept = relay
             if old is not None:
-                known = old if not secret else relay
-                kept = msgspec.structs.replace(
-                    relay,
-                    added=old.added,
-                    grant=known.grant,
-                    expires_hour=known.expires_hour,
-                )
+                # A new invitation adds its room to what there is; the newest are kept.
+                held = old.held + [places.Held(secret)] * (secret not in [b"", *_secrets(old)])
+                kept = msgspec.structs.replace(relay, added=old.added).holding(held[-places.MOST_HELD :])
             places.save_relay(txn, sealer, kept)
             return kept
 
@@ -93,7 +95,7 @@ class Places:
         self.provision()
         self.on_relays()
         self._changes.touch()
-        return _row(kept, 0)
+        return _row(kept)
 
     async def leave(self, address: str) -> None:
         """Use a relay no longer. What still waits there is collected before its mailboxes are deleted."""
@@ -155,30 +157,76 @@ class Places:
                 await client.info()
             await self._mark(relay.onion, state="ready", reason="")
 
-    async def heard(self, relay: bytes, code: str) -> None:
-        """A relay made a mailbox for somebody of this box, or refused it with this code."""
+    async def heard(self, relay: bytes, code: str, under: bytes = b"") -> None:
+        """A relay made a mailbox for somebody of this box, or refused it with this code.
+
+        `grant`: the one with this tag is good no more. `grant_full`: up to the one with this tag none has
+        room for another mailbox.
+        """
         sealer = self._ring.require()
         found = self._store.read(lambda txn: places.find_relay(txn, sealer, relay))
         if found is None:
             return
-        if code == "grant" and found.expires_hour:  # it ended early: ask for another
-            await self._mark(relay, grant=b"", expires_hour=0, state="joining", reason="")
+        if code == "grant":
+            await self._drop_grant(found, under)
+        elif code == "grant_full" and found.held and under == found.held[-1].tag:
+            if not found.lacking:
+                await self._mark(relay, lacking=True)
             self.provision()
-        elif code in GRANT_CODES and (found.state, found.reason) != ("refused", code):
+        elif code == "policy" and (found.state, found.reason) != ("refused", code):
             await self._mark(relay, state="refused", reason=code)
         elif not code and found.state != "ready":
             await self._mark(relay, state="ready", reason="")
 
+    async def _drop_grant(self, found: places.Relay, under: bytes) -> None:
+        """A grant ended early: go on with the others, or ask for another one, or say so."""
+        gone = next((one for one in found.held if one.tag == under), None)
+        if gone is None:
+            return
+        held = [one for one in found.held if one != gone]
+        if held:
+            await self._hold(found.onion, held)
+        elif gone.expires_hour:
+            await self._hold(found.onion, [], state="joining", reason="")
+        else:
+            await self._hold(found.onion, [], state="refused", reason="grant")
+            return
+        self.provision()
+
+    async def settled(self, relay: bytes) -> None:
+        """Nothing waits for room at this relay any more."""
+        sealer = self._ring.require()
+        found = self._store.read(lambda txn: places.find_relay(txn, sealer, relay))
+        if found is not None and found.lacking:
+            await self._mark(relay, lacking=False)
+
     async def _granted(self, relay: places.Relay) -> places.Relay:
-        now = hour_of(self._clock())
-        given = relay.grant and not relay.expires_hour  # by invitation: its giver knows when it ends
-        if given or relay.expires_hour > now + RENEW_HOURS:
-            return relay
+        """The relay with grants that are good for a while, and another one where they are full."""
+        until = hour_of(self._clock()) + RENEW_HOURS
+        held = relay.held
+        if not held and (relay.state, relay.reason) == ("refused", "grant"):
+            raise Refusal("grant")  # the invitation was taken back: only its giver has another
+        for at, one in enumerate(held):
+            if one.expires_hour and one.expires_hour <= until:
+                held[at] = await self._obtain(relay)
+                await self._hold(relay.onion, held, state="ready", reason="")
+        if not held:
+            held = [await self._obtain(relay)]
+            await self._hold(relay.onion, held, state="ready", reason="")
+        elif relay.lacking and len(held) < places.MOST_HELD:
+            try:
+                held.append(await self._obtain(relay))
+            except Refusal as refusal:
+                if refusal.code not in ("policy", "relay_full"):
+                    raise
+            else:
+                await self._hold(relay.onion, held, lacking=False)
+        return relay.holding(held)
+
+    async def _obtain(self, relay: places.Relay) -> places.Held:
         async with self._remotes.at(onion.address(relay.onion), "grant", seconds=600) as client:
             grant = await client.grant(await self._admission_request(client))
-        news = {"grant": grant.secret, "expires_hour": grant.expires_hour, "state": "ready", "reason": ""}
-        await self._mark(relay.onion, **news)
-        return msgspec.structs.replace(relay, **news)
+        return places.Held(grant.secret, grant.expires_hour)
 
     async def _admission_request(self, client: RelayClient) -> GrantRequest:
         info = await client.info()
@@ -201,9 +249,15 @@ class Places:
                 places.save_relay(txn, sealer, msgspec.structs.replace(found, **changed))
 
         await self._store.write(job)
-        if "grant" in changed:
-            self.on_relays()
         self._changes.touch()
+
+    async def _hold(self, relay: bytes, held: Sequence[places.Held], **changed: object) -> None:
+        """These are the grants there from now on."""
+        first = places.Relay(relay, 0).holding(held)
+        await self._mark(
+            relay, grant=first.grant, expires_hour=first.expires_hour, more=first.more, **changed
+        )
+        self.on_relays()
 
     async def mark_collected(self, relay: bytes) -> None:
         """A collection at this relay is complete."""
@@ -224,19 +278,27 @@ def _solve(challenge: WorkChallenge) -> bytes:
         number += 1
 
 
-def _row(relay: places.Relay, count: int) -> UsedRelay:
+def _secrets(relay: places.Relay) -> list[bytes]:
+    return [one.secret for one in relay.held]
+
+
+def _row(relay: places.Relay, count: int = 0, waiting: int = 0) -> UsedRelay:
     return UsedRelay(
         address=onion.address(relay.onion),
         state=relay.state,
-        words=_words(relay),
+        words=_words(relay, waiting),
         mailboxes=count,
+        waiting=waiting,
         last_collected=relay.last_collected,
     )
 
 
-def _words(relay: places.Relay) -> str:
+def _words(relay: places.Relay, waiting: int) -> str:
     if relay.state == "joining":
         return "Asking for a place there."
+    if relay.state == "ready" and waiting:
+        wait = "1 mailbox waits" if waiting == 1 else f"{waiting} mailboxes wait"
+        return f"{wait} for room there: ask its owner for a larger invitation."
     if relay.state == "ready":
         return "Keeps envelopes for you while this box is off."
     if relay.state == "unreachable":

@@ -20,6 +20,7 @@ from appliance.store.mailboxes import BODY_HEAD, U32, U64
 from appliance.store.schema import (
     ARRIVAL_HOURS,
     BODIES,
+    INDEX,
     META,
     QUEUE,
     QUEUE_FORGET,
@@ -129,6 +130,15 @@ def settle(txn: Transaction, device: bytes, numbers: Iterable[int], now_hour: in
             remember(txn, key, now_hour)
         settled += mailboxes.unlink(txn, mailbox, keys)
     return settled
+
+
+def last_came(txn: Transaction, mailbox: bytes, now_hour: int) -> int:
+    """About when something came into a mailbox last (unix hour): 0 when neither it nor its memory holds
+    anything."""
+    if next(txn.keys(INDEX, mailbox, prefix_end(mailbox), limit=1), None) is not None:
+        return now_hour
+    until = (U32.unpack(value)[0] for _, value in txn.range(QUEUE_SEEN, mailbox, prefix_end(mailbox)))
+    return max((hour - SEEN_HOURS for hour in until), default=0)
 
 
 def remember(txn: Transaction, key: bytes, now_hour: int) -> None:

@@ -120,6 +120,91 @@ async def test_a_grant_that_is_full_leaves_the_others_working(tmp_path: Path, cl
         assert len(await routes_of(home, BOB, REQUESTS)) == 2
 
 
+async def held_at(relay: PostHouse, grant: bytes) -> int:
+    found = relay.house.store.read(lambda txn: grants.find(txn, grants.grant_id(grant)))
+    return found.mailboxes if found else 0
+
+
+async def hold(home: PostHouse, relay: PostHouse, *secrets: bytes, lacking: bool = False) -> None:
+    sealer = home.house.ring.require()
+    row = places.Relay(relay.onion, 1, "ready", lacking=lacking).holding(
+        [places.Held(secret) for secret in secrets]
+    )
+    await home.house.store.write(lambda txn: places.save_relay(txn, sealer, row))
+
+
+async def test_several_grants_are_filled_one_after_the_other(tmp_path: Path, clock: Time, far: Far) -> None:
+    async with posts(tmp_path, clock, far, "home", "relay") as (home, relay):
+        first, second = [await relay.house.grant(mailboxes=2), await relay.house.grant(mailboxes=3)]
+        heard: list[tuple[str, bytes]] = []
+        roomy: list[bytes] = []
+
+        async def on_relay(_: bytes, code: str, under: bytes) -> None:
+            heard.append((code, under))
+
+        async def on_room(relay: bytes) -> None:
+            roomy.append(relay)
+
+        home.post.mailboxes.on_relay, home.post.mailboxes.on_room = on_relay, on_room
+        await hold(home, relay, first)
+        for n in range(5):
+            await routes_of(home, BOB, b"handle-%d" % n)
+        assert not await home.post.mailboxes.settle()
+        assert {code for code, _ in heard} == {"", "grant_full"}
+        assert roomy == []
+        await hold(home, relay, first, second)
+        assert await home.post.mailboxes.settle()
+        assert [await held_at(relay, one) for one in (first, second)] == [2, 3]
+        assert roomy == [relay.onion]
+        # One that is taken back is named; its mailboxes move once it is not held any more.
+        await relay.house.store.write(lambda txn: grants.revoke(txn, grants.grant_id(second)))
+        await routes_of(home, BOB, b"handle-9")
+        heard.clear()
+        assert not await home.post.mailboxes.settle()
+        assert ("grant", places.Held(second).tag) in heard
+        third = await relay.house.grant(mailboxes=9)
+        await hold(home, relay, first, third)
+        assert await home.post.mailboxes.settle()
+        assert [await held_at(relay, one) for one in (first, third)] == [2, 4]
+
+
+async def test_where_room_lacks_who_wrote_lately_comes_first(tmp_path: Path, clock: Time, far: Far) -> None:
+    async with posts(tmp_path, clock, far, "home", "relay") as (home, relay):
+        await hold(home, relay, await relay.house.grant(mailboxes=2), lacking=True)
+        routes = {}
+        for n in range(4):
+            handle = b"handle-%d" % n
+            (routes[handle],) = await routes_of(home, BOB, handle)
+        for handle in (b"handle-3", b"handle-1"):
+            assert await leave_at(home, routes[handle], envelope()) == ["held"]
+        await settle_all(home, BOB)
+        assert not await home.post.mailboxes.settle()
+        both = [handle for handle in routes if len(await routes_of(home, BOB, handle)) == 2]
+        assert both == [b"handle-1", b"handle-3"]
+
+        # Weeks later others write: the two have been silent too long, and are emptied before they go.
+        clock.pass_hours(30 * 24)
+        await leave_at(home, routes[b"handle-3"], envelope())
+        await settle_all(home, BOB)
+        clock.pass_hours(10 * 24)
+        await home.post.queue.sweep()
+        sent = envelope()
+        silent = (await routes_of(home, BOB, b"handle-1"))[1]
+        await leave_at(relay, silent, sent)
+        await leave_at(home, routes[b"handle-0"], envelope())
+        told: list[bytes] = []
+        home.post.mailboxes.on_routes = lambda owner: told.append(owner.handle)
+        for _ in range(3):
+            await home.post.mailboxes.settle()
+            await home.post.collection.collect()
+        await home.post.mailboxes.settle()
+        both = [handle for handle in routes if len(await routes_of(home, BOB, handle)) == 2]
+        assert both == [b"handle-0", b"handle-3"]
+        assert set(told) == {b"handle-0", b"handle-1"}
+        assert sent in await bodies(home, BOB)
+        assert count(relay, "mailboxes") == 2
+
+
 async def test_under_a_new_grant_mailboxes_are_moved(boxes: list[PostHouse], clock: Time) -> None:
     home, relay = boxes
     await routes_of(home, BOB)

@@ -210,6 +210,52 @@ async def test_mailboxes_that_a_relay_lost_are_made_again_under_a_new_invitation
         await until_held(relay.desk, 1)
 
 
+async def test_a_full_grant_is_followed_by_another(tmp_path: Path) -> None:
+    """Over real HTTP: a relay for strangers that gives two mailboxes at a time."""
+    net = Net()
+    async with (
+        running(net, tmp_path / "relay", relay_policy="open", grant_mailboxes=2) as relay,
+        running(net, tmp_path / "bob") as bob,
+    ):
+        await lodge(bob, relay)
+        for _ in range(5):
+            await (await Phone.of(bob)).routes()
+
+        async def made() -> bool:
+            (row,) = await bob.desk.relays()
+            counts = sorted(one.mailboxes for one in (await relay.desk.load()).grants)
+            return (row.state, row.mailboxes, row.waiting) == ("ready", 5, 0) and counts == [1, 2, 2]
+
+        await until(made)
+
+
+async def test_where_room_lacks_it_is_said_and_a_second_invitation_adds_its_own(tmp_path: Path) -> None:
+    net = Net()
+    async with running(net, tmp_path / "relay") as relay, running(net, tmp_path / "bob") as bob:
+        small = await relay.desk.grant(NewGrant(label="Bob", mailboxes=1))
+        await bob.desk.use_relay(small.code)
+        await only(bob, "ready")
+        for _ in range(3):
+            await (await Phone.of(bob)).routes()
+
+        async def lacking() -> UsedRelay | None:
+            (row,) = await bob.desk.relays()
+            return row if (row.mailboxes, row.waiting) == (1, 2) else None
+
+        row = await until(lacking)
+        assert row.state == "ready"
+        assert row.words == "2 mailboxes wait for room there: ask its owner for a larger invitation."
+        larger = await relay.desk.grant(NewGrant(label="Bob too", mailboxes=5))
+        await bob.desk.use_relay(larger.code)
+
+        async def made() -> bool:
+            (row,) = await bob.desk.relays()
+            counts = {one.label: one.mailboxes for one in (await relay.desk.load()).grants}
+            return (row.mailboxes, row.waiting, counts) == (3, 0, {"Bob": 1, "Bob too": 2})
+
+        await until(made)
+
+
 async def test_a_collection_is_told(tmp_path: Path) -> None:
     net, clock = Net(), Shifted()
     async with (

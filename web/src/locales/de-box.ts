@@ -75,6 +75,8 @@ export const deBox: typeof enBox = {
       unreachable: "Nicht erreichbar",
     },
     collected: (when: string) => `zuletzt eingesammelt ${when}`,
+    lacking: (count: number) =>
+      `${count === 1 ? "Ein Postfach wartet" : `${count} Postfächer warten`} dort auf Platz. Wer zuletzt schrieb, kommt zuerst; die anderen erreichen dich auf deiner Box und bei deinen anderen Relais. Bitte den Besitzer um eine größere Einladung und füge sie hier hinzu.`,
     join: "Relais hinzufügen",
     joinLabel: "Einladung oder Adresse eines Relais",
     joinHint: "Eine Einladung ist eine Zeile: eine Onion-Adresse, ein Schrägstrich und ein Geheimnis.",

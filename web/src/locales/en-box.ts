@@ -66,6 +66,8 @@ export const enBox = {
     usedEmpty: "You use no relay yet. While your box is off, nothing can be left for you.",
     usedState: { joining: "Joining", ready: "Ready", refused: "Refused", unreachable: "Not reachable" },
     collected: (when: string) => `last collected ${when}`,
+    lacking: (count: number) =>
+      `${count === 1 ? "One mailbox waits" : `${count} mailboxes wait`} for room there. Who wrote lately comes first; the others reach you on your box and at your other relays. Ask its owner for a larger invitation and add it here.`,
     join: "Add a relay",
     joinLabel: "Invitation or address of a relay",
     joinHint: "An invitation is one line: an onion address, a slash, and a secret.",

@@ -145,6 +145,8 @@ export interface UsedRelay {
   state: "joining" | "ready" | "refused" | "unreachable";
   words: string;
   mailboxes: number;
+  /** Mailboxes that wait for room there. */
+  waiting: number;
   last_collected: number | null;
 }
 
