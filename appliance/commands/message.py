@@ -211,6 +211,19 @@ async def trust(me: Person, shell: Shell, of: str) -> None:
     shell.answer({"trusted": address}, ["Messages go to the new key. Compare the safety number."])
 
 
+@message.command("trust-box")
+@click.argument("box", metavar="ONION")
+@with_person
+async def trust_box(me: Person, shell: Shell, box: str) -> None:
+    """Go on with the directory that a box shows now, after you have asked who runs it what happened.
+
+    Its log contradicts what it showed before. Both checkpoints are kept: they prove it.
+    """
+    await me.trust_box(box)
+    words = "What it shows now is taken from here on. Compare the safety numbers of its people."
+    shell.answer({"trusted": box}, [words])
+
+
 def form(one: Message) -> dict[str, Any]:
     """A message as JSON has it."""
     plain = {field: getattr(one, field) for field in one.__dataclass_fields__ if not field.startswith("_")}

@@ -59,7 +59,7 @@ export class FakeMessenger implements Messenger {
     if (wishes.has("opening")) this.#opening();
     if (wishes.has("alarm")) {
       this.phase = "alarm";
-      this.alarm = { kind: "log", address: onion(3) };
+      this.alarm = { kind: "log", host: onion(3), before: 14, after: 9 };
     }
   }
 

@@ -1,4 +1,4 @@
-"""Looking people up: entries whose proofs are checked, the heads of their boxes' logs, and prekeys."""
+"""Looking people up: entries whose proofs are checked, and prekeys; the logs are `logs`' affair."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import msgspec
 
 from appliance.client.person import records
 from appliance.client.person.ledger import Batch
+from appliance.client.person.logs import Logs
 from appliance.errors import Refusal
 from appliance.protocol import address as addresses
-from appliance.protocol import codec, onion, prekeys
+from appliance.protocol import onion, prekeys
 from appliance.protocol.address import Address
 from appliance.protocol.directory import Bundle, Device, Entry, OneTimePrekey
 from appliance.protocol.transparency import Head, check_found
@@ -37,17 +38,26 @@ class People:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._bundles: dict[bytes, Bundle] = {}
-        self._heads: dict[str, Head] = {}
+        self.logs = Logs(core)
         self._outdated: set[str] = set()
 
     async def find(self, who: Address) -> Found:
         """Look an address up at its box; Refusal no_account, unreachable, bad_entry, old_entry, bad_log."""
         host = onion.address(who.box)
-        older = await self._head(host)
+        older = await self.logs.head(host)
         answer = await self._core.member.look_up(addresses.write(who), older.size if older else 0)
-        entry, bundles, head = check_found(answer, who.name, who.box, None, older)
+        note = answer.proof.checkpoint
+        try:
+            entry, bundles, head = check_found(answer, who.name, who.box, None, older)
+        except Refusal as refusal:
+            if refusal.code != "bad_log" or older is None:
+                raise
+            # Sound in itself, it contradicts what is remembered: a restored box, or one that lies.
+            _, _, shown = check_found(answer, who.name, who.box, None, None)
+            self.logs.contradict(host, older, note)
+            raise Refusal("bad_log", reason=_told(host, older, shown)) from refusal
         if older is None or head.size > older.size:
-            self._keep(host, head)
+            self.logs.keep(host, head, note)
         for bundle in bundles:
             self._bundles[bundle.device] = bundle
         return Found(answer.entry, entry)
@@ -116,23 +126,6 @@ class People:
         if conversation in self._outdated:
             await self.refresh(conversation)
 
-    async def _head(self, host: str) -> Head | None:
-        logs = await self._core.vault.get(records.LOGS, records.Logs)
-        stored = codec.convert(logs.heads[host], Head) if logs and host in logs.heads else None
-        mine = self._heads.get(host)
-        return mine if mine and (stored is None or mine.size > stored.size) else stored
-
-    def _keep(self, host: str, head: Head) -> None:
-        self._heads[host] = head
-
-        def change(logs: records.Logs | None) -> records.Logs:
-            heads = logs.heads if logs else {}
-            if logs and host in heads and heads[host]["size"] >= head.size:
-                return logs
-            return records.Logs(1, {**heads, host: msgspec.to_builtins(head, builtin_types=(bytes,))})
-
-        self._core.ledger.later(lambda batch: batch.change(records.LOGS, records.Logs, change))
-
 
 def entry_of(person: records.Person) -> Entry | None:
     """The entry as it is remembered."""
@@ -140,6 +133,17 @@ def entry_of(person: records.Person) -> Entry | None:
         return prekeys.read_entry(person.entry) if person.entry else None
     except Refusal:
         return None
+
+
+def _told(host: str, older: Head, shown: Head) -> str:
+    """What may have happened, and what to do."""
+    shorter = shown.size < older.size
+    how = f"it has {shown.size} entries and had {older.size}" if shorter else "it is another one"
+    return (
+        f"{how}. Either the box was restored from an old copy, and what its people changed since is missing, "
+        "or it lies and shows you other keys than others; from here these look alike. Ask who runs it, "
+        f"compare safety numbers, and only then: island message trust-box {host}"
+    )
 
 
 def _is_good(prekey: OneTimePrekey, device: Device) -> bool:

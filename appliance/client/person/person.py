@@ -333,6 +333,10 @@ class Person:
         """Go on with the identity that stands under this name now."""
         await self._core.chats.accept_key(self._core.chats.at(address).id)
 
+    async def trust_box(self, host: str) -> None:
+        """Go on with the log that a box shows now; Refusal wrong_state where it contradicts nothing."""
+        await self._core.people.logs.accept(host)
+
     async def rename(self, display: str) -> None:
         """The name that contacts see beside the address."""
 

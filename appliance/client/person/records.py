@@ -108,10 +108,27 @@ class Index(Record):
     ids: list[str]
 
 
+class Contradiction(Message, omit_defaults=False, forbid_unknown_fields=False):
+    """Two checkpoints of one box of which the later does not continue the earlier; kept as evidence.
+
+    `before` is the head that was remembered and `note` its signed checkpoint (empty where an older client
+    remembered the head only), `after` the later checkpoint; `accepted` once a person went on with that.
+    """
+
+    host: str
+    hour: int
+    before: dict[str, Any]
+    note: str
+    after: str
+    accepted: bool = False
+
+
 class Logs(Record):
-    """The heads of directory logs, by onion address."""
+    """The heads of directory logs and their checkpoints, by onion address, and contradictions seen."""
 
     heads: dict[str, Any]
+    notes: dict[str, str] = msgspec.field(default_factory=dict)
+    contradictions: list[Contradiction] = msgspec.field(default_factory=list)
 
 
 class SessionMark(Message, omit_defaults=False):

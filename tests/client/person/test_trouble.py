@@ -14,6 +14,10 @@ import trio
 
 from appliance.client.entrance import Entrance
 from appliance.client.person import Person, entering, records, seat
+from appliance.errors import Refusal
+from appliance.protocol import onion
+from appliance.protocol.keys import SigningKey
+from appliance.protocol.transparency import read_checkpoint
 from appliance.service import events
 from tests.boxes import Net, running
 from tests.clients import PASSPHRASE, QUICK, befriend, coming_back, door, hear, joining, once, texts
@@ -311,16 +315,37 @@ async def test_a_log_that_contradicts_what_it_showed_is_refused(tmp_path):
     ):
         await ada.add(bob.address)
         host = bob.address.partition("@")[2]
-        head = ada._core.people._heads[host]
+        logs = ada._core.people.logs
+        head = logs._heads[host]
         await ada._core.ledger.flush()
         await remember(ada, records.Logs(1, {host: {**msgspec.structs.asdict(head), "root": os.urandom(32)}}))
         with refused("bad_log"):
             await ada.add(eve.address)
         assert [one.address for one in ada.contacts()] == [bob.address]
-        # A box that shows a smaller log than before hides something.
-        ada._core.people._heads[host] = msgspec.structs.replace(head, size=head.size + 100)
+        # A box that shows a smaller log than before hides something, or was restored from an old copy.
+        before = msgspec.structs.replace(head, size=head.size + 100)
+        logs._heads[host] = before
+        with pytest.raises(Refusal, match="bad_log") as caught:
+            await ada.add(eve.address)
+        assert f"had {before.size}" in caught.value.details["reason"]
+        assert f"trust-box {host}" in caught.value.details["reason"]
+        # Until a person goes on with it, nothing changes; then both stay as evidence.
         with refused("bad_log"):
             await ada.add(eve.address)
+        with refused("wrong_state"):
+            await ada.trust_box(onion.address(SigningKey(bytes(32)).public))
+        await ada.trust_box(host)
+        assert (await ada.add(eve.address)).address == eve.address
+        kept = await ada._core.vault.get(records.LOGS, records.Logs)
+        last = kept.contradictions[-1]
+        assert (last.host, last.before["size"], last.accepted) == (host, before.size, True)
+        assert read_checkpoint(last.after, onion.public_key(host)).size < before.size
+        assert len({(one.host, one.after) for one in kept.contradictions}) == len(kept.contradictions)
+        with refused("wrong_state"):
+            await ada.trust_box(host)
+        # A device of the account that remembers the tree of before goes on with the others.
+        logs._heads[host] = before
+        await ada.add(bob.address)
 
 
 async def remember(me: Person, logs: records.Logs) -> None:

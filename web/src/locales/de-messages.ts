@@ -133,8 +133,16 @@ export const deMessages: typeof enMessages = {
     moved: "Nur ein Tab kann schreiben, damit kein Schlüssel zweimal benutzt wird.",
     takeOver: "Hier weitermachen",
     logTitle: "Halt, erst hinsehen",
-    log: (address: string) =>
-      `Das Verzeichnis von ${address} widerspricht dem, was es früher gezeigt hat. Vielleicht gibt sich jemand als einer seiner Leute aus. Vergleiche Sicherheitsnummern, bevor du schreibst.`,
+    logShorter: (box: string, before: string, after: string) =>
+      `Das Verzeichnis der Box ${box} ist kürzer als vorher: Es hatte ${before} Einträge, jetzt hat es ${after}.`,
+    logOther: (box: string) =>
+      `Das Verzeichnis der Box ${box} ist ein anderes als das, was sie früher zeigte.`,
+    logWhy:
+      "Vielleicht wurde die Box aus einer alten Sicherung wiederhergestellt: Dann fehlt, was ihre Leute seither geändert haben, auch neue Geräte. Oder sie lügt und zeigt dir andere Schlüssel als anderen, damit sich jemand als einer ihrer Leute ausgeben kann. Von hier aus sieht beides gleich aus.",
+    logDo:
+      "Frage auf einem anderen Weg als diesem, wer die Box betreibt, ob sie wiederhergestellt wurde, und vergleiche Sicherheitsnummern mit ihren Leuten. Wenn du weitermachst, gilt ab jetzt, was sie nun zeigt, und beide signierten Stände bleiben als Beweis aufbewahrt. Bis dahin wird von ihr nichts Neues über ihre Leute angenommen.",
+    logLater: "Vorerst so lassen",
+    logAccept: "Ich habe gefragt, damit weitermachen",
     vaultTitle: "Dein Archiv öffnet sich nicht",
     vault:
       "Der Schlüssel in diesem Browser passt nicht zu dem, was deine Box aufbewahrt. Melde dich ab und wieder an; wenn das nicht hilft, nimm einen Ersatzcode.",

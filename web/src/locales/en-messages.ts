@@ -132,8 +132,15 @@ export const enMessages = {
     moved: "Only one tab can write at a time, so that no key is used twice.",
     takeOver: "Go on here",
     logTitle: "Stop and look",
-    log: (address: string) =>
-      `The directory of ${address} contradicts what it showed before. Somebody may be trying to pass for one of its people. Compare safety numbers before you write.`,
+    logShorter: (box: string, before: string, after: string) =>
+      `The directory of the box ${box} is shorter than before: it had ${before} entries, now it has ${after}.`,
+    logOther: (box: string) => `The directory of the box ${box} is another one than it showed before.`,
+    logWhy:
+      "Perhaps the box was restored from an old copy: then what its people changed since is missing, new devices too. Or it lies, and shows you other keys than it shows others, so that somebody can pass for one of its people. From here the two look alike.",
+    logDo:
+      "Ask whoever runs that box, by another way than this one, whether it was restored, and compare safety numbers with its people. If you go on, what it shows now counts from here on, and both signed states are kept as evidence. Until then nothing new about its people is taken from it.",
+    logLater: "Leave it for now",
+    logAccept: "I have asked, go on with it",
     vaultTitle: "Your archive does not open",
     vault:
       "The key in this browser does not fit what your box holds. Sign out and in again; your backup codes help if that fails.",

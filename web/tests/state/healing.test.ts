@@ -5,7 +5,7 @@ import { sizeOf, writeContent, type Content } from "../../src/protocol/content.t
 import { agreementPublic, signingPublic } from "../../src/protocol/keys.ts";
 import { begin, makePeer, seal } from "../../src/protocol/peer.ts";
 import { readBundle, signEntry, readEntry } from "../../src/protocol/prekeys.ts";
-import { names, type SessionRecord } from "../../src/state/messenger/records.ts";
+import { names, type LogsRecord, type SessionRecord } from "../../src/state/messenger/records.ts";
 import { FakeBox } from "./fake/box.ts";
 import { Browser, closeAll, friends, join, PASSPHRASE, signIn, until } from "./fake/people.ts";
 import { deliver } from "./fake/post.ts";
@@ -159,7 +159,56 @@ test("a log that contradicts what was shown before raises an alarm, and nothing 
   box.tree.leaves = box.tree.leaves.map((leaf, at) => (at === 0 ? Uint8Array.from([...leaf, 0]) : leaf));
   await expect(core.people.refresh(ada.chat(ben)!.id)).rejects.toMatchObject({ code: "bad_log" });
   expect(ada.messenger.phase).toBe("alarm");
-  expect(ada.messenger.alarm).toMatchObject({ kind: "log", address: ben.address });
+  expect(ada.messenger.alarm).toMatchObject({ kind: "log", host: box.host });
+});
+
+test("a box restored from an old copy is an alarm until a person goes on, and both checkpoints stay", async () => {
+  const box = new FakeBox();
+  const [ada, ben] = await friends(box);
+  const core = ada.messenger.core!;
+  const chat = ada.chat(ben)!.id;
+  await core.people.refresh(chat);
+  await core.ledger.flush();
+  const logs = (): LogsRecord => core.vault.peek(names.logs) as unknown as LogsRecord;
+  const before = logs().heads[box.host]!;
+  const signed = logs().notes![box.host]!;
+  // The copy knows ben's entry, but nothing that came after it.
+  const whole = box.tree.leaves;
+  box.tree.leaves = whole.slice(0, whole.indexOf(box.accounts.get("ben")!.entry!) + 1);
+  const size = box.tree.leaves.length;
+  if (size === whole.length) box.tree.leaves = [box.accounts.get("ben")!.entry!];
+  await expect(core.people.refresh(chat)).rejects.toMatchObject({ code: "bad_log" });
+  expect(ada.messenger.alarm).toEqual({
+    kind: "log",
+    host: box.host,
+    before: before.size,
+    after: box.tree.leaves.length,
+  });
+
+  // Left for now, everything goes on as before, and the next look says it again, once in the evidence.
+  await ada.messenger.dismissAlarm(false);
+  expect(ada.messenger.phase).toBe("ready");
+  expect(logs().heads[box.host]).toEqual(before);
+  await expect(core.people.refresh(chat)).rejects.toMatchObject({ code: "bad_log" });
+  await ada.messenger.dismissAlarm(true);
+  expect(logs().heads[box.host]!.size).toBe(box.tree.leaves.length);
+  expect(logs().contradictions).toMatchObject([
+    { host: box.host, before, note: signed, after: box.tree.note(), accepted: true },
+  ]);
+  await core.people.refresh(chat);
+  expect(ada.messenger.phase).toBe("ready");
+});
+
+test("an answer that proves nothing changes nothing that is remembered", async () => {
+  const box = new FakeBox();
+  const [ada, ben] = await friends(box);
+  const core = ada.messenger.core!;
+  await core.ledger.flush();
+  const before = core.vault.peek(names.logs);
+  box.tree.prove = () => ({ index: 0, hashes: [], checkpoint: "no checkpoint", consistency: null });
+  await expect(core.people.refresh(ada.chat(ben)!.id)).rejects.toMatchObject({ code: "bad_log" });
+  expect(ada.messenger.alarm).toBeNull();
+  expect(core.vault.peek(names.logs)).toEqual(before);
 });
 
 test("an entry by another key, a forged bundle and an old entry are refused", async () => {

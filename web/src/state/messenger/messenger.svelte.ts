@@ -220,9 +220,9 @@ export class MessengerDesk implements Seen.Messenger, Stage, Follower {
     this.changed();
   }
 
-  async dismissAlarm(): Promise<void> {
+  async dismissAlarm(accept: boolean): Promise<void> {
     const core = this.#ready;
-    if (this.alarm?.kind === "log") await core.people.forgetHeads();
+    if (accept && this.alarm?.kind === "log") await core.people.logs.accept(this.alarm.host);
     this.alarm = null;
     this.phase = "ready";
   }

@@ -1,4 +1,4 @@
-/** Looking people up: entries whose proofs were checked, the heads of their boxes' logs, and prekeys. */
+/** Looking people up: entries whose proofs were checked, and prekeys. */
 import { equal, toHex } from "../../protocol/bytes.ts";
 import type {
   Bundle,
@@ -11,10 +11,11 @@ import type {
 } from "../../protocol/directory.ts";
 import { readPerson } from "../../protocol/names.ts";
 import { checkOneTime, readEntry, type Wanted } from "../../protocol/prekeys.ts";
-import { readDirectory, type Known, type LogHead } from "../../protocol/transparency.ts";
+import { readDirectory, type Known } from "../../protocol/transparency.ts";
 import { Refusal } from "../api.ts";
 import type { Core } from "./core.ts";
-import { names, type LogsRecord, type PersonRecord } from "./records.ts";
+import { Logs } from "./logs.ts";
+import { names, type PersonRecord } from "./records.ts";
 
 /** Seconds after which an entry is looked at again. */
 const FRESH = 6 * 3600;
@@ -27,12 +28,14 @@ export interface Person extends Known {
 export class People {
   /** Bundles of the last look-up, by device (hex). */
   #bundles = new Map<string, Bundle>();
-  #heads: Record<string, LogHead> | undefined;
+  readonly logs: Logs;
   #running = new Map<string, Promise<Person>>();
   /** Entries by the octets they were read from: a signature is checked once. */
   #read = new WeakMap<Uint8Array, Entry>();
 
-  constructor(readonly core: Core) {}
+  constructor(readonly core: Core) {
+    this.logs = new Logs(core);
+  }
 
   /** Look an address up at its box; Refusal bad_address, no_account, unreachable, bad_entry, bad_log. */
   find(address: string): Promise<Person> {
@@ -46,20 +49,24 @@ export class People {
     const person = readPerson(typed);
     if (!person) throw new Refusal("bad_address", "", 400);
     const { name, host, onion } = person;
-    const heads = await this.#logs();
-    const older = heads[host] ?? null;
+    const older = await this.logs.head(host);
     const query: FarLookUp = { address: `${name}@${host}` };
     if (older) query.size = older.size;
     const found = await this.core.wire.post<Found>("/v1/people", query);
+    const want = { name, onion, ...this.#remembered(name, host) };
+    const note = found.proof.checkpoint;
     let known: Known;
     try {
-      known = readDirectory(found, { name, onion, ...this.#remembered(name, host) }, older);
+      known = readDirectory(found, want, older);
     } catch (error) {
-      if ((error as { code?: string }).code === "bad_log")
-        this.core.alarm({ kind: "log", address: query.address });
+      if ((error as { code?: string }).code !== "bad_log" || !older) throw error;
+      // Sound in itself, it contradicts what is remembered: a restored box, or one that lies.
+      const shown = readDirectory(found, want, null).head;
+      await this.logs.contradict(host, older, note);
+      this.core.alarm({ kind: "log", host, before: older.size, after: shown.size });
       throw error;
     }
-    if (!older || known.head.size > older.size) this.#keep(host, known.head);
+    if (!older || known.head.size > older.size) this.logs.keep(host, known.head, note);
     for (const bundle of known.bundles) this.#bundles.set(toHex(bundle.device), bundle);
     return { ...known, name, host };
   }
@@ -131,29 +138,6 @@ export class People {
 
   person(conversation: string): PersonRecord | undefined {
     return this.core.vault.peek(names.person(conversation)) as unknown as PersonRecord | undefined;
-  }
-
-  /** Forget the log heads that raised an alarm: the box shows another log from now on. */
-  async forgetHeads(): Promise<void> {
-    this.#heads = {};
-    await this.core.ledger.run((batch) => batch.change<LogsRecord>(names.logs, () => ({ v: 1, heads: {} })));
-  }
-
-  async #logs(): Promise<Record<string, LogHead>> {
-    const [logs] = await this.core.vault.read([names.logs]);
-    const stored = (logs as unknown as LogsRecord | undefined)?.heads ?? {};
-    this.#heads = { ...stored, ...this.#heads };
-    return this.#heads;
-  }
-
-  #keep(host: string, head: LogHead): void {
-    this.#heads = { ...this.#heads, [host]: head };
-    this.core.ledger.later((batch) => {
-      batch.change<LogsRecord>(names.logs, (logs) => {
-        const before = logs?.heads[host];
-        return before && before.size >= head.size ? logs : { v: 1, heads: { ...logs?.heads, [host]: head } };
-      });
-    });
   }
 }
 

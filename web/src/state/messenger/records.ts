@@ -49,10 +49,25 @@ export interface IndexRecord {
   ids: string[];
 }
 
-/** The heads of directory logs, by onion address. */
+/** Two checkpoints of one box of which the later does not continue the earlier; kept as evidence. */
+export interface Contradiction {
+  host: string;
+  hour: number;
+  /** The head that was remembered, and its signed checkpoint ("" where an older client kept the head only). */
+  before: LogHead;
+  note: string;
+  /** The later checkpoint. */
+  after: string;
+  /** A person went on with the later one. */
+  accepted: boolean;
+}
+
+/** The heads of directory logs and their checkpoints, by onion address, and contradictions seen. */
 export interface LogsRecord {
   v: 1;
   heads: Record<string, LogHead>;
+  notes?: Record<string, string>;
+  contradictions?: Contradiction[];
 }
 
 /** Who sits on a device, and how far it is. Written with every change of the device. */

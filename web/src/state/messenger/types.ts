@@ -10,8 +10,8 @@ export type Phase = "closed" | "opening" | "ready" | "offline" | "moved" | "alar
 
 /** Why nothing may be written until a person has looked (Phase "alarm"). */
 export type Alarm =
-  /** The box's directory log contradicts what it showed before. */
-  | { kind: "log"; address: string }
+  /** The directory log of a box contradicts the one before: entries it had and has. */
+  | { kind: "log"; host: string; before: number; after: number }
   /** The vault's key does not open what the box holds. */
   | { kind: "vault" };
 
@@ -89,8 +89,8 @@ export interface Messenger {
   rename(display: string): Promise<void>;
   /** Take one of one's own devices out of the directory; not the present one. */
   removeDevice(id: string): Promise<void>;
-  /** A person has looked at the alarm and goes on with what the box shows now. */
-  dismissAlarm(): Promise<void>;
+  /** A person has looked at the alarm: go on with the log that the box shows now, or leave it as it was. */
+  dismissAlarm(accept: boolean): Promise<void>;
   /** What was read of the safety number of somebody by QR: whose it is, and whether it is right. */
   scanned(text: string): { conversation: Conversation; matches: boolean } | undefined;
 }
