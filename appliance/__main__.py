@@ -24,6 +24,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "sign-up": ("account:sign_up", "Make an account at a box."),
     "sign-in": ("account:sign_in", "Sign in to your account at a box."),
     "sign-out": ("account:sign_out", "End the sign-in kept on this computer."),
+    "board": ("board:board", "Read and write on the boards of your box, signed."),
     "message": ("message:message", "Write to people and read what they wrote."),
     "relay": ("relay:relay", "Keep envelopes for others, and have yours kept."),
     "reader": ("reader:reader", "Close the onion to all but named readers."),

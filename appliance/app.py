@@ -20,10 +20,15 @@ from appliance.client.entrance import CONTROL_NAME
 from appliance.config import Config
 from appliance.protocol import onion
 from appliance.service.admission import Admission
+from appliance.service.board_pages import BoardPages
+from appliance.service.board_posts import BoardPosts
+from appliance.service.board_search import BoardSearch
+from appliance.service.boards import Boards
 from appliance.service.box import Box
 from appliance.service.branding import Branding
 from appliance.service.changes import Changes
 from appliance.service.directory import Directory
+from appliance.service.feeds import Feeds
 from appliance.service.health import Health
 from appliance.service.hosting import Hosting
 from appliance.service.household import make_household
@@ -130,6 +135,10 @@ def _assemble(
     logs = Logs(store, ring, config, clock, post.events)
     branding = Branding(home.nameplate, settings, post.events)
     moderation = make_moderation(store, ring, settings, clock, logs, home, post.events)
+    boards = Boards(store, ring, config, clock, logs)
+    board_posts = BoardPosts(store, ring, config, clock, logs)
+    board_search = BoardSearch(store, ring)
+    feeds = Feeds(store, ring)
     vault = Vault(store, config, clock)
     directory = Directory(store, ring, config, clock)
     people = People(remotes, directory, ring.identity.public)
@@ -146,6 +155,8 @@ def _assemble(
         logs,
         branding,
         moderation,
+        boards,
+        board_posts,
         vault,
         directory,
         tor,
@@ -156,6 +167,8 @@ def _assemble(
     settings.note = home.audit.note
     home.nameplate.on_changed = branding.renew
     home.door.branding = lambda: branding.page().revision
+    feeds.join(home.hooks)
+    board_posts.on_posted = board_search.look
     vault.on_changed = post.on_vault_changed
     directory.on_low = post.on_low
     directory.removing.append(forgetting.mark)
@@ -180,6 +193,8 @@ def _assemble(
         tasks.add("logs sweep", home.lock.when_unlocked(logs.run))
         tasks.add("moderation sweep", moderation.run)
         tasks.add("audit log", home.lock.when_unlocked(home.audit.settle))
+        tasks.add("boards sweep", home.lock.when_unlocked(boards.run))
+        tasks.add("search index", home.lock.when_unlocked(board_search.run))
         for name, run in unlocked:
             tasks.add(name, home.lock.when_unlocked(run))
     return Box(
@@ -198,6 +213,11 @@ def _assemble(
         places=places,
         post=post,
         logs=logs,
+        boards=boards,
+        board_posts=board_posts,
+        board_pages=BoardPages(store, ring, logs),
+        board_search=board_search,
+        feeds=feeds,
         vault=vault,
         directory=directory,
         people=people,

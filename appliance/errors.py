@@ -69,6 +69,15 @@ REFUSALS: Final[dict[str, Row]] = {
     # Logs
     "no_log": Row(404, "There is no such list of entries here."),
     "no_entry": Row(404, "This entry is not there any more."),
+    # Boards
+    "no_board": Row(404, "There is no such board here."),
+    "no_thread": Row(404, "There is no such thread on this board."),
+    "bad_post": Row(400, "The post cannot be read, or is not signed as it must be."),
+    "old_post": Row(409, "The post was changed or removed meanwhile; read it again."),
+    "board_closed": Row(409, "This board is closed; it can be read only."),
+    "boards_full": Row(507, "The box has as many boards as it can."),
+    "thread_locked": Row(409, "This thread is locked; nobody can post in it."),
+    "thread_full": Row(507, "This thread is full; begin a new one."),
     # Messages between devices
     "bad_message": Row(400, "The message cannot be read, or is not from whom it says."),
     "out_of_step": Row(409, "The message belongs to a session that is not known any more."),

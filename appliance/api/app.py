@@ -20,6 +20,7 @@ from appliance.api.call import (
     Answer,
     Call,
     Headers,
+    Raw,
     Visit,
     media_of,
     refusal_headers,
@@ -121,6 +122,8 @@ class Application:
         more: Headers = []
         if isinstance(result, Answer):
             more, result = result.headers, result.value
+        if isinstance(result, Raw):
+            return 200, [*body_headers(result.media, result.body), *more], result.body
         media = wanted_media(header(headers, b"accept"), header(headers, b"content-type"))
         body = codec.write(Nothing() if result is None else result, media)
         return 200, [*body_headers(media, body), *more], body

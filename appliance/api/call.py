@@ -79,6 +79,14 @@ class Answer:
     headers: Headers = field(default_factory=list, repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """An answer that is no message but a document of its own kind."""
+
+    body: bytes = field(repr=False)
+    media: str
+
+
 def media_of(content_type: str) -> str:
     """The codec's media type for a Content-Type header; `Refusal("unknown_format")` for others."""
     media = content_type.partition(";")[0].strip().lower()

@@ -6,6 +6,7 @@ from typing import Final
 
 from appliance.api.row import Row as Row
 from appliance.api.rows.account import ACCOUNT
+from appliance.api.rows.board import BOARD
 from appliance.api.rows.desk import OWNER
 from appliance.api.rows.directory import DIRECTORY
 from appliance.api.rows.log import LOG
@@ -14,4 +15,14 @@ from appliance.api.rows.post import POST
 from appliance.api.rows.relay import RELAY
 from appliance.api.rows.vault import VAULT
 
-ROUTES: Final[tuple[Row, ...]] = (*RELAY, *ACCOUNT, *MODERATION, *DIRECTORY, *VAULT, *POST, *LOG, *OWNER)
+ROUTES: Final[tuple[Row, ...]] = (
+    *RELAY,
+    *ACCOUNT,
+    *MODERATION,
+    *DIRECTORY,
+    *VAULT,
+    *POST,
+    *LOG,
+    *BOARD,
+    *OWNER,
+)

@@ -10,11 +10,16 @@ from appliance.protocol.desk import State
 from appliance.service.accounts import Accounts
 from appliance.service.admission import Admission
 from appliance.service.audit import Audit
+from appliance.service.board_pages import BoardPages
+from appliance.service.board_posts import BoardPosts
+from appliance.service.board_search import BoardSearch
+from appliance.service.boards import Boards
 from appliance.service.branding import Branding
 from appliance.service.caller import Caller
 from appliance.service.changes import Changes
 from appliance.service.directory import Directory
 from appliance.service.door import Door
+from appliance.service.feeds import Feeds
 from appliance.service.health import Health
 from appliance.service.hosting import Hosting
 from appliance.service.invites import Invites
@@ -54,6 +59,11 @@ class Box:
     places: Places
     post: Post
     logs: Logs
+    boards: Boards
+    board_posts: BoardPosts
+    board_pages: BoardPages
+    board_search: BoardSearch
+    feeds: Feeds
     vault: Vault
     directory: Directory
     people: People

@@ -220,9 +220,9 @@ class EventBook:
         """Whether anybody here would hear of a log."""
         return log in self._watchers or any(account in self._accounts for account in accounts)
 
-    def tell_log(self, news: LogNews, accounts: Iterable[bytes] = ()) -> None:
-        """News of a log for whoever watches it and for these accounts; written once for all of them."""
-        feeds = set(self._watchers.get(news.log, ()))
+    def tell_log(self, news: LogNews, accounts: Iterable[bytes] = (), watched: bool = True) -> None:
+        """News of a log for these accounts and, if so, whoever watches it; written once for all of them."""
+        feeds = set(self._watchers.get(news.log, ())) if watched else set()
         for account in accounts:
             feeds |= self._accounts.get(account, set())
         if feeds:

@@ -48,6 +48,10 @@ def _nobody(log: bytes) -> Iterable[bytes]:
     return ()
 
 
+def _always(log: bytes) -> bool:
+    return True
+
+
 def _nothing(txn: Transaction, log: bytes, gone: Sequence[Entry]) -> None:
     return None
 
@@ -57,7 +61,9 @@ class LogUser:
     """What one kind of log needs."""
 
     open: bool = False
-    """Whether any member may watch such a log."""
+    """Whether any member may read and watch such a log."""
+    live: Callable[[bytes], bool] = _always
+    """(log): whether those who watch it hear of it at once."""
     members: Callable[[bytes], Iterable[bytes]] = _nobody
     """(log): accounts that hear of it without watching; called on the event loop, quick."""
     gone: Gone = _nothing
@@ -223,7 +229,8 @@ class Logs:
     def _send(self, log: bytes, head: Head, entries: Sequence[Entry]) -> None:
         small = sum(len(entry.body or b"") for entry in entries) <= MAX_INLINE_OCTETS
         told = [self.shown(entry) for entry in entries] if small and len(entries) <= MOST_TOLD else []
-        self._events.tell_log(LogNews(log, head.last, told or None), self._user(head.kind).members(log))
+        user = self._user(head.kind)
+        self._events.tell_log(LogNews(log, head.last, told or None), user.members(log), user.live(log))
 
     # Retention
 

@@ -133,6 +133,17 @@ def list_all(txn: Transaction, after: bytes = b"", limit: int | None = None) -> 
     return [(log, _unpack(value)) for log, value in txn.range(LOGS, start, limit=limit)]
 
 
+def is_known(txn: Transaction, log: bytes) -> bool:
+    """Whether a log has this id, also one that is being deleted."""
+    return txn.get(LOGS, log) is not None
+
+
+def hour_of(txn: Transaction, log: bytes, number: int) -> int | None:
+    """The hour of an entry, or None."""
+    value = txn.get(LOG_ENTRIES, log + _U64.pack(number))
+    return None if value is None else int(ENTRY.unpack_from(value)[3])
+
+
 def retain(txn: Transaction, log: bytes, hours: int, entries: int) -> None:
     """Change how long a log keeps its entries; the sweep follows. Refusal no_log."""
     txn.put(LOGS, log, require(txn, log)._replace(hours=hours, entries=entries).pack())

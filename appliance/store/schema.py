@@ -73,6 +73,18 @@ the sealed value. Times are unix hours unless seconds are said; what strangers c
 | log_entries | log 16, number u64 | `logs.ENTRY`, then the body (sealed where the log says so) |
 | log_ids | log 16, entry id 16 | number u64 |
 | log_expiry | hour u32, log 16, number u64 | empty: entries that end before their log's retention |
+| boards | board 16 (its log has the same id) | sealed `boards.BoardRow` |
+| board_threads | board 16, thread 16 | sealed `boards.ThreadRow` |
+| board_activity | board 16, 0 where pinned else 1, number u64 of the last post | thread 16 |
+| board_posts | board 16, thread 16, 0 for posts else 1, number u64 | `boards.POST`: newest edit, edits |
+| board_versions | board 16, number u64 of the post, number u64 of the edit | empty |
+| board_doomed | board 16, thread 16 or nothing | empty: deleted, rows wait for the sweep |
+| board_words | board 16, blind beginning of a word 8 | sealed words that begin so |
+| board_postings | board 16, blind word 8, number u32 of the first post in it | sealed `board_index` block |
+| board_indexed | board 16, number u64 | sealed words of a post that is indexed |
+| board_marks | board 16 | `board_index.MARK`: how far the log is indexed, posts in the index |
+| feeds | account 16 | sealed `feeds.Feed`: the secret of its links |
+| feed_links | SHA-256 of the secret, first 16 | account 16 |
 
 Tables are made when a store is opened, so one that is added is empty in an older store and needs no step.
 """
@@ -167,6 +179,18 @@ REPORT_ORDER = _declare("report_order")
 REPORTERS = _declare("reporters")
 THANKS = _declare("thanks")
 KARMA = _declare("karma")
+BOARDS = _declare("boards")
+BOARD_THREADS = _declare("board_threads")
+BOARD_ACTIVITY = _declare("board_activity")
+BOARD_POSTS = _declare("board_posts")
+BOARD_VERSIONS = _declare("board_versions")
+BOARD_DOOMED = _declare("board_doomed")
+BOARD_WORDS = _declare("board_words")
+BOARD_POSTINGS = _declare("board_postings")
+BOARD_INDEXED = _declare("board_indexed")
+BOARD_MARKS = _declare("board_marks")
+FEEDS = _declare("feeds")
+FEED_LINKS = _declare("feed_links")
 
 
 _VERSION_KEY: Final = b"schema"

@@ -8,6 +8,7 @@ from pathlib import Path
 from appliance.errors import REFUSALS
 from appliance.protocol import (
     attachment,
+    board,
     certificate,
     channel_content,
     channel_info,
@@ -64,6 +65,7 @@ def test_the_figures_are_current() -> None:
     figures += [channel_message.OVERHEAD, channel_message.MAX_PAYLOAD, channel_content.MAX_TEXT]
     figures += [sender_key.MAX_AGE_HOURS, group_cipher.MAX_CHAINS, group_cipher.MAX_DEVICES]
     figures += [content.MAX_ITERATIONS, group_cipher.MAX_RETIRED, channel_info.SMALLEST]
+    figures += [board.MAX_POST_OCTETS, board.MAX_SIGNED, board.MAX_SUBJECT]
     for figure in figures:
         assert f"{figure:,}" in SPEC or str(figure) in SPEC
     assert stream.MAX_ID == 2**53 - 1 and MAX_BATCH == 1024

@@ -13,11 +13,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import account_vectors
+import board_vectors
 import content_vectors
 import directory_vectors
 import first_vectors
 import key_vectors
 import mail_vectors
+import markdown_vectors
 import ratchet_vectors
 import roster_vectors
 import sender_key_vectors
@@ -54,6 +56,8 @@ FILES: dict[str, Callable[[], Vectors]] = {
     "channel_content": content_vectors.channel_content_vectors,
     "roster": roster_vectors.roster_vectors,
     "sender_keys": sender_key_vectors.sender_key_vectors,
+    "board": board_vectors.board_vectors,
+    "markdown": markdown_vectors.markdown_vectors,
 }
 
 

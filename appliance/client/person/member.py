@@ -22,35 +22,35 @@ class Member:
 
     async def door(self) -> account.Door:
         """Who may register here, and how."""
-        return await self._get("/v1/door", account.Door)
+        return await self.get("/v1/door", account.Door)
 
     async def register(self, value: account.Register) -> account.Session:
         """Make an account; the same again is answered alike."""
-        return await self._post("/v1/accounts", account.Session, value)
+        return await self.post("/v1/accounts", account.Session, value)
 
     async def parameters(self, name: str) -> account.Kdf:
         """How the passphrase of a name is stretched."""
-        return await self._post("/v1/session/parameters", account.Kdf, account.NameQuery(name))
+        return await self.post("/v1/session/parameters", account.Kdf, account.NameQuery(name))
 
     async def sign_in(self, value: account.SignIn) -> account.Session:
         """Sign in by passphrase."""
-        return await self._post("/v1/session", account.Session, value)
+        return await self.post("/v1/session", account.Session, value)
 
     async def sign_in_by_code(self, value: account.SignInByCode) -> account.Session:
         """Sign in by a backup code, which is used up; the same again is answered alike."""
-        return await self._post("/v1/session/code", account.Session, value)
+        return await self.post("/v1/session/code", account.Session, value)
 
     async def put_link(self, value: account.PutLink) -> None:
         """Leave a packet for a device that is being added."""
-        await self._post("/v1/links", dict[str, Any], value)
+        await self.post("/v1/links", dict[str, Any], value)
 
     async def take_link(self, value: account.TakeLink) -> account.Linked:
         """Sign in by what another device left."""
-        return await self._post("/v1/links/take", account.Linked, value)
+        return await self.post("/v1/links/take", account.Linked, value)
 
     async def session(self) -> account.Session:
         """The present sign-in; Refusal sign_in or session_ended."""
-        return await self._get("/v1/session", account.Session)
+        return await self.get("/v1/session", account.Session)
 
     async def sign_out(self) -> None:
         """End this sign-in."""
@@ -58,89 +58,89 @@ class Member:
 
     async def bind(self, device: bytes) -> None:
         """This sign-in speaks for a device from now on."""
-        await self._post("/v1/session/device", dict[str, Any], account.BindDevice(device))
+        await self.post("/v1/session/device", dict[str, Any], account.BindDevice(device))
 
     async def replace_codes(self, value: account.ReplaceCodes) -> None:
         """New backup codes."""
-        await self._post("/v1/account/codes", dict[str, Any], value)
+        await self.post("/v1/account/codes", dict[str, Any], value)
 
     # People
 
     async def look_up(self, address: str, size: int = 0) -> directory.Found:
         """Somebody's signed entry with proof, and their devices' bundles; nothing is verified here."""
-        return await self._post("/v1/people", directory.Found, directory.FarLookUp(address, size))
+        return await self.post("/v1/people", directory.Found, directory.FarLookUp(address, size))
 
     async def take_prekeys(self, address: str, devices: list[bytes]) -> directory.Taken:
         """One one-time prekey of each device."""
-        return await self._post("/v1/people/prekeys", directory.Taken, directory.FarTake(address, devices))
+        return await self.post("/v1/people/prekeys", directory.Taken, directory.FarTake(address, devices))
 
     async def publish(self, value: directory.Publish) -> directory.Published:
         """New entry, bundle or one-time prekeys."""
-        return await self._post("/v1/prekeys", directory.Published, value)
+        return await self.post("/v1/prekeys", directory.Published, value)
 
     async def published(self) -> directory.Published:
         """What the box has of this device."""
-        return await self._get("/v1/prekeys", directory.Published)
+        return await self.get("/v1/prekeys", directory.Published)
 
     async def here(self, visible: bool) -> None:
         """Whether other members see that this one is here."""
-        await self._post("/v1/presence", dict[str, Any], post.Presence(visible))
+        await self.post("/v1/presence", dict[str, Any], post.Presence(visible))
 
     async def listening(self) -> post.Listening:
         """Which of the account's devices hear what happens."""
-        return await self._get("/v1/listening", post.Listening)
+        return await self.get("/v1/listening", post.Listening)
 
     # The vault
 
     async def read_vault(self, ids: list[bytes]) -> vault.Records:
         """Records by id."""
-        return await self._post("/v1/vault/read", vault.Records, vault.Read(ids))
+        return await self.post("/v1/vault/read", vault.Records, vault.Read(ids))
 
     async def follow_vault(self, after: int) -> vault.Records:
         """Records changed after a revision."""
-        return await self._get(f"/v1/vault?after={after}", vault.Records)
+        return await self.get(f"/v1/vault?after={after}", vault.Records)
 
     async def change_vault(self, put: list[vault.Put], remove: list[vault.Remove]) -> vault.Changed:
         """Change records, all or none; Refusal vault_conflict."""
-        return await self._post("/v1/vault", vault.Changed, vault.Change(put, remove))
+        return await self.post("/v1/vault", vault.Changed, vault.Change(put, remove))
 
     # The post
 
     async def want_mailboxes(self, handles: list[bytes]) -> post.AllRoutes:
         """The routes of this device's mailboxes, made where they were missing."""
-        return await self._post("/v1/mailboxes/mine", post.AllRoutes, post.WantMailboxes(handles))
+        return await self.post("/v1/mailboxes/mine", post.AllRoutes, post.WantMailboxes(handles))
 
     async def drop_mailboxes(self, handles: list[bytes]) -> None:
         """Give mailboxes up."""
-        await self._post("/v1/mailboxes/drop", dict[str, Any], post.DropMailboxes(handles))
+        await self.post("/v1/mailboxes/drop", dict[str, Any], post.DropMailboxes(handles))
 
     async def dispatch(self, value: post.Dispatch) -> post.DispatchState:
         """Hand envelopes over; durable once answered, and the same again is answered alike."""
-        return await self._post("/v1/dispatch", post.DispatchState, value)
+        return await self.post("/v1/dispatch", post.DispatchState, value)
 
     async def dispatches(self) -> post.Dispatches:
         """What is on its way, and what was done within the last day."""
-        return await self._get("/v1/dispatch", post.Dispatches)
+        return await self.get("/v1/dispatch", post.Dispatches)
 
     async def queue(self, after: int, limit: int) -> post.Queue:
         """Envelopes that wait for this device."""
-        return await self._get(f"/v1/queue?after={after}&limit={limit}", post.Queue)
+        return await self.get(f"/v1/queue?after={after}&limit={limit}", post.Queue)
 
     async def settle(self, done: list[int], keep: list[int]) -> None:
         """Remove envelopes from the queue, or keep them as attachments."""
-        await self._post("/v1/queue/settle", dict[str, Any], post.Settle(done, keep))
+        await self.post("/v1/queue/settle", dict[str, Any], post.Settle(done, keep))
 
     async def read_kept(self, ids: list[bytes]) -> list[bytes | None]:
         """Kept envelopes in the order asked."""
-        return (await self._post("/v1/kept/read", post.Kept, post.ReadKept(ids))).envelopes
+        return (await self.post("/v1/kept/read", post.Kept, post.ReadKept(ids))).envelopes
 
     async def keep(self, envelopes: list[bytes]) -> None:
         """Keep envelopes of one's own."""
-        await self._post("/v1/kept", dict[str, Any], post.Keep(envelopes))
+        await self.post("/v1/kept", dict[str, Any], post.Keep(envelopes))
 
     async def drop_kept(self, ids: list[bytes]) -> None:
         """Remove kept envelopes."""
-        await self._post("/v1/kept/drop", dict[str, Any], post.DropKept(ids))
+        await self.post("/v1/kept/drop", dict[str, Any], post.DropKept(ids))
 
     async def ticket(self) -> str:
         """Opens one event socket within 30 seconds."""
@@ -153,10 +153,12 @@ class Member:
             "GET", f"/v1/events?stream={word}&after={after}", post.Events, seconds=LONG_POLL_SECONDS
         )
 
-    async def _get(self, path: str, kind: type[T]) -> T:
+    async def get(self, path: str, kind: type[T]) -> T:
+        """Ask for a value."""
         return await self._call("GET", path, kind)
 
-    async def _post(self, path: str, kind: type[T], value: Any) -> T:
+    async def post(self, path: str, kind: type[T], value: Any) -> T:
+        """Hand a value over."""
         return await self._call("POST", path, kind, value)
 
     async def _call(

@@ -23,6 +23,7 @@ from appliance.client.moderation import Moderation
 from appliance.client.person import entering, records
 from appliance.client.person import profile as profiles
 from appliance.client.person.arrivals import Arrivals
+from appliance.client.person.boards import BoardDesk
 from appliance.client.person.chats import Chat
 from appliance.client.person.core import Core, Options
 from appliance.client.person.entering import Entered
@@ -44,7 +45,7 @@ class Person:
     """An account that is signed in and followed; any task may use it. See the ways in below."""
 
     def __init__(self, core: Core) -> None:
-        self._core = core
+        self._core, self.boards = core, BoardDesk(core)
 
     # Ways in
 

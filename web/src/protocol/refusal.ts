@@ -8,6 +8,7 @@ export type Code =
   | "bad_entry"
   | "bad_log"
   | "bad_message"
+  | "bad_post"
   | "bad_roster"
   | "bad_setting"
   | "channel_full"

@@ -39,7 +39,7 @@ function ofClient(line: string): Field | undefined {
   return match ? { name: match[1]!, optional: match[2] === "?" } : undefined;
 }
 
-describe.each(["account", "directory", "vault", "log", "post", "channel", "moderation", "audit"])(
+describe.each(["account", "directory", "vault", "log", "board", "post", "channel", "moderation", "audit"])(
   "%s",
   (module) => {
     const box = fields(readFileSync(join(WEB, `../appliance/protocol/${module}.py`), "utf8"), BOX, ofBox);

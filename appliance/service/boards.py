@@ -1,0 +1,223 @@
+"""Boards: making, changing and deleting them, and what is kept how long. Other parts look rows up here."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import trio
+from msgspec.structs import replace
+
+from appliance.config import Config
+from appliance.errors import Refusal
+from appliance.protocol import board as wire
+from appliance.protocol.names import is_plain
+from appliance.service import rights
+from appliance.service.caller import Caller
+from appliance.service.logs import BOARD, Logs, LogUser
+from appliance.service.ports import Clock, hour_of
+from appliance.store import board_index, boards, logs
+from appliance.store.boards import BoardRow
+from appliance.store.engine import Store
+from appliance.store.storekey import KeyRing, Sealer
+from appliance.store.transaction import Transaction
+
+MOST_BOARDS: Final = 256
+SWEPT_POSTS: Final = 50
+"""Rows of deleted threads removed in one transaction: each post has its words taken out of the index."""
+
+
+class Boards:
+    """Durable. Owner: the event loop."""
+
+    def __init__(self, store: Store, ring: KeyRing, config: Config, clock: Clock, log: Logs) -> None:
+        self._store = store
+        self._ring = ring
+        self._config = config
+        self._clock = clock
+        self._quiet: set[bytes] = set()
+        """Boards whose news are not told at once; filled as boards are looked up and changed."""
+        log.register(BOARD, LogUser(open=True, live=self._is_live))
+
+    def configure(self, config: Config) -> None:
+        """Take the settings that hold from now on."""
+        self._config = config
+
+    async def page(self) -> wire.Boards:
+        """Every board. Refusal locked."""
+        sealer = self._ring.require()
+
+        def look(txn: Transaction) -> list[wire.Board]:
+            rows = sorted(boards.list_all(txn, sealer), key=lambda row: (row.order, row.made_hour, row.id))
+            return [_shown(txn, row) for row in rows]
+
+        return wire.Boards(await self._store.read_cold(look))
+
+    async def make(self, caller: Caller, new: wire.NewBoard) -> wire.Board:
+        """A new board; the same id again is answered alike. Refusals: role, locked, malformed, boards_full,
+        wrong_state (the id is another log's).
+        """
+        rights.check(caller, "manage_boards")
+        _check_words(new.title, new.about)
+        sealer, hour = self._ring.require(), hour_of(self._clock())
+        row = BoardRow(
+            id=new.id,
+            title=new.title,
+            about=new.about,
+            days=new.days,
+            most=new.most,
+            realtime=new.realtime,
+            posters=new.posters,
+            karma=new.karma,
+            slow=new.slow,
+            order=new.order,
+            room=new.room,
+            made_hour=hour,
+        )
+
+        def job(txn: Transaction) -> wire.Board:
+            known = boards.find(txn, sealer, new.id)
+            if known is None:
+                if logs.is_known(txn, new.id):
+                    raise Refusal("wrong_state", reason="this id is taken")
+                if len(boards.list_all(txn, sealer)) >= MOST_BOARDS:
+                    raise Refusal("boards_full")
+                logs.create(txn, new.id, BOARD, sealed=True)
+                boards.save(txn, sealer, row)
+            return _shown(txn, known or row)
+
+        return self._noted(await self._store.write(job))
+
+    async def change(self, caller: Caller, board: bytes, body: wire.ChangeBoard) -> wire.Board:
+        """Change what is named. Refusals: role, locked, malformed, no_board."""
+        rights.check(caller, "manage_boards")
+        sealer = self._ring.require()
+        names = body.__struct_fields__
+        named: dict[str, Any] = {name: getattr(body, name) for name in names}
+        changes = {name: value for name, value in named.items() if value is not None}
+        _check_words(body.title or "", body.about or "")
+
+        def job(txn: Transaction) -> wire.Board:
+            row = replace(require(txn, sealer, board), **changes)
+            boards.save(txn, sealer, row)
+            return _shown(txn, row)
+
+        return self._noted(await self._store.write(job))
+
+    async def remove(self, caller: Caller, board: bytes) -> None:
+        """Delete a board with all that stands in it. Refusals: role, locked, no_board."""
+        rights.check(caller, "manage_boards")
+        sealer = self._ring.require()
+
+        def job(txn: Transaction) -> None:
+            require(txn, sealer, board)
+            boards.doom(txn, sealer, board)
+
+        await self._store.write(job, freeing=True)
+        self._quiet.discard(board)
+
+    def _noted(self, board: wire.Board) -> wire.Board:
+        if board.realtime:
+            self._quiet.discard(board.id)
+        else:
+            self._quiet.add(board.id)
+        return board
+
+    def _is_live(self, log: bytes) -> bool:
+        """Whether whoever watches a board hears of it at once."""
+        return log not in self._quiet
+
+    # Retention
+
+    async def run(self) -> None:
+        """Sweep for ever: batch after batch while there is work, then pause. The box must be unlocked."""
+        for board in (await self.page()).boards:
+            self._noted(board)
+        while True:
+            if not await self.sweep():
+                await trio.sleep(self._config.log_sweep_seconds)
+
+    async def sweep(self) -> int:
+        """One bounded step: rows of what was deleted, then threads and events that are too old."""
+        sealer, hour = self._ring.require(), hour_of(self._clock())
+
+        def is_idle(txn: Transaction) -> bool:
+            return not boards.doomed(txn, 1) and not any(
+                _overdue(txn, sealer, row, hour) for row in boards.list_all(txn, sealer)
+            )
+
+        def job(txn: Transaction) -> int:
+            for whom in boards.doomed(txn, 1):
+                gone = boards.sweep(txn, whom, SWEPT_POSTS)
+                if len(whom) == 32:
+                    taken = sum(board_index.take_out(txn, sealer, whom[:16], post) for post in gone)
+                    board_index.advance(txn, whom[:16], 0, -taken)
+                return len(gone) + 1
+            return sum(_retire(txn, sealer, row, hour) for row in boards.list_all(txn, sealer))
+
+        if await self._store.read_cold(is_idle):
+            return 0
+        return await self._store.write(job, freeing=True)
+
+
+def require(txn: Transaction, sealer: Sealer, board: bytes) -> BoardRow:
+    """A board; Refusal no_board."""
+    row = boards.find(txn, sealer, board)
+    if row is None:
+        raise Refusal("no_board")
+    return row
+
+
+def _overdue(txn: Transaction, sealer: Sealer, row: BoardRow, hour: int) -> bool:
+    thread = boards.quietest(txn, sealer, row.id)
+    old = thread is not None and (thread.last_hour + row.days * 24 <= hour or row.posts > row.most)
+    return old or bool(_old_events(txn, row, hour, 1))
+
+
+def _retire(txn: Transaction, sealer: Sealer, row: BoardRow, hour: int) -> int:
+    """The quietest thread that is too old or too much, and some old events; how many things went."""
+    done = 0
+    thread = boards.quietest(txn, sealer, row.id)
+    if thread is not None and (thread.last_hour + row.days * 24 <= hour or row.posts > row.most):
+        boards.doom_thread(txn, sealer, row.id, thread)
+        done += 1
+    for number in _old_events(txn, row, hour, SWEPT_POSTS):
+        boards.drop_event(txn, row.id, number)
+        done += 1
+    return done
+
+
+def _old_events(txn: Transaction, row: BoardRow, hour: int, limit: int) -> list[int]:
+    found: list[int] = []
+    for number in boards.list_events(txn, row.id, 0, limit):
+        made = logs.hour_of(txn, row.id, number)
+        if made is not None and made + row.days * 24 > hour:
+            break
+        found.append(number)
+    return found
+
+
+def _check_words(title: str, about: str) -> None:
+    if not is_plain(title, wire.MAX_TITLE) or not is_plain(about.replace("\n", " "), wire.MAX_ABOUT):
+        raise Refusal("malformed", field="title")
+
+
+def _shown(txn: Transaction, row: BoardRow) -> wire.Board:
+    head = logs.find(txn, row.id)
+    return wire.Board(
+        id=row.id,
+        title=row.title,
+        about=row.about,
+        days=row.days,
+        most=row.most,
+        realtime=row.realtime,
+        posters=row.posters,  # type: ignore[arg-type]
+        karma=row.karma,
+        slow=row.slow,
+        order=row.order,
+        closed=row.closed,
+        room=row.room,
+        made_hour=row.made_hour,
+        threads=row.threads,
+        posts=row.posts,
+        last=0 if head is None else head.last,
+    )

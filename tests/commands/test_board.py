@@ -1,0 +1,121 @@
+"""Boards from the command line, against a real box: what is signed here is verified there."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+
+from appliance.client.entrance import loopback
+from appliance.client.http import Http
+from appliance.client.person import Person
+from appliance.commands import exits
+from appliance.protocol import board as wire
+from appliance.protocol.codec import to_text
+from appliance.service import feeds
+from tests.boxes import Net, running
+from tests.clients import QUICK
+from tests.commands.test_message import Terminal
+from tests.services import refused
+
+
+@pytest.fixture
+async def place(tmp_path):
+    async with running(Net(), tmp_path / "box", registration="open") as box:
+        yield box
+
+
+@pytest.fixture
+async def terminals(tmp_path, place):
+    ada = Terminal(tmp_path / "a", str(tmp_path / "box"))
+    bob = Terminal(tmp_path / "b", place.ready.url)
+    await ada.enter("sign-up", "ada")
+    await bob.enter("sign-up", "bob")
+    await place.desk.http.call("POST", "/v1/boards", wire.Board, wire.NewBoard(b"g" * 16, "Garden"))
+    return ada, bob
+
+
+async def test_two_people_talk_on_a_board(terminals):
+    ada, bob = terminals
+    (row,) = await ada.ask("board", "list")
+    assert (row["title"], row["threads"], row["days"]) == ("Garden", 0, 90)
+    shown = await ada.type("board", "threads", "Garden")
+    assert "No threads yet" in shown.stdout
+    first = await ada.ask(
+        "board", "post", "garden", "-", "--subject", "Tomatoes", text="When are they *ripe*?\n"
+    )
+    answer = await bob.ask(
+        "board", "post", "Garden", "In August.", "--thread", "tomatoes", "--reply", first["id"]
+    )
+    (thread,) = await bob.ask("board", "threads", "Garden")
+    assert (thread["subject"], thread["posts"], thread["last_name"]) == ("Tomatoes", 2, "bob")
+    one, two = await bob.ask("board", "read", "Garden", first["id"][:6])
+    assert (one["name"], one["subject"], one["body"], one["proof"]) == (
+        "ada",
+        "Tomatoes",
+        "When are they *ripe*?",
+        "signed",
+    )
+    assert (two["name"], two["reply"], two["own"], two["proof"]) == ("bob", first["id"], True, "signed")
+
+    await bob.ask("board", "edit", "Garden", answer["id"], "In September.")
+    told = await ada.type("board", "read", "Garden", "Tomatoes")
+    assert "bob:  [edited]\n    In September." in told.stdout
+    refusal = await ada.type("board", "edit", "Garden", answer["id"], "mine now")
+    assert refusal.exit_code == exits.FAILED and "Traceback" not in refusal.output
+
+    with trio.fail_after(30):
+        while [hit["id"] for hit in await ada.ask("board", "search", "septem")] != [answer["id"]]:
+            await trio.sleep(0.1)
+    await bob.ask("board", "delete", "Garden", answer["id"])
+    (_, gone) = await ada.ask("board", "read", "Garden", "Tomatoes")
+    assert (gone["removed"], gone["body"], gone["proof"]) == ("author", "", "")
+    assert "Nothing found." in (await ada.type("board", "search", "septem")).stdout
+    for words in (
+        ("post", "Garden", "x"),
+        ("post", "Garden", "x", "--subject", "s", "--thread", "t"),
+        ("delete", "Garden", "zz"),
+    ):
+        assert (await ada.type("board", *words)).exit_code == exits.USAGE
+    assert (await bob.type("board", "make", "Mine")).exit_code == exits.FAILED
+
+
+async def test_what_the_box_makes_up_is_not_shown(terminals, place, tmp_path):
+    ada, bob = terminals
+    await ada.ask("board", "post", "Garden", "true words", "--subject", "True")
+    async with Person.open(bob.profile, options=QUICK) as me:
+        boards = me.boards
+        (thread,) = (await boards.threads(b"g" * 16)).threads
+        page = await me._core.member.get(
+            f"/v1/boards/{to_text(b'g' * 16)}/threads/{to_text(thread.thread)}", wire.Posts
+        )
+        [view] = page.posts
+        identities = boards._identities(page.authors)
+        good = boards._verified(b"g" * 16, thread.thread, view, identities)
+        assert (good.proof, good.body) == ("signed", "true words")
+        swapped = boards._verified(b"g" * 16, thread.thread, view, identities | {"ada": bytes(32)})
+        moved = boards._verified(b"h" * 16, thread.thread, view, identities)
+        other = boards._verified(b"g" * 16, b"t" * 16, view, identities)
+        for one in (swapped, moved, other):
+            assert (one.proof, one.body, one.subject, one.name) == ("false", "", "", "")
+        assert boards._verified(b"g" * 16, thread.thread, view, {}).proof == "former"
+
+
+async def test_a_feed_needs_its_secret_and_nothing_else(terminals, place):
+    ada, _ = terminals
+    await ada.ask("board", "post", "Garden", "<script>alert(1)</script> *soon*", "--subject", "A & B")
+    async with Person.open(ada.profile, options=QUICK) as me:
+        link = await me._core.member.get("/v1/feeds", wire.FeedLink)
+        assert (await me._core.member.get("/v1/feeds", wire.FeedLink)).secret == link.secret
+        path = f"/v1/feeds/{link.secret}/{to_text(b'g' * 16)}"
+        async with Http(loopback(place.ready.url.removeprefix("http://").rstrip("/"))) as anybody:
+            answer = await anybody.exchange("GET", path)
+            assert answer.media == feeds.MEDIA.partition(";")[0]
+            text = answer.body.decode()
+            assert "<title>A &amp; B</title>" in text and "&lt;em&gt;soon&lt;/em&gt;" in text
+            assert "<script" not in text and "&lt;script" not in text
+            with refused("not_found"):
+                await anybody.exchange("GET", f"/v1/feeds/{to_text(bytes(24))}/{to_text(b'g' * 16)}")
+            fresh = await me._core.member.post("/v1/feeds", wire.FeedLink, None)
+            assert fresh.secret != link.secret
+            with refused("not_found"):
+                await anybody.exchange("GET", path)
