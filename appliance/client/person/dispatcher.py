@@ -13,6 +13,7 @@ import trio
 from appliance.client.entrance import Unanswered
 from appliance.client.person import records
 from appliance.client.person.ledger import Batch
+from appliance.client.person.whole import MARK, mark_of
 from appliance.errors import Refusal
 from appliance.protocol.post import Dispatch, DispatchState, Leg
 
@@ -49,6 +50,8 @@ class Dispatcher:
         self.states: dict[bytes, DispatchState] = {}
         self.messages: dict[bytes, tuple[str, bytes]] = {}
         """Which message (conversation, id) left with a dispatch."""
+        self._parts: dict[bytes, set[bytes]] = {}
+        """Dispatches by how their ids begin."""
         self.looked = 0
 
     def send(self, dispatch: Dispatch) -> None:
@@ -110,6 +113,7 @@ class Dispatcher:
     def heard(self, state: DispatchState) -> None:
         """How it stands with a dispatch, from an answer or an event."""
         self.states[state.id] = state
+        self._parts.setdefault(state.id[:MARK], set()).add(state.id)
         for leg in state.legs:
             if leg.state == "given_up" and leg.reason in BOUNCED:
                 self._core.soon(self._bounce, state.id, leg)
@@ -142,6 +146,11 @@ class Dispatcher:
         if any(job.dispatch.id == dispatch for job in self._jobs):
             return True
         return state is not None and any(leg.state in UNDERWAY for leg in state.legs)
+
+    def parts(self, message: bytes) -> list[DispatchState]:
+        """How it stands with those dispatches of a message's chunks that are not with everybody's box."""
+        states = [self.states[one] for one in self._parts.get(mark_of(message), ())]
+        return [state for state in states if any(leg.state != "box" for leg in state.legs)]
 
     def is_over(self, dispatch: bytes | None) -> bool:
         """Whether a dispatch was handed over and the box says no more of it: then everything was placed."""

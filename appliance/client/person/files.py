@@ -13,6 +13,7 @@ import trio
 
 from appliance.client.person import records
 from appliance.client.person.ledger import Batch
+from appliance.client.person.whole import part_id
 from appliance.errors import Refusal
 from appliance.protocol import attachment, codec, content
 from appliance.protocol.attachment import PIECE, Plan
@@ -111,7 +112,7 @@ class Files:
             some = envelopes[at : at + AT_ONCE]
             legs = [Destination(one.handle, one.routes, list(range(len(some)))) for one in to]
             if legs:
-                await self._core.dispatcher.send_now(Dispatch(secrets.token_bytes(16), some, legs))
+                await self._core.dispatcher.send_now(Dispatch(part_id(said.id), some, legs))
             await self._core.steady(partial(self._core.member.keep, some))
         return said
 

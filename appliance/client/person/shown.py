@@ -8,6 +8,7 @@ from appliance.client.person.chats import Chat
 from appliance.client.person.dispatcher import stage
 from appliance.client.person.message import Contact, File, Message, State
 from appliance.client.person.timeline import MINE, THEIRS, Entry
+from appliance.client.person.whole import together
 
 if TYPE_CHECKING:
     from appliance.client.person.core import Core
@@ -66,9 +67,12 @@ def _state(core: Core, entry: Entry) -> State:
         return ""
     if entry.read:
         return "read"
-    if entry.delivered:
-        return "delivered"
     known = core.dispatcher.states.get(entry.dispatch or b"")
-    if known is None and entry.failed is None and core.dispatcher.is_over(entry.dispatch):
+    parts = core.dispatcher.parts(entry.id)
+    whole = stage(together([*([known] if known else []), *parts])) if known or parts else None
+    # Its message came, but chunks of it wait here still, or are given up.
+    if entry.delivered and not (parts and whole in ("waiting", "failed")):
+        return "delivered"
+    if whole is None and entry.failed is None and core.dispatcher.is_over(entry.dispatch):
         return "box"
-    return "failed" if entry.failed and known is None else stage(known)
+    return "failed" if entry.failed and known is None else whole or "waiting"

@@ -1,4 +1,8 @@
 import { afterEach, expect, test, vi } from "vitest";
+import { concat, fromHex, toHex, utf8 } from "../../src/protocol/bytes.ts";
+import type { DispatchState, Leg } from "../../src/protocol/post.ts";
+import { summary } from "../../src/state/messenger/dispatcher.ts";
+import { markOf, together } from "../../src/state/messenger/whole.ts";
 import { FakeBox } from "./fake/box.ts";
 import { Browser, closeAll, friends, until } from "./fake/people.ts";
 
@@ -84,4 +88,55 @@ test("a file that is too large is refused before anything leaves", async () => {
   const huge = { size: 40_000_000, slice: () => new Blob(), name: "huge", type: "" } as unknown as File;
   await expect(ada.chat(ben)!.sendFile(huge)).rejects.toMatchObject({ code: "too_large" });
   expect(ada.chat(ben)!.messages.at(-1)!.kind).toBe("text");
+});
+
+test("an attachment is no further than its chunks, also after a restart", async () => {
+  keepBlobs();
+  const box = new FakeBox();
+  const [ada, ben] = await friends(box);
+  await ada.chat(ben)!.sendFile(new File([bytesOf(50_000)], "plan.txt"));
+  await until(() => ada.chat(ben)!.messages.at(-1)?.state === "delivered");
+  await until(() => ada.chat(ben)!.messages.at(-1)?.attachment?.state === "ready");
+  const state = (): string => ada.chat(ben)!.messages.at(-1)!.state;
+  // As if their box was off since the message arrived there.
+  const { handle } = ada.messenger.core!.ledger.head.sessions[0]!;
+  const id = concat(markOf(fromHex(ada.chat(ben)!.messages.at(-1)!.id)), new Uint8Array(8));
+  const tell = (at: Leg["state"]): void => {
+    const leg = { handle, state: at, until: null, relays: 0, reason: null };
+    ada.messenger.core!.dispatcher.heard({ id, legs: [leg] });
+  };
+  for (const [at, shown] of [
+    ["waiting", "waiting"],
+    ["partly", "waiting"],
+    ["given_up", "failed"],
+    ["relay", "delivered"],
+    ["box", "delivered"],
+  ] as const) {
+    tell(at);
+    await until(() => state() === shown);
+  }
+  const leg = { handle, state: "waiting", until: null, relays: 0, reason: null };
+  box.accounts.get("ada")!.dispatches.set(toHex(id), { id, legs: [leg] } as never);
+  const again = await ada.reopened();
+  await again.chat(ben)!.open();
+  await until(() => again.chat(ben)!.messages.at(-1)?.state === "waiting");
+});
+
+test("each destination is as far as the last of its envelopes", () => {
+  const of = (legs: Record<string, Leg["state"]>): DispatchState => ({
+    id: new Uint8Array(16),
+    legs: Object.entries(legs).map(([name, state]) => ({
+      handle: utf8(name),
+      state,
+      until: null,
+      relays: 0,
+      reason: null,
+    })),
+  });
+  const stage = (...states: DispatchState[]): string => summary(together(states)).state;
+  expect(stage(of({ a: "box" }), of({ a: "relay" }))).toBe("relay");
+  expect(stage(of({ a: "relay" }), of({ a: "partly" }), of({ a: "box" }))).toBe("waiting");
+  expect(stage(of({ a: "box", b: "waiting" }), of({ a: "waiting", b: "box" }))).toBe("waiting");
+  expect(stage(of({ a: "box", b: "waiting" }), of({ a: "box", b: "waiting" }))).toBe("box");
+  expect(stage(of({ a: "box" }), of({ a: "given_up" }))).toBe("failed");
 });

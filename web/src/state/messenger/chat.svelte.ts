@@ -167,8 +167,7 @@ export class Chat implements Conversation {
     const known = this.#shown.get(entry.id);
     if (known && !this.timeline.dirty.has(entry.id)) return known;
     const { dispatcher } = this.core;
-    const state = entry.dispatch ? dispatcher.states.get(entry.dispatch) : undefined;
-    const message = messageOf(entry, state, this.#file(entry), dispatcher.isOver(entry));
+    const message = messageOf(entry, dispatcher.whole(entry), this.#file(entry), dispatcher.isOver(entry));
     this.#shown.set(entry.id, message);
     return message;
   }

@@ -6,6 +6,7 @@ import { isOffline } from "../wire.ts";
 import type { Core } from "./core.ts";
 import { names, type OutgoingRecord, type SessionRecord } from "./records.ts";
 import type { Entry } from "./timeline.ts";
+import { markIn, markOf, together } from "./whole.ts";
 
 /** Refusal codes of a leg that say: the routes are not good any more. */
 const BOUNCED = new Set(["no_mailbox", "capability", "no_account"]);
@@ -19,6 +20,12 @@ const SOON = 60;
 /** Hours after which a dispatch the box does not know was done long ago. */
 const FORGOTTEN = 24 * 14;
 
+/** How it stands with all dispatches of a message; `held`: parts of it wait here still, or are given up. */
+export interface Whole {
+  state: DispatchState | undefined;
+  held: boolean;
+}
+
 interface Job {
   dispatch: Dispatch;
   done?: (error?: unknown) => void;
@@ -28,6 +35,9 @@ export class Dispatcher {
   readonly states = new Map<string, DispatchState>();
   /** Which message left with a dispatch. */
   readonly messages = new Map<string, { conversation: string; id: string }>();
+  /** Dispatches by the mark in their ids, and the attachments with that mark. */
+  readonly #parts = new Map<string, Set<string>>();
+  readonly #marked = new Map<string, { conversation: string; id: string }>();
   #jobs: Job[] = [];
   #running = false;
   #bounced = new Set<string>();
@@ -110,6 +120,8 @@ export class Dispatcher {
   heard(state: DispatchState): void {
     const id = toHex(state.id);
     this.states.set(id, state);
+    const mark = markIn(state.id);
+    this.#parts.set(mark, (this.#parts.get(mark) ?? new Set()).add(id));
     this.#touch(id);
     for (const leg of state.legs)
       if (leg.state === "given_up") void this.#bounce(id, leg).catch(() => undefined);
@@ -123,8 +135,24 @@ export class Dispatcher {
     return new Set(answer.dispatches.map((state) => toHex(state.id)));
   }
 
+  /** An attachment whose chunks leave with dispatches of their own. */
+  learn(conversation: string, id: Uint8Array): void {
+    this.#marked.set(toHex(markOf(id)), { conversation, id: toHex(id) });
+  }
+
+  /** How it stands with a message and those of its parts that are not with everybody's box. */
+  whole(entry: Entry): Whole {
+    const own = entry.dispatch === null ? undefined : this.states.get(entry.dispatch);
+    const ids =
+      entry.content?.kind === "attachment" ? this.#parts.get(toHex(markOf(entry.content.id))) : null;
+    const parts = [...(ids ?? [])].map((id) => this.states.get(id)!);
+    const open = parts.filter(({ legs }) => legs.some((leg) => leg.state !== "box"));
+    const state = together(own ? [own, ...open] : open);
+    return { state, held: open.length > 0 && ["waiting", "failed"].includes(summary(state).state) };
+  }
+
   #touch(id: string): void {
-    const message = this.messages.get(id);
+    const message = this.messages.get(id) ?? this.#marked.get(id.slice(0, 16));
     if (message) this.core.chats.get(message.conversation)?.touch(message.id);
   }
 

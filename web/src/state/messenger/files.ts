@@ -20,6 +20,7 @@ import { asRefusal } from "../wire.ts";
 import { AttachmentView } from "./attachment.svelte.ts";
 import type { Core } from "./core.ts";
 import { names, type WantsRecord } from "./records.ts";
+import { partId } from "./whole.ts";
 
 /** Chunks in one request: half a megabyte. */
 const AT_ONCE = 32;
@@ -178,7 +179,8 @@ export class Files {
       const some = envelopes.slice(at, at + AT_ONCE);
       const all = some.map((_, index) => index);
       const legs = to.map((one): Destination => ({ ...one, envelopes: all }));
-      if (legs.length > 0) await this.core.dispatcher.sendNow({ id: random(16), envelopes: some, to: legs });
+      if (legs.length > 0)
+        await this.core.dispatcher.sendNow({ id: partId(content.id), envelopes: some, to: legs });
       await this.core.steady(() => this.core.wire.post("/v1/kept", { envelopes: some }));
       view.progress = (at + some.length) / envelopes.length;
     }

@@ -125,11 +125,13 @@ export class History {
   take(events: readonly LogEvent[]): void {
     this.timeline.apply(events);
     for (const event of events)
-      if (event.k === "m" && event.d)
+      if (event.k === "m" && event.d) {
+        if (event.c.kind === "attachment") this.core.dispatcher.learn(this.conversation, event.c.id);
         this.core.dispatcher.messages.set(toHex(event.d), {
           conversation: this.conversation,
           id: toHex(event.c.id),
         });
+      }
   }
 
   /** This device has written on; its newest stretch is in memory already. */

@@ -1,7 +1,6 @@
 /** A message as the pages see it, from what its events add up to. */
 import { toHex } from "../../protocol/bytes.ts";
-import type { DispatchState } from "../../protocol/post.ts";
-import { summary } from "./dispatcher.ts";
+import { summary, type Whole } from "./dispatcher.ts";
 import type { LogContent } from "./records.ts";
 import { expiryOf, textOf, type Entry } from "./timeline.ts";
 import type { Attachment, Message, MessageKind, MessageState, Reaction } from "./types.ts";
@@ -15,13 +14,13 @@ const KINDS: Partial<Record<string, MessageKind>> = {
 /** The message of an entry. */
 export function messageOf(
   entry: Entry,
-  state: DispatchState | undefined,
+  whole: Whole,
   attachment: Attachment | null,
   /** The box has nothing open about this dispatch any more: everything was placed. */
   over = false,
 ): Message {
   const { content } = entry;
-  const how = stateOf(entry, state, over);
+  const how = stateOf(entry, whole, over);
   const reply = (content as { reply?: Uint8Array } | null)?.reply;
   return {
     id: entry.id,
@@ -47,7 +46,7 @@ export function messageOf(
 
 function stateOf(
   entry: Entry,
-  dispatch: DispatchState | undefined,
+  { state: dispatch, held }: Whole,
   over: boolean,
 ): { state: MessageState; until: number | null; relays: number; problem: string | null } {
   const plain = (state: MessageState, problem: string | null = null) => ({
@@ -58,7 +57,8 @@ function stateOf(
   });
   if (entry.by === 1 || !entry.content) return plain("");
   if (entry.read.size > 0) return plain("read");
-  if (entry.delivered.size > 0) return plain("delivered");
+  // Its message came, but chunks of it wait here still, or are given up.
+  if (entry.delivered.size > 0 && !held) return plain("delivered");
   if (entry.failed && !dispatch) return plain("failed", entry.failed);
   if (!entry.dispatch) return plain("sealed");
   if (!dispatch) return plain(over ? "box" : "waiting");
