@@ -135,8 +135,8 @@ def _assemble(
     logs = Logs(store, ring, config, clock, post.events)
     branding = Branding(home.nameplate, settings, post.events)
     moderation = make_moderation(store, ring, settings, clock, logs, home, post.events)
-    boards = Boards(store, ring, config, clock, logs)
-    board_posts = BoardPosts(store, ring, config, clock, logs)
+    boards = Boards(store, ring, config, clock, logs, home.audit, moderation.four_eyes)
+    board_posts = BoardPosts(store, ring, logs, moderation.conduct, home.audit)
     board_search = BoardSearch(store, ring)
     feeds = Feeds(store, ring)
     vault = Vault(store, config, clock)
@@ -156,7 +156,6 @@ def _assemble(
         branding,
         moderation,
         boards,
-        board_posts,
         vault,
         directory,
         tor,

@@ -127,8 +127,6 @@ class Config:
     log_sweep_seconds: int = setting(
         30, "Pause between two looks for entries that are too old.", unit="seconds"
     )
-    # Boards
-    board_posts_minute: int = setting(20, "Posts, edits and events of one member in a minute.")
     # Limits on strangers
     body_octets: int = setting(4 * MIB, "Largest request body.", unit="bytes")
     head_seconds: int = setting(20, "A request's head must arrive within this.", unit="seconds")

@@ -11,14 +11,18 @@ from appliance.protocol import codec
 from appliance.protocol.account import Role
 from appliance.protocol.directory import Entry
 from appliance.protocol.keys import SigningKey
+from appliance.service.audit import Audit
 from appliance.service.board_pages import BoardPages
 from appliance.service.board_posts import BoardPosts
 from appliance.service.board_search import BoardSearch
 from appliance.service.boards import Boards
 from appliance.service.caller import Caller
+from appliance.service.conduct import Conduct
 from appliance.service.events import EventBook
+from appliance.service.four_eyes import FourEyes
 from appliance.service.logs import Logs
-from appliance.store import directory
+from appliance.store import accounts, directory
+from appliance.store.transaction import Transaction
 from tests.services import House
 
 BOARD = b"B" * 16
@@ -52,6 +56,9 @@ class BoardHouse:
     house: House
     events: EventBook = field(init=False)
     logs: Logs = field(init=False)
+    audit: Audit = field(init=False)
+    conduct: Conduct = field(init=False)
+    four_eyes: FourEyes = field(init=False)
     boards: Boards = field(init=False)
     posts: BoardPosts = field(init=False)
     pages: BoardPages = field(init=False)
@@ -61,8 +68,11 @@ class BoardHouse:
         store, ring, config, clock = self.house.store, self.house.ring, self.house.config, self.house.clock
         self.events = EventBook(store, clock)
         self.logs = Logs(store, ring, config, clock, self.events)
-        self.boards = Boards(store, ring, config, clock, self.logs)
-        self.posts = BoardPosts(store, ring, config, clock, self.logs)
+        self.audit = Audit(store, ring, config, clock)
+        self.conduct = Conduct(ring, config, clock)
+        self.four_eyes = FourEyes(store, ring, config, clock, self.audit, self.events)
+        self.boards = Boards(store, ring, config, clock, self.logs, self.audit, self.four_eyes)
+        self.posts = BoardPosts(store, ring, self.logs, self.conduct, self.audit)
         self.pages = BoardPages(store, ring, self.logs)
         self.search = BoardSearch(store, ring)
 
@@ -74,7 +84,14 @@ class BoardHouse:
         body = codec.encode(entry)
         signed = key.sign("entry", body) + body
         hour = self.house.clock.hour
-        await self.house.store.write(lambda txn: directory.publish(txn, account, signed, hour))
+        verifier = accounts.Verifier(bytes(16), 8, 1, bytes(32))
+        row = accounts.Account(account, name, role, hour, bytes(16), 8, 1, verifier, bytes(72))
+
+        def job(txn: Transaction) -> None:
+            accounts.create(txn, self.house.ring.machine, row, 1000)
+            directory.publish(txn, account, signed, hour)
+
+        await self.house.store.write(job)
         return Author(Caller(account, name, role, os.urandom(16), bytes(16)), key, onion)
 
     async def post(self, who: Author, body: str, thread: bytes | None = None, **fields: Any) -> bytes:

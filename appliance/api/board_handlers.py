@@ -31,6 +31,13 @@ async def posts(box: Box, call: Call) -> wire.Posts:
     )
 
 
+async def held(box: Box, call: Call) -> wire.Held:
+    """Entries that wait for a moderator."""
+    return await box.board_pages.held(
+        call.member, call.octets("board"), call.number("after", 0), call.number("limit", 50)
+    )
+
+
 async def events(box: Box, call: Call) -> wire.Notices:
     """Events after a number."""
     return await box.board_pages.events(

@@ -38,7 +38,7 @@ _BOX_CONTEXT: Final = "box_post"
 Seconds = Annotated[int, msgspec.Meta(ge=0, lt=1 << 53)]
 Markdown = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_POST_OCTETS)]
 Subject = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_SUBJECT)]
-Act = Literal["pin", "unpin", "lock", "unlock", "remove", "remove_thread"]
+Act = Literal["pin", "unpin", "lock", "unlock", "remove", "remove_thread", "release"]
 
 
 class Word(Message):
@@ -191,8 +191,6 @@ def _is_sound(value: Value) -> bool:
     return not isinstance(value, Moderation) or value.reason is None or is_plain(value.reason, MAX_REASON)
 
 
-# What the box says of its boards.
-
 Poster = Literal["member", "moderator", "admin"]
 """The least role that may post."""
 
@@ -231,9 +229,8 @@ Title = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TITLE)]
 About = Annotated[str, msgspec.Meta(max_length=MAX_ABOUT)]
 Days = Annotated[int, msgspec.Meta(ge=1, le=3650)]
 Most = Annotated[int, msgspec.Meta(ge=1, le=10_000_000)]
-Karma = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
 Slow = Annotated[int, msgspec.Meta(ge=0, le=86_400)]
-Order = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
 
 
 class NewBoard(Message):
@@ -249,9 +246,9 @@ class NewBoard(Message):
     most: Most = 200_000
     realtime: bool = True
     posters: Poster = "member"
-    karma: Karma = 0
+    karma: Count = 0
     slow: Slow = 0
-    order: Order = 0
+    order: Count = 0
     room: Bytes16 | None = None
 
 
@@ -264,9 +261,9 @@ class ChangeBoard(Message):
     most: Most | None = None
     realtime: bool | None = None
     posters: Poster | None = None
-    karma: Karma | None = None
+    karma: Count | None = None
     slow: Slow | None = None
-    order: Order | None = None
+    order: Count | None = None
     closed: bool | None = None
     room: Bytes16 | None = None
 
@@ -336,7 +333,7 @@ class Submit(Message):
 
 
 class Submitted(Message, omit_defaults=False):
-    """The number it has. `held` when a moderator looks at it first."""
+    """The number it has; `held`: a moderator looks at it first."""
 
     number: int
     held: bool = False
@@ -375,6 +372,24 @@ class Notices(Message, omit_defaults=False):
 
     notices: list[NumberedNotice]
     last: int
+    more: bool
+    authors: list[bytes]
+
+
+class HeldEntry(Message, omit_defaults=False):
+    """An entry that only moderators and its author see, until a moderator lets it through or removes it."""
+
+    number: int
+    id: bytes
+    hour: int
+    signed: bytes
+    own: bool
+
+
+class Held(Message, omit_defaults=False):
+    """Entries that wait, in order: all of them for moderators, their own for others."""
+
+    entries: list[HeldEntry]
     more: bool
     authors: list[bytes]
 

@@ -8,6 +8,8 @@ from typing import Final
 from appliance.errors import Refusal
 from appliance.protocol import board as wire
 from appliance.protocol.board import Posts, PostView, Threads, Versions
+from appliance.service import rights
+from appliance.service.board_rules import HELD
 from appliance.service.boards import require
 from appliance.service.caller import Caller
 from appliance.service.logs import Logs
@@ -21,6 +23,8 @@ MOST_THREADS: Final = 100
 MOST_PINNED: Final = 50
 MOST_POSTS: Final = 100
 MOST_EVENTS: Final = 256
+MOST_HELD: Final = 500
+"""Waiting entries that are looked through for one answer."""
 PAGE_OCTETS: Final = 1 << 20
 """Octets of signed posts in one answer; the first is there whatever its size."""
 
@@ -82,7 +86,8 @@ class BoardPages:
         def look(txn: Transaction) -> Versions:
             require(txn, sealer, board)
             number = logs.number_of(txn, board, post)
-            if number is None:
+            first = logs.find_entry(txn, board, post)
+            if number is None or first is None or first.kind == HELD:
                 raise Refusal("no_entry")
             numbers = [number, *boards.versions(txn, board, number, MOST_POSTS)]
             entries = [logs.get(txn, sealer, board, one) for one in numbers]
@@ -90,6 +95,26 @@ class BoardPages:
             if not found:
                 raise Refusal("no_entry")
             return Versions(found, _entries(txn, found))
+
+        return await self._store.read_cold(look)
+
+    async def held(self, caller: Caller, board: bytes, after: int = 0, limit: int = 50) -> wire.Held:
+        """Entries that wait for a moderator: for moderators all, for others their own."""
+        _check_limit(limit, MOST_POSTS)
+        sealer, author = self._ring.require(), self._logs.author(board, caller.account)
+        sees_all = rights.may(caller.role, "moderate")
+
+        def look(txn: Transaction) -> wire.Held:
+            require(txn, sealer, board)
+            numbers = boards.list_held(txn, board, after, MOST_HELD)
+            entries = [logs.get(txn, sealer, board, number) for number in numbers]
+            found = [
+                wire.HeldEntry(entry.number, entry.id, entry.hour, entry.body, entry.author == author)
+                for entry in entries
+                if entry is not None and entry.body is not None and (sees_all or entry.author == author)
+            ]
+            shown = found[:limit]
+            return wire.Held(shown, len(found) > limit, _entries(txn, [one.signed for one in shown]))
 
         return await self._store.read_cold(look)
 

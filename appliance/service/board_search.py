@@ -16,6 +16,7 @@ from appliance.errors import Refusal
 from appliance.protocol import board as wire
 from appliance.protocol.board import Deletion, Edit, Hit, Hits, Moderation, Post
 from appliance.service import words
+from appliance.service.board_rules import HELD
 from appliance.service.boards import require
 from appliance.store import board_index, boards, logs
 from appliance.store.engine import Store
@@ -147,7 +148,8 @@ def _index(txn: Transaction, sealer: Sealer, board: bytes) -> int:
     fresh: dict[int, dict[str, int]] = {}
     grown = 0
     for entry in span.entries:
-        value = None if entry.body is None else wire.value_of(entry.body)
+        waits = entry.body is None or entry.kind == HELD
+        value = None if waits else wire.value_of(entry.body or b"")
         if isinstance(value, Post):
             fresh[entry.number] = words.weights(f"{value.subject or ''}\n{value.body}")
         elif isinstance(value, Edit | Deletion) or (isinstance(value, Moderation) and value.act == "remove"):

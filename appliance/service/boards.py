@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import trio
@@ -10,14 +11,19 @@ from msgspec.structs import replace
 from appliance.config import Config
 from appliance.errors import Refusal
 from appliance.protocol import board as wire
+from appliance.protocol.audit import Action
 from appliance.protocol.names import is_plain
 from appliance.service import rights
+from appliance.service.audit import Audit
+from appliance.service.board_rules import HELD
 from appliance.service.caller import Caller
+from appliance.service.four_eyes import FourEyes
 from appliance.service.logs import BOARD, Logs, LogUser
 from appliance.service.ports import Clock, hour_of
-from appliance.store import board_index, boards, logs
+from appliance.store import board_index, boards, logs, thanks
 from appliance.store.boards import BoardRow
 from appliance.store.engine import Store
+from appliance.store.logs import Entry
 from appliance.store.storekey import KeyRing, Sealer
 from appliance.store.transaction import Transaction
 
@@ -29,14 +35,28 @@ SWEPT_POSTS: Final = 50
 class Boards:
     """Durable. Owner: the event loop."""
 
-    def __init__(self, store: Store, ring: KeyRing, config: Config, clock: Clock, log: Logs) -> None:
+    def __init__(
+        self,
+        store: Store,
+        ring: KeyRing,
+        config: Config,
+        clock: Clock,
+        log: Logs,
+        audit: Audit,
+        four_eyes: FourEyes,
+    ) -> None:
         self._store = store
         self._ring = ring
         self._config = config
         self._clock = clock
+        self._audit = audit
+        self._four_eyes = four_eyes
+        four_eyes.register("board.delete", self._delete)
         self._quiet: set[bytes] = set()
         """Boards whose news are not told at once; filled as boards are looked up and changed."""
-        log.register(BOARD, LogUser(open=True, live=self._is_live))
+        log.register(
+            BOARD, LogUser(open=True, live=self._is_live, gone=_forget_thanks, hidden=frozenset({HELD}))
+        )
 
     def configure(self, config: Config) -> None:
         """Take the settings that hold from now on."""
@@ -83,6 +103,7 @@ class Boards:
                     raise Refusal("boards_full")
                 logs.create(txn, new.id, BOARD, sealed=True)
                 boards.save(txn, sealer, row)
+                self._audit.note(txn, caller, "board.make", row.title, row.id)
             return _shown(txn, known or row)
 
         return self._noted(await self._store.write(job))
@@ -97,20 +118,29 @@ class Boards:
         _check_words(body.title or "", body.about or "")
 
         def job(txn: Transaction) -> wire.Board:
-            row = replace(require(txn, sealer, board), **changes)
+            old = require(txn, sealer, board)
+            row = replace(old, **changes)
             boards.save(txn, sealer, row)
+            self._audit.note(txn, caller, _action(old, row, changes), row.title, board)
             return _shown(txn, row)
 
         return self._noted(await self._store.write(job))
 
     async def remove(self, caller: Caller, board: bytes) -> None:
-        """Delete a board with all that stands in it. Refusals: role, locked, no_board."""
+        """Delete a board with all that stands in it. Refusals: role, locked, no_board, second_eyes."""
+        rights.check(caller, "manage_boards")
+        sealer = self._ring.require()
+        row = self._store.read(lambda txn: require(txn, sealer, board))
+        await self._four_eyes.ask(caller, "board.delete", board, row.title)
+
+    async def _delete(self, caller: Caller, board: bytes) -> None:
         rights.check(caller, "manage_boards")
         sealer = self._ring.require()
 
         def job(txn: Transaction) -> None:
-            require(txn, sealer, board)
+            row = require(txn, sealer, board)
             boards.doom(txn, sealer, board)
+            self._audit.note(txn, caller, "board.delete", row.title, board)
 
         await self._store.write(job, freeing=True)
         self._quiet.discard(board)
@@ -170,7 +200,7 @@ def require(txn: Transaction, sealer: Sealer, board: bytes) -> BoardRow:
 def _overdue(txn: Transaction, sealer: Sealer, row: BoardRow, hour: int) -> bool:
     thread = boards.quietest(txn, sealer, row.id)
     old = thread is not None and (thread.last_hour + row.days * 24 <= hour or row.posts > row.most)
-    return old or bool(_old_events(txn, row, hour, 1))
+    return old or bool(_old_events(txn, row, hour, 1)) or bool(_old_held(txn, row, hour, 1))
 
 
 def _retire(txn: Transaction, sealer: Sealer, row: BoardRow, hour: int) -> int:
@@ -183,17 +213,41 @@ def _retire(txn: Transaction, sealer: Sealer, row: BoardRow, hour: int) -> int:
     for number in _old_events(txn, row, hour, SWEPT_POSTS):
         boards.drop_event(txn, row.id, number)
         done += 1
+    for number in _old_held(txn, row, hour, SWEPT_POSTS):
+        boards.drop_held(txn, row.id, number)
+        done += 1
     return done
 
 
 def _old_events(txn: Transaction, row: BoardRow, hour: int, limit: int) -> list[int]:
+    return _old(txn, row, hour, boards.list_events(txn, row.id, 0, limit))
+
+
+def _old_held(txn: Transaction, row: BoardRow, hour: int, limit: int) -> list[int]:
+    return _old(txn, row, hour, boards.list_held(txn, row.id, 0, limit))
+
+
+def _old(txn: Transaction, row: BoardRow, hour: int, numbers: Sequence[int]) -> list[int]:
+    """Those of rising numbers whose entries are past the board's days."""
     found: list[int] = []
-    for number in boards.list_events(txn, row.id, 0, limit):
+    for number in numbers:
         made = logs.hour_of(txn, row.id, number)
         if made is not None and made + row.days * 24 > hour:
             break
         found.append(number)
     return found
+
+
+def _action(old: BoardRow, new: BoardRow, changes: dict[str, Any]) -> Action:
+    """What the audit log notes of a change."""
+    if new.closed and not old.closed:
+        return "board.close"
+    return "board.order" if changes.keys() == {"order"} else "board.change"
+
+
+def _forget_thanks(txn: Transaction, log: bytes, gone: Sequence[Entry]) -> None:
+    for entry in gone:
+        thanks.forget(txn, log, entry.id)
 
 
 def _check_words(title: str, about: str) -> None:

@@ -64,6 +64,8 @@ class LogUser:
     """Whether any member may read and watch such a log."""
     live: Callable[[bytes], bool] = _always
     """(log): whether those who watch it hear of it at once."""
+    hidden: frozenset[int] = frozenset()
+    """Kinds of entries that are told without their bodies: not everybody who hears may read them."""
     members: Callable[[bytes], Iterable[bytes]] = _nobody
     """(log): accounts that hear of it without watching; called on the event loop, quick."""
     gone: Gone = _nothing
@@ -228,6 +230,8 @@ class Logs:
 
     def _send(self, log: bytes, head: Head, entries: Sequence[Entry]) -> None:
         small = sum(len(entry.body or b"") for entry in entries) <= MAX_INLINE_OCTETS
+        hidden = self._user(head.kind).hidden
+        entries = [entry._replace(body=None) if entry.kind in hidden else entry for entry in entries]
         told = [self.shown(entry) for entry in entries] if small and len(entries) <= MOST_TOLD else []
         user = self._user(head.kind)
         self._events.tell_log(LogNews(log, head.last, told or None), user.members(log), user.live(log))

@@ -11,11 +11,12 @@ from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
-from appliance.store import logs
+from appliance.store import logs, thanks
 from appliance.store.engine import Transaction
 from appliance.store.schema import (
     BOARD_ACTIVITY,
     BOARD_DOOMED,
+    BOARD_HELD,
     BOARD_INDEXED,
     BOARD_MARKS,
     BOARD_POSTINGS,
@@ -46,6 +47,7 @@ _OF_BOARD: Final = (
     BOARD_WORDS,
     BOARD_INDEXED,
     BOARD_MARKS,
+    BOARD_HELD,
 )
 NO_THREAD: Final = bytes(16)
 """Stands for a thread where events are counted."""
@@ -244,6 +246,23 @@ def list_events(txn: Transaction, board: bytes, after: int, limit: int) -> list[
     return [_number(key) for key in rows]
 
 
+def add_held(txn: Transaction, board: bytes, number: int) -> None:
+    """Note that an entry waits for a moderator."""
+    txn.put(BOARD_HELD, board + _U64.pack(number), b"")
+
+
+def drop_held(txn: Transaction, board: bytes, number: int) -> None:
+    """Forget an entry that waited."""
+    txn.delete(BOARD_HELD, board + _U64.pack(number))
+    logs.drop(txn, board, number)
+
+
+def list_held(txn: Transaction, board: bytes, after: int, limit: int) -> list[int]:
+    """Numbers of entries that wait for a moderator, after one."""
+    rows = txn.keys(BOARD_HELD, board + _U64.pack(after + 1), prefix_end(board), limit)
+    return [_number(key) for key in rows]
+
+
 def drop_event(txn: Transaction, board: bytes, number: int) -> None:
     """Forget an event and its entry."""
     txn.delete(BOARD_POSTS, board + NO_THREAD + _OTHERS + _U64.pack(number))
@@ -286,7 +305,9 @@ def sweep(txn: Transaction, whom: bytes, limit: int) -> list[int]:
                 txn.delete(BOARD_VERSIONS, board + _U64.pack(number) + _U64.pack(edit))
         txn.delete(BOARD_POSTS, key)
         if len(whom) == 32:  # of a whole board the log goes by itself
-            logs.drop(txn, board, number)
+            gone = logs.drop(txn, board, number)
+            if gone is not None:
+                thanks.forget(txn, board, gone.id)
     left = limit - len(keys)
     if len(whom) == 16:
         for table in _OF_BOARD:

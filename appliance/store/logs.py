@@ -177,6 +177,13 @@ def number_of(txn: Transaction, log: bytes, id: bytes) -> int | None:
     return None if value is None else int(_U64.unpack(value)[0])
 
 
+def find_entry(txn: Transaction, log: bytes, id: bytes) -> Entry | None:
+    """An entry by its id, without its body; or None."""
+    number = number_of(txn, log, id)
+    found = None if number is None else _bare(txn, log, number)
+    return None if found is None else found[0]
+
+
 def get(txn: Transaction, sealer: Sealer | None, log: bytes, number: int) -> Entry | None:
     """One entry, or None. Refusals: no_log, locked, damaged_store."""
     head = require(txn, log)

@@ -79,6 +79,7 @@ the sealed value. Times are unix hours unless seconds are said; what strangers c
 | board_posts | board 16, thread 16, 0 for posts else 1, number u64 | `boards.POST`: newest edit, edits |
 | board_versions | board 16, number u64 of the post, number u64 of the edit | empty |
 | board_doomed | board 16, thread 16 or nothing | empty: deleted, rows wait for the sweep |
+| board_held | board 16, number u64 | empty: entries that wait for a moderator |
 | board_words | board 16, blind beginning of a word 8 | sealed words that begin so |
 | board_postings | board 16, blind word 8, number u32 of the first post in it | sealed `board_index` block |
 | board_indexed | board 16, number u64 | sealed words of a post that is indexed |
@@ -185,6 +186,7 @@ BOARD_ACTIVITY = _declare("board_activity")
 BOARD_POSTS = _declare("board_posts")
 BOARD_VERSIONS = _declare("board_versions")
 BOARD_DOOMED = _declare("board_doomed")
+BOARD_HELD = _declare("board_held")
 BOARD_WORDS = _declare("board_words")
 BOARD_POSTINGS = _declare("board_postings")
 BOARD_INDEXED = _declare("board_indexed")

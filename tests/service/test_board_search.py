@@ -23,7 +23,7 @@ OTHER = b"O" * 16
 
 @pytest.fixture
 async def box(house: House) -> BoardHouse:
-    house.config = replace(house.config, board_posts_minute=100_000)
+    house.config = replace(house.config, posts_minute=100_000)
     return BoardHouse(house)
 
 

@@ -31,6 +31,8 @@ BOARD: Final[tuple[Row, ...]] = (
     member("POST", "/v1/boards/{board}/entries", board.Submit, board.Submitted,
            lambda box, call: box.board_posts.submit(call.member, call.octets("board"), call.body),
            "Post, edit, delete, moderate or tell applets something: what was signed says which."),
+    member("GET", "/v1/boards/{board}/held", None, board.Held, handlers.held,
+           "What waits for a moderator: for moderators all, for others their own.", query=("after", "limit")),
     member("GET", "/v1/boards/{board}/events", None, board.Notices, handlers.events,
            "Events for applets after a number.", query=("after", "limit")),
     member("GET", "/v1/search", None, board.Hits, handlers.search,

@@ -69,7 +69,7 @@ const SHAPES = {
     ...COMMON,
     kind: oneOf("moderate"),
     target: ID,
-    act: oneOf("pin", "unpin", "lock", "unlock", "remove", "remove_thread"),
+    act: oneOf("pin", "unpin", "lock", "unlock", "remove", "remove_thread", "release"),
     reason: optional(text(MAX_REASON)),
   }),
   event: map({ ...COMMON, kind: oneOf("event"), subject: text(MAX_TOPIC, 1), data: bytes(0, MAX_DATA) }),
@@ -331,6 +331,22 @@ export interface NumberedNotice {
 export interface Notices {
   notices: NumberedNotice[];
   last: number;
+  more: boolean;
+  authors: Uint8Array[];
+}
+
+/** An entry that only moderators and its author see, until a moderator lets it through or removes it. */
+export interface HeldEntry {
+  number: number;
+  id: Uint8Array;
+  hour: number;
+  signed: Uint8Array;
+  own: boolean;
+}
+
+/** Entries that wait, in order: all of them for moderators, their own for others. */
+export interface Held {
+  entries: HeldEntry[];
   more: boolean;
   authors: Uint8Array[];
 }
