@@ -37,5 +37,8 @@ export default defineConfig({
     include: realBox ? ["tests/real/*.test.ts"] : ["tests/**/*.test.ts"],
     exclude: realBox ? [] : ["tests/real/**"],
     setupFiles: ["tests/setup.ts"],
+    // A deadline is for what never comes: on a busy machine everything else may take its time.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
   },
 });

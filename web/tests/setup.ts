@@ -1,5 +1,8 @@
 /** Every test starts with an empty page, empty storage and no box. */
+import { configure } from "@testing-library/svelte";
 import { beforeEach, vi } from "vitest";
+
+configure({ asyncUtilTimeout: 60_000 });
 
 beforeEach(() => {
   localStorage.clear();

@@ -33,7 +33,6 @@ test("nobody knocks where nobody listens", async () => {
   box.hangUp(beside.line.session);
   await beside.crash();
   const knocks = ada.messenger.core!.vault.version("knock");
-  const began = Date.now();
   const again = new Browser(box);
   await again.account.signIn("ada", PASSPHRASE, { label: "Other" });
   await again.ready();
@@ -41,7 +40,6 @@ test("nobody knocks where nobody listens", async () => {
   expect(devices(box, "ada")).toBe(2);
   await ada.messenger.core!.vault.pull();
   expect(ada.messenger.core!.vault.version("knock")).toBe(knocks);
-  expect(Date.now() - began).toBeLessThan(4_000);
 });
 
 test("what is written while the seat is still being taken leaves when there is one", async () => {
@@ -82,6 +80,8 @@ test("a second device comes by link, and both stay in step", async () => {
     await until(() => one.texts(ben).at(-1) === "to both");
     expect(one.texts(ben).filter((text) => text === "to both")).toHaveLength(1);
   }
+  // Words read from the other device's log may be here before the record that counts them.
+  await until(() => phone.chat(ben)!.unread > 0);
   phone.chat(ben)!.markRead();
   await until(() => ada.chat(ben)!.unread === 0);
   await until(() => ben.chat(ada)!.messages.at(-1)!.state === "read");

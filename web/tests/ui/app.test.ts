@@ -148,7 +148,7 @@ test("a member sees no box, its owner does", async () => {
 test("a box that only relays shows only itself", async () => {
   open("", "", { relayOnly: true });
   // The pages of the box are a file of their own, which a busy machine takes a while to read.
-  const heading = screen.findByRole("heading", { level: 1, name: "Your box" }, { timeout: 4_000 });
+  const heading = screen.findByRole("heading", { level: 1, name: "Your box" });
   expect(await heading).toBeTruthy();
   expect(within(screen.getAllByRole("navigation")[0]!).getAllByRole("link").length).toBe(1);
 });

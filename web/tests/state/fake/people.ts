@@ -1,5 +1,4 @@
 /** People at fake browsers: each with a line to the box, a locker, and the engine itself. */
-import { vi } from "vitest";
 import { AccountDesk } from "../../../src/state/account/account.svelte.ts";
 import { MemoryLocker } from "../../../src/state/locker.ts";
 import { MessengerDesk } from "../../../src/state/messenger/messenger.svelte.ts";
@@ -102,10 +101,8 @@ export async function friends(box: FakeBox): Promise<[Browser, Browser]> {
   return [ada, ben];
 }
 
-vi.setConfig({ testTimeout: 20_000 });
-
 /** Wait until it holds; fails with the condition's own text. */
-export async function until(holds: () => boolean, milliseconds = 4_000): Promise<void> {
+export async function until(holds: () => boolean, milliseconds = 60_000): Promise<void> {
   for (const end = Date.now() + milliseconds; !holds();) {
     if (Date.now() > end) throw new Error(`never came true: ${holds.toString()}`);
     await new Promise((done) => setTimeout(done, 5));
