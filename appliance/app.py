@@ -33,6 +33,7 @@ from appliance.service.health import Health
 from appliance.service.hosting import Hosting
 from appliance.service.household import make_household
 from appliance.service.logs import Logs
+from appliance.service.minimise import Minimise
 from appliance.service.moderation import make_moderation
 from appliance.service.people import People
 from appliance.service.places import Places
@@ -139,6 +140,7 @@ def _assemble(
     board_posts = BoardPosts(store, ring, logs, moderation.conduct, home.audit)
     board_search = BoardSearch(store, ring)
     feeds = Feeds(store, ring)
+    minimise = Minimise(store, ring, clock, config.data.expanduser())
     vault = Vault(store, config, clock)
     directory = Directory(store, ring, config, clock)
     people = People(remotes, directory, ring.identity.public)
@@ -184,6 +186,7 @@ def _assemble(
     tasks.add("envelope sweep", relay.run_sweep)
     tasks.add("accounts sweep", home.run)
     tasks.add("vault sweep", vault.run)
+    tasks.add("minimise", minimise.run)
     if not config.relay_only:
         tasks.add("places", home.lock.when_unlocked(places.run))
         always, unlocked = post.tasks()
@@ -228,6 +231,7 @@ def _assemble(
         audit=home.audit,
         branding=branding,
         moderation=moderation,
+        minimise=minimise,
     )
 
 

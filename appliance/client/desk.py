@@ -33,6 +33,7 @@ from appliance.protocol.desk import (
     GrantCode,
     Health,
     Identity,
+    Minimised,
     NewGrant,
     NewReader,
     NewReaderKey,
@@ -207,6 +208,14 @@ class Desk:
     async def health(self) -> Health:
         """How the box is."""
         return await self.http.call("GET", "/v1/health", Health)
+
+    async def minimised(self) -> Minimised:
+        """What the box forgot when it minimised last."""
+        return await self.http.call("GET", "/v1/minimise", Minimised)
+
+    async def minimise(self) -> Minimised:
+        """Let it do so now."""
+        return await self.http.call("POST", "/v1/minimise", Minimised, seconds=SLOW_SECONDS)
 
     async def settings(self) -> Settings:
         """Every setting."""

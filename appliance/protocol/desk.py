@@ -235,6 +235,22 @@ class Health(Message, omit_defaults=False):
     faults: int
 
 
+class Minimised(Message):
+    """What the box forgot when it minimised last: at `second`, in `milliseconds`; 0 if it never did.
+
+    `coarsened` counts rows by table whose times are kept to the day now; `pages` and `gaps` are places of the
+    data file that were blanked. Without `blanked` the file is laid out in a way that this version does not
+    know, and deleted octets stay in it until they are overwritten.
+    """
+
+    second: int = 0
+    milliseconds: int = 0
+    coarsened: dict[str, int] = msgspec.field(default_factory=dict)
+    pages: int = 0
+    gaps: int = 0
+    blanked: bool = True
+
+
 class Setting(Message, omit_defaults=False):
     """One setting with its default and its meaning."""
 

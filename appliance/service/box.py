@@ -27,6 +27,7 @@ from appliance.service.linking import Linking
 from appliance.service.lock import Lock
 from appliance.service.logs import Logs
 from appliance.service.members import Members
+from appliance.service.minimise import Minimise
 from appliance.service.moderation import Moderation
 from appliance.service.nameplate import Nameplate
 from appliance.service.people import People
@@ -75,6 +76,7 @@ class Box:
     audit: Audit
     branding: Branding
     moderation: Moderation
+    minimise: Minimise
 
     @property
     def config(self) -> Config:

@@ -12,7 +12,7 @@ import errno
 import fcntl
 import os
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from time import monotonic
@@ -25,7 +25,7 @@ import trio
 from appliance.errors import Refusal
 from appliance.store.jobs import Chores, Entry, Full, Torn
 from appliance.store.scrub import Known, Scrubbed, scrub
-from appliance.store.space import Space, allocate, is_full
+from appliance.store.space import Space, allocate, is_full, write_new
 from appliance.store.transaction import LmdbTransaction, Table, Transaction
 
 __all__ = ["Store", "Table", "Transaction"]
@@ -61,10 +61,10 @@ class Store:
         self._page = int(env.stat()["psize"])
         self._queue: deque[Entry] = deque()
         self._bell = trio.lowlevel.ParkingLot()
+        self._chores = Chores(self._bell)
         self._places = trio.lowlevel.ParkingLot()
         self._running = False
         self._ended = False
-        self._chores = Chores()
         self._cold = 0
         self._growing = False
         self._grown = trio.lowlevel.ParkingLot()
@@ -96,20 +96,8 @@ class Store:
             closing.enter_context(_refusing())
             # LMDB maps its file of readers: a block of it that the disk cannot give would be a bus error.
             allocate(folder / READERS_FILE, READERS_OCTETS)
-            # meminit stays on: without it, leftovers of the process's memory would reach the disk.
-            env = lmdb.open(
-                str(folder / DATA_FILE),
-                map_size=map_size,
-                subdir=False,
-                mode=0o600,
-                readahead=False,
-                max_readers=256,
-                max_dbs=len(tables) + 8,
-                max_spare_txns=8,
-            )
+            env, opened = _environment(folder / DATA_FILE, tables, map_size)
             closing.callback(env.close)
-            with env.begin(write=True) as txn:
-                opened = {str(table): env.open_db(table.encode(), txn) for table in tables}
             space = Space(folder / DATA_FILE, reserve)
             store = cls(env, opened, space, lock, max(largest_map, map_size))
             closing.pop_all()
@@ -141,29 +129,26 @@ class Store:
 
     def copy_now(self, path: Path) -> None:
         """The same, at once, for the time before `run`."""
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            self._env.copyfd(file, compact=True)
-            os.fsync(file)
-        finally:
-            os.close(file)
+        write_new(path, lambda file: self._env.copyfd(file, compact=True))
 
     async def scrub(self, start: int, pages: int) -> Scrubbed:
-        """Blank deleted octets on so many pages of the data file from `start` on (see `scrub`).
-
-        Between two commits, while nobody reads in a thread. Refusal busy while the store ends.
-        """
-        if self._ended or not self._running:
-            raise Refusal("busy")
-        if self._bell:
-            self._bell.unpark()
+        """Blank deleted octets on some pages of the data file, between two commits. Refusal busy."""
 
         def chore() -> Scrubbed:
-            info, stat = self._env.info(), self._env.stat()
-            known = Known(self._page, info["last_txnid"], info["last_pgno"], stat["entries"], stat["depth"])
-            return scrub(Path(self._env.path()), known, start, pages)
+            env = self._env
+            return scrub(Path(env.path()), Known.of(env.info(), env.stat()), start, pages)
 
         return cast(Scrubbed, await self._chores.ask(chore))
+
+    async def rinse(self) -> None:
+        """Forget what LMDB keeps in memory of pages it wrote: gaps of later ones would show it again."""
+
+        def chore() -> None:
+            path, size = Path(self._env.path()), self._map()
+            self._env.close()
+            self._env, self._tables = _environment(path, self._tables, size)
+
+        await self._chores.ask(chore, here=True)
 
     @asynccontextmanager
     async def _cold_read(self) -> AsyncIterator[None]:
@@ -217,11 +202,17 @@ class Store:
 
     async def _grow(self) -> None:
         """Enlarge the map: on the trio thread, between transactions, when no cold read is open."""
+        async with self._alone():
+            self._env.set_mapsize(max(self._wanted_map(), min(2 * self._map(), self._largest_map)))
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
+        """While no cold read is open."""
         self._growing = True
         try:
             while self._cold:
                 await self._quiet.park()
-            self._env.set_mapsize(max(self._wanted_map(), min(2 * self._map(), self._largest_map)))
+            yield
         finally:
             self._growing = False
             self._grown.unpark_all()
@@ -268,10 +259,10 @@ class Store:
                 await trio.lowlevel.checkpoint_if_cancelled()
                 if self._chores:
                     with trio.CancelScope(shield=True):
-                        await self._do_chore()
-                if not self._queue:
-                    if not self._chores:
-                        await self._bell.park()
+                        async with self._alone():
+                            await self._chores.do_one(self._committer)
+                elif not self._queue:
+                    await self._bell.park()
                     continue
                 with trio.CancelScope(shield=True):  # a batch once taken is answered
                     await self._commit_batch()
@@ -283,17 +274,6 @@ class Store:
             self._queue.clear()
             self._chores.refuse()
             self._places.unpark_all()
-
-    async def _do_chore(self) -> None:
-        """Something that needs the file for itself: no commit and no cold read goes on meanwhile."""
-        self._growing = True
-        try:
-            while self._cold:
-                await self._quiet.park()
-            await self._chores.do_one(self._committer)
-        finally:
-            self._growing = False
-            self._grown.unpark_all()
 
     async def _commit_batch(self) -> None:
         batch = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH_JOBS))]
@@ -330,10 +310,9 @@ class Store:
                     return [outcome.Error(Refusal("disk_full")) for _ in batch]
 
     def _commit(self, batch: list[Entry], growth: bool) -> Outcomes:
-        # One flat transaction for the batch: a nested one for every job, measured at 16 to 1024 jobs, costs
-        # 3 to 4 microseconds more each, a tenth of a deposit. A job that fails before it wrote, as nearly
-        # all refusals do, leaves nothing to undo. Only where one failed halfway is the batch run again,
-        # then with a nested transaction a job.
+        # One flat transaction for the batch: a nested one for every job, measured at 16 to 1024 jobs, costs 3
+        # to 4 microseconds more each, a tenth of a deposit. A job that fails before it wrote, as nearly all
+        # refusals do, leaves nothing to undo. Only where one failed halfway is it run again, nested.
         growth = growth and self._room() >= self._space.reserve
         try:
             try:
@@ -384,6 +363,28 @@ class Store:
             if _is_fault(error):
                 raise
             return outcome.Error(error)
+
+
+def _environment(path: Path, tables: Iterable[str], map_size: int) -> tuple[lmdb.Environment, dict[str, Any]]:
+    """The open data file with its tables; those that are new are made."""
+    names = [str(table) for table in tables]
+    # meminit stays on: without it, leftovers of the process's memory would reach the disk.
+    env = lmdb.open(
+        str(path),
+        map_size=map_size,
+        subdir=False,
+        mode=0o600,
+        readahead=False,
+        max_readers=256,
+        max_dbs=len(names) + 8,
+        max_spare_txns=8,
+    )
+    with ExitStack() as closing:
+        closing.callback(env.close)
+        with env.begin(write=True) as txn:
+            opened = {name: env.open_db(name.encode(), txn) for name in names}
+        closing.pop_all()
+    return env, opened
 
 
 @contextmanager

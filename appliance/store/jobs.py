@@ -39,28 +39,40 @@ class Full(Exception):
 class Chores:
     """Work on the file that needs it alone: done one after the other, between two commits."""
 
-    def __init__(self) -> None:
-        self._waiting: deque[tuple[Callable[[], Any], trio.lowlevel.Task]] = deque()
+    def __init__(self, bell: trio.lowlevel.ParkingLot) -> None:
+        self._bell = bell
+        self._ended = False
+        self._waiting: deque[tuple[Callable[[], Any], bool, trio.lowlevel.Task]] = deque()
 
     def __bool__(self) -> bool:
         return bool(self._waiting)
 
-    async def ask(self, chore: Callable[[], Any]) -> Any:
-        """Wait until it is done, also when cancelled; its value."""
-        self._waiting.append((chore, trio.lowlevel.current_task()))
+    async def ask(self, chore: Callable[[], Any], *, here: bool = False) -> Any:
+        """Wait until it is done, also when cancelled; its value. Refusal busy once the store has ended.
+
+        `here`: on the trio thread, so that nothing is read meanwhile.
+        """
+        if self._ended:
+            raise Refusal("busy")
+        self._bell.unpark()
+        self._waiting.append((chore, here, trio.lowlevel.current_task()))
         return await trio.lowlevel.wait_task_rescheduled(lambda _: trio.lowlevel.Abort.FAILED)
 
     async def do_one(self, limiter: trio.CapacityLimiter) -> None:
-        """Do the next one in a thread and answer whoever waits."""
-        chore, task = self._waiting.popleft()
+        """Do the next one and answer whoever waits; where one on the trio thread fails, the store ends."""
+        chore, here, task = self._waiting.popleft()
 
         async def do() -> Any:
             return await trio.to_thread.run_sync(chore, limiter=limiter)
 
-        trio.lowlevel.reschedule(task, await outcome.acapture(do))
+        result = outcome.capture(chore) if here else await outcome.acapture(do)
+        trio.lowlevel.reschedule(task, result)
+        if here and isinstance(result, outcome.Error):
+            raise result.error
 
     def refuse(self) -> None:
         """The store ends."""
-        for _, task in self._waiting:
+        self._ended = True
+        for *_, task in self._waiting:
             trio.lowlevel.reschedule(task, outcome.Error(Refusal("busy")))
         self._waiting.clear()

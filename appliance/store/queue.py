@@ -28,7 +28,8 @@ from appliance.store.schema import (
     prefix_end,
 )
 
-SEEN_HOURS: Final = 36 * 24
+DAY_HOURS: Final = 24
+SEEN_HOURS: Final = 36 * DAY_HOURS
 """Longer than any relay keeps an envelope."""
 _ARRIVALS: Final = b"arrivals"
 _LARGEST: Final = (1 << 64) - 1
@@ -143,7 +144,8 @@ def last_came(txn: Transaction, mailbox: bytes, now_hour: int) -> int:
 
 def remember(txn: Transaction, key: bytes, now_hour: int) -> None:
     """A device has had an envelope: `key` is its mailbox and id."""
-    until = U32.pack(now_hour + SEEN_HOURS)
+    # To the end of a day, so that the row does not tell in which hour somebody read.
+    until = U32.pack(-(-(now_hour + SEEN_HOURS) // DAY_HOURS) * DAY_HOURS)
     old = txn.get(QUEUE_SEEN, key)
     if old is not None:
         txn.delete(QUEUE_FORGET, old + key)

@@ -20,7 +20,7 @@ import struct
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 _MAGIC: Final = 0xBEEFC0DE
 _FORMAT: Final = 1
@@ -53,6 +53,11 @@ class Known(NamedTuple):
     last: int
     entries: int
     depth: int
+
+    @classmethod
+    def of(cls, info: Any, stat: Any) -> Known:
+        """From what the library answers."""
+        return cls(stat["psize"], info["last_txnid"], info["last_pgno"], stat["entries"], stat["depth"])
 
 
 class Scrubbed(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -76,3 +77,13 @@ class Space:
         """Bytes of the file system that this user may still take."""
         state = os.fstatvfs(self._file)
         return state.f_bavail * state.f_frsize
+
+
+def write_new(path: Path, write: Callable[[int], None]) -> None:
+    """Make a file that must not be there yet, readable for its owner only, and fill it durably."""
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        write(file)
+        os.fsync(file)
+    finally:
+        os.close(file)
