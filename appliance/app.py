@@ -165,6 +165,7 @@ def _assemble(
         settings.follow(part.configure)
     for part in (vault, directory, post, moderation):
         part.join(home.hooks)
+    health.more.append(minimise.row)
     settings.note = home.audit.note
     home.nameplate.on_changed = branding.renew
     home.door.branding = lambda: branding.page().revision

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from importlib import import_module
 from inspect import isawaitable
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -95,6 +96,16 @@ class Application:
         self, row: Row, scope: Any, path: dict[str, str], chunks: AsyncIterator[bytes]
     ) -> tuple[int, Headers, Any]:
         """Check who asks, read the body, run the handler; gives status, headers and bytes."""
+        began = perf_counter()
+        try:
+            return await self._perform(row, scope, path, chunks)
+        finally:
+            if "after" not in row.query:  # those wait for news
+                self._box.note_time(name_of(row), perf_counter() - began)
+
+    async def _perform(
+        self, row: Row, scope: Any, path: dict[str, str], chunks: AsyncIterator[bytes]
+    ) -> tuple[int, Headers, Any]:
         visit: Visit = scope["state"]["visit"]
         headers = scope["headers"]
         if visit.kind not in row.entrances:

@@ -8,7 +8,7 @@ import click
 
 from appliance.client.desk import Desk
 from appliance.commands.shell import Listing, Shell, columns, duration, octets, pick, printable, with_desk
-from appliance.protocol.desk import Setting
+from appliance.protocol.desk import Endpoint, Setting
 
 MARKS = {"good": "✓", "warning": "!", "bad": "✗", "off": "–"}
 
@@ -57,13 +57,21 @@ async def reset(desk: Desk, shell: Shell, name: str) -> None:
 
 
 @click.command("health")
+@click.option("--times", is_flag=True, help="Also how long each endpoint takes, and how often it refuses.")
 @with_desk
-async def health(desk: Desk, shell: Shell) -> None:
+async def health(desk: Desk, shell: Shell, times: bool) -> None:
     """Show how the box is: store, Tor, tasks, disk, memory."""
     report = await desk.health()
     lines = [f"{MARKS[r.state]} {r.name:<24} {printable(r.words)}" for r in report.rows]
     up = f"Up {duration(report.uptime_seconds)}, {octets(report.memory_octets)} in memory"
     lines.append(f"{up}, {report.faults} faults, {sum(report.refusals.values())} refusals.")
+    if times:
+        rows = [
+            [one.route, str(one.requests), str(one.refused), str(one.faults), *map(_time, _percentiles(one))]
+            for one in report.endpoints
+        ]
+        head = ["endpoint", "answers", "refused", "faults", "50 %", "95 %", "99 %"]
+        lines += columns(head, rows, "Nothing was asked yet.")
     shell.answer(report, lines)
 
 
@@ -80,6 +88,14 @@ async def find(desk: Desk, name: str) -> Setting:
     rows = (await desk.settings()).settings
     found: Setting = pick(rows, name.replace("-", "_"), lambda s: (s.name,), "setting")
     return found
+
+
+def _percentiles(one: Endpoint) -> tuple[int, int, int]:
+    return one.p50_us, one.p95_us, one.p99_us
+
+
+def _time(microseconds: int) -> str:
+    return f"{microseconds / 1000:.1f} ms"
 
 
 def shown(value: Any) -> str:

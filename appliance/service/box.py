@@ -96,6 +96,10 @@ class Box:
         """Note a refused request."""
         self.health.count_refusal(route, code)
 
+    def note_time(self, route: str, seconds: float) -> None:
+        """Note how long an answer took."""
+        self.health.timing.note(route, seconds)
+
     def state(self, caller: Caller | None) -> State:
         """What the first page shows; the desk's own figures only for an owner."""
         config = self.config

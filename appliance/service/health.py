@@ -13,6 +13,7 @@ from appliance.protocol.desk import Health as HealthPage
 from appliance.protocol.desk import HealthRow, TorState
 from appliance.service.ports import Clock
 from appliance.service.tasks import Tasks
+from appliance.service.timing import Timing
 from appliance.store.engine import Store
 
 LOW_DISK: Final = 512 * 1024 * 1024
@@ -37,13 +38,19 @@ class Health:
         self._started = clock()
         self._refusals: Counter[str] = Counter()
         self._faults: Counter[str] = Counter()
+        self.timing = Timing()
+        self.more: list[Callable[[], HealthRow]] = []
+        """Rows of other services."""
 
     def count_fault(self, where: str, error: BaseException) -> None:
         """Something failed that never should: only its place and type are kept."""
+        if " /v1/" in where:
+            self.timing.failed(where)
         _count(self._faults, f"{where}: {type(error).__name__}")
 
     def count_refusal(self, route: str, code: str) -> None:
         """A request was refused."""
+        self.timing.refused(route)
         _count(self._refusals, f"{route} {code}")
 
     async def report(self) -> HealthPage:
@@ -55,11 +62,13 @@ class Health:
                 self._tor_row(),
                 self._tor_age_row(),
                 *self._task_rows(),
+                *(row() for row in self.more),
             ],
             uptime_seconds=int(self._clock() - self._started),
             memory_octets=memory_octets(),
             refusals=dict(self._refusals),
             faults=sum(self._faults.values()),
+            endpoints=self.timing.page(),
         )
 
     def _store_row(self) -> HealthRow:

@@ -16,7 +16,7 @@ import trio
 
 from appliance.errors import Refusal
 from appliance.protocol import codec
-from appliance.protocol.desk import Minimised
+from appliance.protocol.desk import HealthRow, Minimised
 from appliance.service.ports import Clock, hour_of
 from appliance.store.coarsen import COARSENED, Coarsen, Done
 from appliance.store.engine import Store
@@ -30,7 +30,7 @@ FIRST_SECONDS: Final = 300
 """After a start other things come first."""
 LOOK_SECONDS: Final = 600
 ROWS: Final = 500
-PAGES: Final = 1024
+PAGES: Final = 256
 """Of the data file, in one step; nothing commits meanwhile."""
 REST_SECONDS: Final = 0.05
 COPY_DAYS: Final = 7
@@ -52,6 +52,17 @@ class Minimise:
         """What was done last."""
         value = self._store.read(lambda txn: txn.get(META, _KEY))
         return Minimised() if value is None else codec.read(value, Minimised)
+
+    def row(self) -> HealthRow:
+        """The line on the health page."""
+        last = self.page()
+        if not last.second:
+            return HealthRow("Minimising", "off", "Not done yet; it begins some minutes after the start.")
+        hours = int((self._clock() - last.second) // 3600)
+        words = f"{hours} hours ago; {last.pages + last.gaps} places of the data file were blanked."
+        if not last.blanked:
+            return HealthRow("Minimising", "warning", "Deleted data cannot be blanked in this data file.")
+        return HealthRow("Minimising", "good" if hours <= 48 else "warning", words)
 
     async def run(self) -> None:
         """Do it for ever, once a day."""

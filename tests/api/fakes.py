@@ -147,6 +147,7 @@ class FakeBox:
         self.changes = Changes()
         self.faults: Counter[str] = Counter()
         self.refusals: Counter[tuple[str, str]] = Counter()
+        self.timed: list[str] = []
 
     def state(self, caller: Caller | None) -> State:
         signed_in = caller is not None
@@ -160,6 +161,9 @@ class FakeBox:
 
     def count_fault(self, where: str, error: BaseException) -> None:
         self.faults[where] += 1
+
+    def note_time(self, route: str, seconds: float) -> None:
+        self.timed.append(route)
 
     def count_refusal(self, where: str, code: str) -> None:
         self.refusals[where, code] += 1

@@ -191,6 +191,31 @@ export interface HealthRow {
   words: string;
 }
 
+/**
+ * How one route does: answers with half, 95 and 99 of a hundred within so many microseconds.
+ *
+ * Answers that wait for news are not timed.
+ */
+export interface Endpoint {
+  route: string;
+  requests: number;
+  refused: number;
+  faults: number;
+  p50_us: number;
+  p95_us: number;
+  p99_us: number;
+}
+
+/** What the box forgot when it minimised last, at `second`; 0 if it never did. */
+export interface Minimised {
+  second?: number;
+  milliseconds?: number;
+  coarsened?: Record<string, number>;
+  pages?: number;
+  gaps?: number;
+  blanked?: boolean;
+}
+
 /** Health of the box: store, Tor, tasks, disk, memory, errors by endpoint. */
 export interface Health {
   rows: HealthRow[];
@@ -198,6 +223,7 @@ export interface Health {
   memory_octets: number;
   refusals: Record<string, number>;
   faults: number;
+  endpoints: Endpoint[];
 }
 
 /** One setting with its default and its meaning. */
