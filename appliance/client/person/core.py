@@ -201,8 +201,7 @@ class Core:
         """Something happened at the box."""
         match event.kind:
             case "hello" | "reset":
-                self.inbound.look()
-                self.soon(self.pull)
+                self.soon(self._catch_up)
                 self.soon(self.dispatcher.look)
             case "mail":
                 self.inbound.offer(event.queued or [])
@@ -214,6 +213,13 @@ class Core:
                 self.soon(self.upkeep.fill, event.left or 0)
             case "routes":
                 self.soon(self.upkeep.settle)
+
+    async def _catch_up(self) -> None:
+        """What other devices of the account took in counts before the queue is read."""
+        try:
+            await self.pull()
+        finally:
+            self.inbound.look()
 
     async def pull(self) -> None:
         """Take in what other devices of the account wrote."""

@@ -10,6 +10,7 @@ from appliance.client.person import records, telling, unread
 from appliance.client.person.chats import Chat, line, with_id
 from appliance.client.person.ledger import Batch
 from appliance.client.person.timeline import THEIRS
+from appliance.errors import Refusal
 from appliance.protocol import codec, onion
 from appliance.protocol.certificate import Certificate
 from appliance.protocol.route import Route
@@ -149,7 +150,7 @@ class Reading:
         elif said["kind"] == "delete":
             batch.after.append(lambda: core.soon(core.scrub.messages, id, [said["target"]]))
         if message:
-            batch.talk(id, lambda one: _with_message(one, said, now))
+            batch.talk(id, lambda one: _with_message(talk, one, said, now))
 
     def _is_wanted(self, chat: Chat, talk: records.Talk, said: dict[str, Any]) -> bool:
         """Whether the chunks of an attachment are to be kept: not of one that was deleted or disappeared."""
@@ -166,7 +167,9 @@ def _is_known(chat: Chat | None, batch: Batch, id: str, message: bytes) -> bool:
     return any(event["k"] == "m" and event["c"]["id"] == message for event in batch.events.get(id, []))
 
 
-def _with_message(talk: records.Talk, said: dict[str, Any], now: int) -> records.Talk:
+def _with_message(before: records.Talk, talk: records.Talk, said: dict[str, Any], now: int) -> records.Talk:
+    if not unread.follows(before, talk):
+        raise Refusal("vault_conflict")  # another device went on without us: the queue is read anew
     talk = unread.take(talk, said["id"], said["sent"])
     last = line(said, now, False) if talk.last is None or talk.last.at <= now else talk.last
     return msgspec.structs.replace(talk, last=last)

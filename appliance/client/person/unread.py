@@ -9,8 +9,8 @@ on every device) among those it had to forget:
     not remembered, sent later than all forgotten ones    new
     not remembered, sent no later than one of them        taken in if the log has it, else new
 
-Whoever takes a message in first counts it as unread, in the change that logs it; nobody else does. While one
-device saves what it has read of the log, others take in fewer than are remembered.
+Whoever takes a message in first counts it as unread, in the change that logs it; nobody else does. Who has
+seen too little of what the others took in meanwhile (`follows`) looks again before anything is saved.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import msgspec
 from appliance.client.person.records import Talk
 
 MAX_TAKEN: Final = 128
-"""Messages that are remembered, the newest; more than one step takes in."""
+"""Messages that are remembered, the newest; twice what one step takes in."""
 
 _TAG: Final = 8
 _ENTRY: Final = _TAG + 8
@@ -36,6 +36,13 @@ def was_taken(talk: Talk, id: bytes) -> bool:
 def needs_log(talk: Talk, id: bytes, sent: int) -> bool:
     """Whether only the log can say if some device has taken this message in."""
     return not was_taken(talk, id) and sent <= talk.forgotten
+
+
+def follows(before: Talk, now: Talk) -> bool:
+    """Whether everything that was taken in since `before` is remembered `now`."""
+    if not before.taken:
+        return len(now.taken) < MAX_TAKEN * _ENTRY
+    return was_taken(now, before.taken[-_ENTRY:][:_TAG])
 
 
 def take(talk: Talk, id: bytes, sent: int) -> Talk:

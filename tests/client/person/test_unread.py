@@ -47,8 +47,8 @@ class Unread(RuleBasedStateMachine):
     )
     def take(self, device: int, count: int, at: int, late: bool) -> None:
         """Take some in, by what was seen before the others went on (`late`) or as it is."""
-        others_took = len(self.log - self.views[device][1])
-        if not late or others_took + count > unread.MAX_TAKEN:
+        # Who has seen too little of what the others did looks again.
+        if not late or not unread.follows(self.views[device][0], self.talk):
             self.look(device)
         talk, log = self.views[device]
         queue = self.waiting[device]

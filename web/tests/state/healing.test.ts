@@ -103,6 +103,7 @@ test("what a sender that was set back unnoticed says is asked for again, and com
 test("a replay is silent whatever body it has", async () => {
   const box = new FakeBox();
   const [ada, ben] = await friends(box);
+  await until(() => placeOf(box, ben) !== undefined);
   const seen: Uint8Array[] = [];
   const { core } = ada.messenger;
   const real = core!.dispatcher.send.bind(core!.dispatcher);

@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from "vitest";
 import { toHex } from "../../src/protocol/bytes.ts";
 import { newTalk, type TalkRecord } from "../../src/state/messenger/records.ts";
-import { MAX_TAKEN, needsLog, read, take, wasTaken } from "../../src/state/messenger/unread.ts";
+import { follows, MAX_TAKEN, needsLog, read, take, wasTaken } from "../../src/state/messenger/unread.ts";
 import { FakeBox } from "./fake/box.ts";
 import { Browser, closeAll, friends, until } from "./fake/people.ts";
 
@@ -71,8 +71,10 @@ class Model {
   }
 
   take(device: number, message: number): void {
-    const { talk, log } = this.views[device]!;
     const [id, sent] = [idOf(message), this.sent[message]!];
+    // Who has seen too little of what the others did looks again.
+    if (!follows(this.views[device]!.talk, this.talk)) this.look(device);
+    const { talk, log } = this.views[device]!;
     this.done[device]!.add(message);
     if (wasTaken(talk, id) || (needsLog(talk, id, sent) && log.has(message))) return;
     this.talk = take(this.talk, id, sent);

@@ -208,8 +208,8 @@ export class Core {
 
   /** After every new beginning: look at everything once. */
   async #reconcile(first = false): Promise<void> {
-    this.inbound.look();
-    await this.vault.pull();
+    // What other devices of the account took in counts before the queue is read.
+    await this.vault.pull().finally(() => this.inbound.look());
     const known = await this.dispatcher.look();
     if (first) await this.dispatcher.recover(known);
     await this.chats.sweep();

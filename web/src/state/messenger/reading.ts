@@ -2,6 +2,7 @@
 import { equal, toHex } from "../../protocol/bytes.ts";
 import type { Certificate } from "../../protocol/certificate.ts";
 import type { Content } from "../../protocol/content.ts";
+import { Refusal } from "../api.ts";
 import type { Core } from "./core.ts";
 import type { Effects } from "./inbound.ts";
 import type { Batch } from "./ledger.ts";
@@ -16,7 +17,7 @@ import {
   type TalkRecord,
 } from "./records.ts";
 import { acknowledged } from "./telling.ts";
-import { needsLog, take, wasTaken } from "./unread.ts";
+import { follows, needsLog, take, wasTaken } from "./unread.ts";
 
 const MAX_REQUESTS = 100;
 /** What is acknowledged to the device that said it, since it says it again until then. */
@@ -162,10 +163,12 @@ export class Reading {
     if (message) {
       if (chat) chat.typing = false;
       const line = this.core.chats.line(content, now, false);
-      batch.talk(conversation, (one) => ({
-        ...take(one, content.id, content.sent),
-        last: !one.last || one.last.at <= now ? line : one.last,
-      }));
+      batch.talk(conversation, (one) => {
+        // Another device went on without us: the queue is read anew.
+        if (!follows(talk, one)) throw new Refusal("vault_conflict", "", 409);
+        const last = !one.last || one.last.at <= now ? line : one.last;
+        return { ...take(one, content.id, content.sent), last };
+      });
     }
     this.#absorb(batch, conversation);
   }

@@ -11,13 +11,13 @@
  * | not remembered, sent later than all forgotten ones | new                                       |
  * | not remembered, sent no later than one of them     | taken in if the log has it, else new      |
  *
- * Whoever takes a message in first counts it as unread, in the change that logs it; nobody else does. While one
- * device saves what it has read of the log, others take in fewer than are remembered.
+ * Whoever takes a message in first counts it as unread, in the change that logs it; nobody else does. A device that
+ * has seen too little of what the others took in meanwhile (`follows`) looks again before it saves anything.
  */
 import { concat, equal } from "../../protocol/bytes.ts";
 import type { TalkRecord } from "./records.ts";
 
-/** Messages that are remembered, the newest; more than one step takes in. */
+/** Messages that are remembered, the newest; twice what one step takes in. */
 export const MAX_TAKEN = 128;
 const TAG = 8;
 const ENTRY = TAG + 8;
@@ -34,6 +34,12 @@ export function wasTaken({ taken = NONE }: TalkRecord, id: Uint8Array): boolean 
 /** Whether only the log can say if some device has taken this message in. */
 export function needsLog(talk: TalkRecord, id: Uint8Array, sent: number): boolean {
   return !wasTaken(talk, id) && sent <= (talk.forgotten ?? 0);
+}
+
+/** Whether everything that was taken in since `before` is remembered `now`. */
+export function follows({ taken = NONE }: TalkRecord, now: TalkRecord): boolean {
+  if (taken.length === 0) return (now.taken ?? NONE).length < MAX_TAKEN * ENTRY;
+  return wasTaken(now, taken.subarray(taken.length - ENTRY));
 }
 
 /** The talk once a message is taken in that the log, if it had to be asked, does not have. */
