@@ -38,7 +38,6 @@ SENTENCES: Final[dict[Action, str]] = {
     "ask.made": "asked for a second pair of eyes: {act} {target}",
     "ask.approved": "agreed to what {asked_by} asked for: {act} {target}",
     "ask.refused": "refused, or took back: {act} {target}",
-    "ask.ended": "nobody agreed in time to: {act} {target}",
     "audit.wipe": "removed all acts before this one",
     "board.make": "made the board “{target}”",
     "board.change": "changed the board “{target}”",

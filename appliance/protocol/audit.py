@@ -41,7 +41,6 @@ Action = Literal[
     "ask.made",
     "ask.approved",
     "ask.refused",
-    "ask.ended",
     "audit.wipe",
     "board.make",
     "board.change",

@@ -12,7 +12,7 @@ from appliance.client.moderation import Moderation
 from appliance.errors import Refusal
 from appliance.protocol.account import ChangeBan, ChangeMember, Door, Invite, Member, NewInvite, Session
 from appliance.protocol.codec import to_text
-from appliance.protocol.desk import ChangeBranding
+from appliance.protocol.desk import ChangeBranding, NewGrant
 from appliance.protocol.moderation import CloseReport, NewReport
 from tests.api.test_accounts import stranger
 from tests.boxes import Net, Running, running
@@ -86,6 +86,15 @@ async def test_from_the_onion_by_role(tmp_path):
         assert [one async for one in Moderation(ann).acts(2)] == acts[:2]
         with refused("role"):
             assert [one async for one in Moderation(mod).acts()]
+        health = await box.desk.health()
+        times = {one.route: one for one in health.endpoints}
+        assert times["GET /v1/branding"].requests == 2 and times["PATCH /v1/branding"].refused >= 3
+        assert 0 < times["GET /v1/branding"].p50_us <= times["GET /v1/branding"].p99_us
+        assert "GET /v1/state" not in times
+        assert {row.name: row.state for row in health.rows}["Minimising"] == "off"
+        done = await box.desk.minimise()
+        assert done.blanked and (await box.desk.minimised()) == done
+        assert {row.name: row.state for row in (await box.desk.health()).rows}["Minimising"] == "good"
         with refused("not_found"):
             await Moderation(ann).wipe_audit()  # an owner's affair, on the box itself
 
@@ -95,7 +104,15 @@ async def test_two_pairs_of_eyes_over_the_wire(tmp_path):
     async with running(net, tmp_path / "box") as box, stranger(net, box) as ann, stranger(net, box) as bob:
         await join(ann, box, "ann", "admin")
         person = await join(bob, box, "bob", "member")
+        grant = await box.desk.grant(NewGrant(label="Carol"))
+        await box.desk.revoke(grant.id)
         await box.desk.change_settings({"four_eyes": True})
+        acts = [(one.action, one.target) async for one in Moderation(ann).acts(3)]
+        assert acts == [
+            ("box.settings", "four_eyes = True"),
+            ("grant.revoke", ""),
+            ("grant.make", "Carol"),
+        ]
         with pytest.raises(Refusal) as caught:
             await ann.exchange("DELETE", f"/v1/members/{to_text(person.account)}")
         assert caught.value.code == "second_eyes" and caught.value.details["until"] > time.time()

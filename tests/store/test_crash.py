@@ -1,4 +1,7 @@
-"""Power goes at any moment: a child under load is killed, and nothing it had answered for may be missing."""
+"""Power goes at any moment: a child under load is killed, and nothing it had answered for may be missing.
+
+It sweeps and blanks its data file all the while.
+"""
 
 from __future__ import annotations
 
@@ -76,11 +79,20 @@ async def clean():
         await store.write(lambda txn: sweep(txn, 1, 100), freeing=True)
         await trio.sleep(0.005)
 
+async def blank():
+    at = 0
+    while True:
+        at = (await store.scrub(at, 64)).following
+        if not at:
+            await store.rinse()
+        await trio.sleep(0.002)
+
 async def main():
     async with trio.open_nursery() as nursery:
         await nursery.start(store.run)
         os.write(1, b"!" + bytes(36))
         nursery.start_soon(clean)
+        nursery.start_soon(blank)
         for number in range(16):
             nursery.start_soon(load, number)
 

@@ -36,7 +36,6 @@ export type Action =
   | "ask.made"
   | "ask.approved"
   | "ask.refused"
-  | "ask.ended"
   | "audit.wipe"
   | "board.make"
   | "board.change"
