@@ -154,16 +154,22 @@ def _insert(txn: Transaction, sealer: Sealer, word: bytes, entries: list[tuple[i
         if following is not None:
             bound = int(_U32.unpack(following[-4:])[0])
             end = next((i for i in range(at, end) if entries[i][0] > bound), end)
-        block: dict[int, int] = {}
+        old = Postings(array("I"), b"")
         if found:
             key, value = found[0]
             old = _open(sealer, key, value)
-            block = dict(zip(old.numbers, old.weights, strict=True))
-            txn.delete(BOARD_POSTINGS, key)
-        block.update(entries[at:end])
-        _write(txn, sealer, word, block)
+        _write(txn, sealer, word, _merged(old, entries[at:end]))
         at = end
     return fresh
+
+
+def _merged(old: Postings, entries: list[tuple[int, int]]) -> Postings:
+    """Postings with more of them, by rising number; nearly always they follow."""
+    if old.numbers and old.numbers[-1] >= entries[0][0]:
+        block = dict(zip(old.numbers, old.weights, strict=True)) | dict(entries)
+        entries, old = sorted(block.items()), Postings(array("I"), b"")
+    numbers = old.numbers + array("I", [number for number, _ in entries])
+    return Postings(numbers, old.weights + bytes(weight for _, weight in entries))
 
 
 def _remove(txn: Transaction, sealer: Sealer, word: bytes, number: int) -> bool:
@@ -171,24 +177,23 @@ def _remove(txn: Transaction, sealer: Sealer, word: bytes, number: int) -> bool:
     found = list(txn.range(BOARD_POSTINGS, word, word + _U32.pack(number + 1), True, 1))
     if found:
         key, value = found[0]
-        old = _open(sealer, key, value)
-        block = dict(zip(old.numbers, old.weights, strict=True))
-        block.pop(number, None)
-        txn.delete(BOARD_POSTINGS, key)
-        _write(txn, sealer, word, block)
+        block = _open(sealer, key, value)
+        if number in block.numbers:
+            at = block.numbers.index(number)
+            txn.delete(BOARD_POSTINGS, key)
+            left = block.numbers[:at] + block.numbers[at + 1 :]
+            _write(txn, sealer, word, Postings(left, block.weights[:at] + block.weights[at + 1 :]))
     return not any(txn.keys(BOARD_POSTINGS, word, prefix_end(word), 1))
 
 
-def _write(txn: Transaction, sealer: Sealer, word: bytes, block: Mapping[int, int]) -> None:
+def _write(txn: Transaction, sealer: Sealer, word: bytes, block: Postings) -> None:
     """Write postings as one block or more, each under its first number."""
-    numbers = sorted(block)
-    for at in range(0, len(numbers), BLOCK):
-        part = numbers[at : at + BLOCK]
-        packed = array("I", part)
-        if sys.byteorder == "little":
-            packed.byteswap()
+    for at in range(0, len(block.numbers), BLOCK):
+        part = block.numbers[at : at + BLOCK]
         key = word + _U32.pack(part[0])
-        value = packed.tobytes() + bytes(block[number] for number in part)
+        if sys.byteorder == "little":
+            part.byteswap()
+        value = part.tobytes() + block.weights[at : at + BLOCK]
         txn.put(BOARD_POSTINGS, key, sealer.seal(BOARD_POSTINGS, key, value))
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import artifacts
+import boards
 import people
 import post
 import report
@@ -20,7 +21,7 @@ import scenes
 
 MANY: Final = 1_000_000
 MANY_QUICK: Final = 100_000
-SCENES: Final = ("artifacts", "work", "sweep", "people", "post", "growth")
+SCENES: Final = ("artifacts", "work", "sweep", "people", "post", "boards", "growth")
 
 
 def main() -> None:
@@ -57,6 +58,9 @@ def _play(name: str, folder: Path, options: Any, played: dict[str, Any]) -> list
     if name == "post":
         told = played[name] = post.post(folder, options.rounds, options.seconds, _tell)
         return report.of_post(told)
+    if name == "boards":
+        said = played[name] = boards.boards(folder, boards.POSTS, _tell)
+        return report.of_boards(said)
     many = MANY_QUICK if options.quick else MANY
     growth = played[name] = scenes.growth(folder, many, options.rounds, options.seconds, _tell)
     return report.of_growth(growth)

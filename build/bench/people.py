@@ -94,16 +94,17 @@ async def _measure(store: Store, directory: Directory, vault: Vault, known: list
     async with trio.open_nursery() as nursery:
         await nursery.start(store.run)
         found = People(
-            await _times(look_up, LOOK_UPS, 1),
-            await _times(look_up, LOOK_UPS, 16),
-            await _times(take, TAKINGS, TAKERS),
+            await times(look_up, LOOK_UPS, 1),
+            await times(look_up, LOOK_UPS, 16),
+            await times(take, TAKINGS, TAKERS),
             await _open_vault(vault),
         )
         nursery.cancel_scope.cancel()
     return found
 
 
-async def _times(act: Callable[[], Awaitable[None]], count: int, at_once: int) -> Times:
+async def times(act: Callable[[], Awaitable[None]], count: int, at_once: int) -> Times:
+    """Do something so often, so many at a time."""
     taken: list[float] = []
 
     async def work() -> None:

@@ -10,9 +10,10 @@ from typing import Any, Final, Literal, NamedTuple
 
 import artifacts
 import yardstick
+from boards import BoardFigures
 from box import island
 from deposits import Round
-from people import ACCOUNTS, RECORDS, TAKERS, People
+from people import ACCOUNTS, RECORDS, TAKERS, People, Times
 from post import A_SECOND, ONLINE, Post
 from rich.console import Console
 from rich.table import Table
@@ -110,6 +111,29 @@ def of_people(people: People) -> list[Figure]:
         Figure(f"prekeys handed out, {TAKERS} takers", taking.rate, "/s", detail=waits),
         Figure(f"vault of {RECORDS:,} records, read", people.opening_seconds, "s"),
     ]
+
+
+def of_boards(found: BoardFigures) -> list[Figure]:
+    """A large board beside an empty one."""
+    full, empty = statistics.median(found.at_full), statistics.median(found.at_empty)
+    ratios = ", ".join(f"{at / beside:.2f}" for at, beside in zip(found.at_full, found.at_empty, strict=True))
+    held = f"of {found.posts:,} posts"
+    opening, search = found.opening, found.search
+    return [
+        Figure("posting on an empty board", empty, "/s", detail="signed, indexed in the background"),
+        Figure(
+            "posting on a full ÷ an empty board", full / empty, "×", 0.7, detail=f"{held}; rounds {ratios}"
+        ),
+        Figure("a thread of 50 opened, p99", opening.p99_ms, "ms", 20, "at most", _p50(opening, held)),
+        Figure("threads listed, p99", found.listing.p99_ms, "ms", 20, "at most", _p50(found.listing, held)),
+        Figure("search, p99", search.p99_ms, "ms", 50, "at most", _p50(search, held)),
+        Figure("indexing", found.indexing, "/s"),
+        Figure("stored per post", found.stored_octets / found.posts, "B", detail="40 words, with the index"),
+    ]
+
+
+def _p50(measured: Times, held: str) -> str:
+    return f"{held}; p50 {measured.p50_ms:.1f} ms"
 
 
 def of_artifacts(folder: Path) -> list[Figure]:

@@ -6,6 +6,7 @@ import pytest
 import trio
 from hypothesis import given
 from hypothesis import strategies as st
+from nacl import bindings
 
 from appliance.errors import Refusal
 from appliance.protocol.keys import SigningKey
@@ -161,3 +162,13 @@ def test_the_file_holds_no_seed(tmp_path: Path) -> None:
     open_keys(tmp_path, store, SEED)
     store.close()
     assert SEED not in (tmp_path / engine.DATA_FILE).read_bytes()
+
+
+def test_blinding_is_libsodiums_keyed_hash() -> None:
+    # Stores were written with the binding; what they hold is found again.
+
+    sealer = Sealer(bytes(range(32)))
+    for key in (b"", b"x", bytes(500)):
+        data = b"mailboxes\0" + key
+        kept = bindings.crypto_generichash_blake2b_salt_personal(data, digest_size=16, key=sealer._blind)
+        assert sealer.blind(Table("mailboxes"), key) == kept

@@ -1,0 +1,191 @@
+"""A board with a hundred thousand posts beside an empty one: posting, opening threads, searching, indexing.
+
+Measured at the services, on the disk that is chosen, with real signatures and the index at work in the
+background; HTTP comes on top and costs the same as for envelopes.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import trio
+from people import Tell, Times, times
+
+from appliance.config import Config
+from appliance.protocol import board as wire
+from appliance.protocol import codec
+from appliance.protocol.directory import Entry
+from appliance.protocol.keys import SigningKey
+from appliance.service.audit import Audit
+from appliance.service.board_pages import BoardPages
+from appliance.service.board_posts import BoardPosts
+from appliance.service.board_search import BoardSearch
+from appliance.service.boards import Boards
+from appliance.service.caller import Caller
+from appliance.service.conduct import Conduct
+from appliance.service.events import EventBook
+from appliance.service.four_eyes import FourEyes
+from appliance.service.logs import Logs
+from appliance.store import accounts, directory
+from appliance.store.engine import Store, Transaction
+from appliance.store.schema import open_store
+from appliance.store.storekey import KeyRing, open_keys
+
+POSTS: Final = 100_000
+A_THREAD: Final = 50
+VOCABULARY: Final = 30_000
+POSTERS: Final = 32
+ROUND_POSTS: Final = 3000
+ROUNDS: Final = 3
+OPENINGS: Final = 2000
+SEARCHES: Final = 1500
+FULL, EMPTY = b"F" * 16, b"E" * 16
+
+
+class BoardFigures(NamedTuple):
+    """What was measured; rates in posts a second."""
+
+    posts: int
+    at_empty: list[float]
+    at_full: list[float]
+    opening: Times
+    listing: Times
+    search: Times
+    indexing: float
+    stored_octets: int
+
+
+class _Scene:
+    """The services and one author."""
+
+    def __init__(self, store: Store, ring: KeyRing) -> None:
+        # No member posts so much: what bounds him is lifted.
+        config = replace(Config(), posts_minute=1 << 40)
+        self.store = store
+        logs = Logs(store, ring, config, time.time, EventBook(store, time.time))
+        audit = Audit(store, ring, config, time.time)
+        conduct = Conduct(ring, config, time.time)
+        four_eyes = FourEyes(store, ring, config, time.time, audit, EventBook(store, time.time))
+        self.boards = Boards(store, ring, config, time.time, logs, audit, four_eyes)
+        self.posts = BoardPosts(store, ring, logs, conduct, audit)
+        self.pages = BoardPages(store, ring, logs)
+        self.search = BoardSearch(store, ring)
+        self.posts.on_posted = self.search.look
+        self.key, self.onion = SigningKey(os.urandom(32)), ring.identity.public
+        self.caller = Caller(b"ada".ljust(16), "ada", "owner", os.urandom(16), bytes(16))
+        self.words = _words()
+        self.weights = [1 / (at + 10) for at in range(VOCABULARY)]
+        self.threads: list[bytes] = []
+        store.write_now(lambda txn: self._settle(txn, ring))
+
+    def _settle(self, txn: Transaction, ring: KeyRing) -> None:
+        entry = Entry(1, "ada", self.onion, self.key.public, 1, 1, [])
+        body = codec.encode(entry)
+        verifier = accounts.Verifier(bytes(16), 8, 1, bytes(32))
+        row = accounts.Account(self.caller.account, "ada", "owner", 1, bytes(16), 8, 1, verifier, bytes(72))
+        accounts.create(txn, ring.machine, row, 1000)
+        directory.publish(txn, self.caller.account, self.key.sign("entry", body) + body, 1)
+
+    def text(self, count: int) -> str:
+        """Words as people use them: few very often, most seldom."""
+        return " ".join(random.choices(self.words, self.weights, k=count))
+
+    def sign(self, board: bytes, thread: bytes | None) -> tuple[bytes, wire.Submit]:
+        """A post of some 40 words; its id."""
+        id = os.urandom(16)
+        subject = None if thread else self.text(5)
+        value = wire.Post(
+            v=1, id=id, board=board, sent=1, name="ada", onion=self.onion, identity=self.key.public,
+            body=self.text(random.randint(5, 80)), thread=thread, subject=subject,
+        )  # fmt: skip
+        return id, wire.Submit(wire.write(self.key, value))
+
+    async def begin(self, board: bytes, count: int) -> list[bytes]:
+        """Threads, posted one after another."""
+        found = []
+        for _ in range(count):
+            id, signed = self.sign(board, None)
+            await self.posts.submit(self.caller, board, signed)
+            found.append(id)
+        return found
+
+    async def submit(self, board: bytes, signed: list[wire.Submit]) -> float:
+        """Post all of these, several at once; the seconds it took."""
+        left = iter(signed)
+
+        async def work() -> None:
+            for one in left:
+                await self.posts.submit(self.caller, board, one)
+
+        began = time.perf_counter()
+        async with trio.open_nursery() as nursery:
+            for _ in range(POSTERS):
+                nursery.start_soon(work)
+        return time.perf_counter() - began
+
+
+def boards(folder: Path, count: int, tell: Tell) -> BoardFigures:
+    """Fill a board and measure it."""
+    store = open_store(folder / "boards")
+    try:
+        ring = open_keys(folder / "boards", store)
+        return trio.run(_measure, store, ring, count, tell)
+    finally:
+        store.close()
+
+
+async def _measure(store: Store, ring: KeyRing, count: int, tell: Tell) -> BoardFigures:
+    scene = _Scene(store, ring)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(scene.store.run)
+        for board in (FULL, EMPTY):
+            await scene.boards.make(scene.caller, wire.NewBoard(board, "Board"))
+        tell(f"a board with {count:,} posts")
+        threads = await scene.begin(FULL, count // A_THREAD)
+        for at in range(0, count - len(threads), 10_000):
+            some = min(10_000, count - len(threads) - at)
+            await scene.submit(FULL, [scene.sign(FULL, random.choice(threads))[1] for _ in range(some)])
+        tell("indexing")
+        began = time.perf_counter()
+        while await scene.search.step():
+            pass
+        indexing = count / (time.perf_counter() - began)
+        stored = scene.store.used_bytes()
+        tell("opening and searching")
+        opening = await times(lambda: _open(scene, threads), OPENINGS, 1)
+        listing = await times(lambda: _list(scene), OPENINGS, 1)
+        search = await times(lambda: _search(scene), SEARCHES, 1)
+        nursery.start_soon(scene.search.run)
+        tell("posting")
+        rates: dict[bytes, list[float]] = {FULL: [], EMPTY: []}
+        few = await scene.begin(EMPTY, 20)
+        for _ in range(ROUNDS):
+            for board, places in ((EMPTY, few), (FULL, threads)):
+                signed = [scene.sign(board, random.choice(places))[1] for _ in range(ROUND_POSTS)]
+                rates[board].append(ROUND_POSTS / await scene.submit(board, signed))
+        nursery.cancel_scope.cancel()
+    return BoardFigures(count, rates[EMPTY], rates[FULL], opening, listing, search, indexing, stored)
+
+
+async def _open(scene: _Scene, threads: list[bytes]) -> None:
+    codec.encode(await scene.pages.posts(scene.caller, FULL, random.choice(threads)))
+
+
+async def _list(scene: _Scene) -> None:
+    codec.encode(await scene.pages.threads(FULL))
+
+
+async def _search(scene: _Scene) -> None:
+    """One to three words of those that are used, the last one not always typed to its end."""
+    query = scene.text(random.randint(1, 3))
+    codec.encode(await scene.search.search(query[: len(query) - random.randint(0, 2)]))
+
+
+def _words() -> list[str]:
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    return ["".join(random.choices(letters, k=random.randint(3, 10))) for _ in range(VOCABULARY)]
