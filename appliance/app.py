@@ -27,6 +27,9 @@ from appliance.service.boards import Boards
 from appliance.service.box import Box
 from appliance.service.branding import Branding
 from appliance.service.changes import Changes
+from appliance.service.channel_members import ChannelMembers
+from appliance.service.channel_posts import ChannelPosts
+from appliance.service.channels import Channels
 from appliance.service.directory import Directory
 from appliance.service.feeds import Feeds
 from appliance.service.health import Health
@@ -45,6 +48,7 @@ from appliance.service.remotes import Remotes
 from appliance.service.settings import Settings
 from appliance.service.tor_watch import TorWatch
 from appliance.service.vault import Vault
+from appliance.store import channels as channel_rows
 from appliance.store import forgetting
 from appliance.store.engine import Store
 from appliance.store.schema import open_store
@@ -141,6 +145,9 @@ def _assemble(
     board_search = BoardSearch(store, ring)
     feeds = Feeds(store, ring)
     minimise = Minimise(store, ring, clock, config.data.expanduser())
+    conduct = moderation.conduct
+    channels = Channels(store, ring, config, clock, logs, conduct, home.audit)
+    channel_posts = ChannelPosts(store, config, clock, logs, conduct, home.audit, channels)
     vault = Vault(store, config, clock)
     directory = Directory(store, ring, config, clock)
     people = People(remotes, directory, ring.identity.public)
@@ -158,21 +165,25 @@ def _assemble(
         branding,
         moderation,
         boards,
+        channels,
+        channel_posts,
         vault,
         directory,
         tor,
     ):
         settings.follow(part.configure)
-    for part in (vault, directory, post, moderation):
+    for part in (vault, directory, post, moderation, channels):
         part.join(home.hooks)
     health.more.append(minimise.row)
     settings.note = home.audit.note
     home.nameplate.on_changed = branding.renew
     home.door.branding = lambda: branding.page().revision
+    moderation.four_eyes.register("channel.close", channels.remove)
     feeds.join(home.hooks)
     board_posts.on_posted = board_search.look
     vault.on_changed = post.on_vault_changed
     directory.on_low = post.on_low
+    directory.changing.append(channel_rows.changed)
     directory.removing.append(forgetting.mark)
     directory.on_device_removed.append(home.sign_in.end_device)
     places.on_relays = post.mailboxes.provision
@@ -196,6 +207,7 @@ def _assemble(
         tasks.add("logs sweep", home.lock.when_unlocked(logs.run))
         tasks.add("moderation sweep", moderation.run)
         tasks.add("audit log", home.lock.when_unlocked(home.audit.settle))
+        tasks.add("channels sweep", home.lock.when_unlocked(channels.run))
         tasks.add("boards sweep", home.lock.when_unlocked(boards.run))
         tasks.add("search index", home.lock.when_unlocked(board_search.run))
         for name, run in unlocked:
@@ -221,6 +233,9 @@ def _assemble(
         board_pages=BoardPages(store, ring, logs),
         board_search=board_search,
         feeds=feeds,
+        channels=channels,
+        channel_posts=channel_posts,
+        channel_members=ChannelMembers(store, directory),
         vault=vault,
         directory=directory,
         people=people,

@@ -127,6 +127,18 @@ class Config:
     log_sweep_seconds: int = setting(
         30, "Pause between two looks for entries that are too old.", unit="seconds"
     )
+    # Channels
+    channel_posts_minute: int = setting(
+        60, "Messages and changes of one member in all channels in a minute.", most=6000
+    )
+    channel_days: int = setting(
+        365, "How long a channel's messages are kept; 0: for ever.", unit="days", least=0, most=36_500
+    )
+    channel_entries: int = setting(
+        100_000, "How many entries a channel keeps; 0: all.", least=0, most=10_000_000
+    )
+    channels_most: int = setting(1000, "Channels on this box.", most=10_000)
+    channels_account: int = setting(200, "Channels one member may be in.", most=1000)
     # Limits on strangers
     body_octets: int = setting(4 * MIB, "Largest request body.", unit="bytes")
     head_seconds: int = setting(20, "A request's head must arrive within this.", unit="seconds")

@@ -93,7 +93,11 @@ REFUSALS: Final[dict[str, Row]] = {
     "channel_full": Row(409, "The channel has as many members as it can have."),
     "channel_closed": Row(409, "The channel is closed; nothing is posted there any more."),
     "not_member": Row(403, "You are not a member of this channel."),
-    "slow": Row(429, "This channel is in slow mode; wait a little before the next message."),
+    "channels_full": Row(507, "The box has as many channels as it can."),
+    "channels_most": Row(409, "This person is in as many channels as one can be."),
+    "channel_owner": Row(
+        409, "You are the only owner of a channel; make somebody else its owner, or close it."
+    ),
     # Envelopes and mailboxes
     "wrong_size": Row(400, "The envelope is not of a known size class."),
     "ttl": Row(400, "The time to live is outside this relay's bounds."),

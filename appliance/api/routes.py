@@ -7,6 +7,7 @@ from typing import Final
 from appliance.api.row import Row as Row
 from appliance.api.rows.account import ACCOUNT
 from appliance.api.rows.board import BOARD
+from appliance.api.rows.channel import CHANNEL
 from appliance.api.rows.desk import OWNER
 from appliance.api.rows.directory import DIRECTORY
 from appliance.api.rows.log import LOG
@@ -24,5 +25,6 @@ ROUTES: Final[tuple[Row, ...]] = (
     *POST,
     *LOG,
     *BOARD,
+    *CHANNEL,
     *OWNER,
 )

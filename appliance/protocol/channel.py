@@ -99,7 +99,7 @@ class Posted(Message, omit_defaults=False):
 
 
 class TakeDown(Message):
-    """Remove what a message says: one's own, or anybody's as a moderator or owner of the channel."""
+    """Remove what a message says: one's own, or anybody's as who keeps order in the channel or at the box."""
 
     channel: Bytes16
     number: Annotated[int, msgspec.Meta(ge=1, lt=1 << 53)]

@@ -11,10 +11,12 @@ from appliance.store.engine import Transaction
 
 @dataclass(frozen=True)
 class Hooks:
-    """Filled by the composition root. All run on the event loop or in the committer; none may raise."""
+    """Filled by the composition root. They run on the event loop or in the committer; only `keep` raises."""
 
     forget: list[Callable[[Transaction, bytes, str], None]] = field(default_factory=list)
     """(transaction, account, name): in the transaction that deletes the account; bounded work."""
+    keep: list[Callable[[Transaction, bytes], None]] = field(default_factory=list)
+    """(transaction, account): in the transaction in which somebody deletes their own account; may refuse."""
     gone: list[Callable[[bytes], Awaitable[None]]] = field(default_factory=list)
     """(account): after that transaction."""
     ended: list[Callable[[bytes, bytes], None]] = field(default_factory=list)

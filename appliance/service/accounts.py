@@ -191,9 +191,18 @@ class Accounts:
         return await self._store.read_cold(look)
 
     async def delete(self, caller: Caller, body: wire.Confirm, place: Place) -> None:
-        """Delete the account and all that belongs to it; Refusal last_owner, wrong_passphrase."""
+        """Delete the account with all that belongs to it.
+
+        Refusals: last_owner, wrong_passphrase, channel_owner.
+        """
         checked = await self._confirm(caller, body.authentication, place)
-        await self.remove(checked.account, lambda txn: self._still(txn, checked))
+
+        def check(txn: Transaction) -> None:
+            self._still(txn, checked)
+            for hook in self._hooks.keep:
+                hook(txn, checked.account)
+
+        await self.remove(checked.account, check)
 
     async def remove(self, account: bytes, check: Callable[[Transaction], object]) -> None:
         """Delete an account unless `check` refuses it inside the transaction."""

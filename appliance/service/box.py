@@ -17,6 +17,9 @@ from appliance.service.boards import Boards
 from appliance.service.branding import Branding
 from appliance.service.caller import Caller
 from appliance.service.changes import Changes
+from appliance.service.channel_members import ChannelMembers
+from appliance.service.channel_posts import ChannelPosts
+from appliance.service.channels import Channels
 from appliance.service.directory import Directory
 from appliance.service.door import Door
 from appliance.service.feeds import Feeds
@@ -65,6 +68,9 @@ class Box:
     board_pages: BoardPages
     board_search: BoardSearch
     feeds: Feeds
+    channels: Channels
+    channel_posts: ChannelPosts
+    channel_members: ChannelMembers
     vault: Vault
     directory: Directory
     people: People

@@ -34,12 +34,18 @@ MOST_REMEMBERED: Final = 4096
 class Step:
     """What somebody is about to do: where, with which words (none where they are sealed), within what."""
 
-    act: Literal["post", "upload", "thank"]
+    act: Literal["post", "upload", "thank", "join"]
     area: Area
     place: bytes
     words: tuple[str, ...] = field(default=(), repr=False)
     karma: int = 0
     slow_seconds: int = 0
+    a_minute: int = 0
+    """How much one may write in this area in a minute; 0: counted with all else, by `posts_minute`."""
+
+    def counted_as(self, account: bytes) -> bytes:
+        """Under what the times of an account are kept."""
+        return account + self.area.encode() if self.a_minute else account
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +93,7 @@ class Conduct:
         before = self._slow.get(caller.account + step.place)
         if slow and before is not None and now < before + slow:
             raise Refusal("slow_mode", seconds=_rest(before + slow - now))
-        times = self._count(caller.account, now)
+        times = self._count(step.counted_as(caller.account), now, step.a_minute or self._config.posts_minute)
         if slow:
             self._begin_slow(caller.account + step.place, now)
         try:
@@ -108,6 +114,8 @@ class Conduct:
         found.check_in(now)
         if not may(found.role, step.act):
             raise Refusal("role")
+        if step.act == "join":  # a ban is on writing, not on reading
+            return
         ban = found.ban_in(step.area, step.place, now)
         if ban is not None:
             raise Refusal("banned", until=ban.until or None)
@@ -125,7 +133,7 @@ class Conduct:
         if have < needed:
             raise Refusal("karma", needed=needed, have=have)
 
-    def _count(self, account: bytes, now: float) -> deque[float]:
+    def _count(self, account: bytes, now: float, most: int) -> deque[float]:
         """One more in this minute; Refusal too_fast."""
         times = self._times.get(account)
         if times is None:
@@ -136,7 +144,7 @@ class Conduct:
             times = self._times[account] = deque()
         while times and times[0] <= now - MINUTE:
             times.popleft()
-        if len(times) >= self._config.posts_minute:
+        if len(times) >= most:
             raise Refusal("too_fast", seconds=_rest(times[0] + MINUTE - now))
         times.append(now)
         return times

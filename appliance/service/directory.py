@@ -6,7 +6,7 @@ the box is locked. The log's checkpoint is signed with the box's identity, which
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final
 
 import trio
@@ -51,6 +51,7 @@ LEAVES_OCTETS: Final = 512 * 1024
 OnLow = Callable[[bytes, bytes, int], None]
 OnRemoved = Callable[[bytes, bytes, bytes], Awaitable[None]]
 Removing = Callable[[Transaction, bytes, bytes], None]
+Changing = Callable[[Transaction, bytes], None]
 
 
 class Directory:
@@ -66,6 +67,8 @@ class Directory:
         self.on_low: OnLow = lambda account, device, left: None
         self.on_device_removed: list[OnRemoved] = []
         """Called after the commit with account, device, and the sign-in that removed it."""
+        self.changing: list[Changing] = []
+        """Called inside the transaction that puts another entry of an account in force."""
         self.removing: list[Removing] = []
         """Called inside the transaction that lets a device go: they may touch nothing else."""
         self.configure(config)
@@ -85,15 +88,19 @@ class Directory:
     async def look_up(self, query: LookUp) -> Found:
         """The entry of a name with its proof, and its devices' bundles; Refusal no_account."""
 
-        def job(txn: Transaction) -> Found:
-            row = directory.find(txn, query.name)
-            return Found(
-                entry=directory.signed_entry(txn, row),
-                proof=self._prove(txn, row.leaf, query.size),
-                bundles=directory.bundles(txn, row.account),
-            )
+        return await self._store.read_cold(lambda txn: self._found(txn, query.name, query.size))
 
-        return await self._store.read_cold(job)
+    def found(self, txn: Transaction, names: Iterable[str], size: int) -> list[Found]:
+        """The same of many, at one state of the log; nothing of a name that is gone."""
+        return [self._found(txn, name, size) for name in names if directory.is_there(txn, name)]
+
+    def _found(self, txn: Transaction, name: str, size: int) -> Found:
+        row = directory.find(txn, name)
+        return Found(
+            entry=directory.signed_entry(txn, row),
+            proof=self._prove(txn, row.leaf, size),
+            bundles=directory.bundles(txn, row.account),
+        )
 
     async def checkpoint(self) -> Checkpoint:
         """The signed head of the log."""
@@ -166,6 +173,52 @@ class Directory:
         dear = stranger and "work" in self._store.read(price).values()
         return Taken(taken, self._puzzle.challenge() if dear else None)
 
+    async def take_many(
+        self, wanted: Sequence[tuple[str, Sequence[bytes]]]
+    ) -> list[tuple[str, list[TakenPrekey]]]:
+        """The same of many, for who needs no puzzle, in one transaction; nothing of a name that is gone."""
+        hour = hour_of(self._clock())
+
+        def has(txn: Transaction, account: bytes, device: bytes) -> bool:
+            return self._price(prekeys.find_stock(txn, account, device).at(hour)) != "none"
+
+        def rows(txn: Transaction) -> list[tuple[str, bytes, list[bytes]]]:
+            there = [(name, devices) for name, devices in wanted if directory.is_there(txn, name)]
+            return [
+                (name, directory.find(txn, name).account, list(dict.fromkeys(devices)))
+                for name, devices in there
+            ]
+
+        def job(txn: Transaction) -> list[tuple[str, bytes, list[TakenPrekey]]]:
+            return [
+                (
+                    name,
+                    account,
+                    [
+                        TakenPrekey(
+                            device,
+                            prekeys.take(txn, account, device, hour) if has(txn, account, device) else None,
+                        )
+                        for device in devices
+                    ],
+                )
+                for name, account, devices in rows(txn)
+            ]
+
+        def is_any(txn: Transaction) -> bool:
+            return any(has(txn, account, device) for _, account, devices in rows(txn) for device in devices)
+
+        if self._store.read(is_any):
+            taken = await self._store.write(job)
+        else:
+            taken = [
+                (name, account, [TakenPrekey(device, None) for device in devices])
+                for name, account, devices in self._store.read(rows)
+            ]
+        for _, account, given in taken:
+            self._tell_low(account, given)
+        return [(name, given) for name, _, given in taken]
+
     def _price(self, stock: Stock) -> str:
         """What a prekey of a stock costs now: "free", "work", or "none" when there is none to be had."""
         if not stock.left or stock.in_day >= self._config.prekeys_day:
@@ -197,7 +250,10 @@ class Directory:
         def job(txn: Transaction) -> list[bytes]:
             if new.entry is None and directory.entry(txn, caller.account) != held:
                 raise Refusal("old_entry")  # another device changed it while we verified
+            changes = new.entry is not None and directory.entry(txn, caller.account) != new.entry
             gone = [] if new.entry is None else directory.publish(txn, caller.account, new.entry, hour)
+            for changing in self.changing if changes else ():
+                changing(txn, caller.account)
             for one in gone:
                 for removing in self.removing:
                     removing(txn, caller.account, one)

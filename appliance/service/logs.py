@@ -228,6 +228,10 @@ class Logs:
         head, entries = self._store.read(look)
         self._send(log, head, entries)
 
+    def announce(self, log: bytes, last: int, accounts: Iterable[bytes]) -> None:
+        """Tell these that something is to be read in a log, or that they cannot read it any more."""
+        self._events.tell_log(LogNews(log, last), accounts)
+
     def _send(self, log: bytes, head: Head, entries: Sequence[Entry]) -> None:
         small = sum(len(entry.body or b"") for entry in entries) <= MAX_INLINE_OCTETS
         hidden = self._user(head.kind).hidden

@@ -31,6 +31,7 @@ Act = Literal[
     "set_limits",
     "manage_boards",
     "make_channel",
+    "join",
     "close_channel",
     "moderate",
     "read_reports",
@@ -68,6 +69,7 @@ RIGHTS: Final[Mapping[Act, frozenset[Role]]] = {
     "report": _PEOPLE,
     "thank": _PEOPLE,
     "make_channel": _ALL,
+    "join": _ALL,  # come into a public channel, or leave one
     "post": _ALL,
     "upload": _ALL,
 }

@@ -44,6 +44,11 @@ def find(txn: Transaction, name: str) -> Row:
     return row
 
 
+def is_there(txn: Transaction, name: str) -> bool:
+    """Whether a name has an entry."""
+    return _find(txn, name) is not None
+
+
 def find_name(txn: Transaction, account: bytes) -> str | None:
     """The name under which an account published an entry."""
     value = txn.get(DIRECTORY_NAMES, account)

@@ -73,6 +73,12 @@ the sealed value. Times are unix hours unless seconds are said; what strangers c
 | log_entries | log 16, number u64 | `logs.ENTRY`, then the body (sealed where the log says so) |
 | log_ids | log 16, entry id 16 | number u64 |
 | log_expiry | hour u32, log 16, number u64 | empty: entries that end before their log's retention |
+| channels | channel 16 (its log has the same id) | `channels.HEAD`: where its roster stands, counters |
+| channel_states | channel 16 | CBOR of `membership.Stored` without its members |
+| channel_members | channel 16, identity 32 | `channels.MEMBER`: account, counter; `membership.Member` |
+| channel_accounts | account 16, channel 16 | `channels.PLACE`: role, identity, first number in the log |
+| channel_roster | channel 16, roster number u32 | number in the log u64, signed entry |
+| channel_doomed | channel 16 | empty: deleted, rows wait for the sweep |
 | boards | board 16 (its log has the same id) | sealed `boards.BoardRow` |
 | board_threads | board 16, thread 16 | sealed `boards.ThreadRow` |
 | board_activity | board 16, 0 where pinned else 1, number u64 of the last post | thread 16 |
@@ -180,6 +186,12 @@ REPORT_ORDER = _declare("report_order")
 REPORTERS = _declare("reporters")
 THANKS = _declare("thanks")
 KARMA = _declare("karma")
+CHANNELS = _declare("channels")
+CHANNEL_STATES = _declare("channel_states")
+CHANNEL_MEMBERS = _declare("channel_members")
+CHANNEL_ACCOUNTS = _declare("channel_accounts")
+CHANNEL_ROSTER = _declare("channel_roster")
+CHANNEL_DOOMED = _declare("channel_doomed")
 BOARDS = _declare("boards")
 BOARD_THREADS = _declare("board_threads")
 BOARD_ACTIVITY = _declare("board_activity")

@@ -68,7 +68,10 @@ export const deErrors: Readonly<Record<string, string>> = {
   channel_full: "Der Kanal hat so viele Mitglieder, wie er haben kann.",
   channel_closed: "Der Kanal ist geschlossen; dort wird nichts mehr geschrieben.",
   not_member: "Du bist kein Mitglied dieses Kanals.",
-  slow: "Dieser Kanal ist im langsamen Modus; warte ein wenig vor der nächsten Nachricht.",
+  channels_full: "Die Box hat so viele Kanäle, wie sie kann.",
+  channels_most: "Diese Person ist schon in so vielen Kanälen, wie möglich sind.",
+  channel_owner:
+    "Du bist der einzige Besitzer eines Kanals; mach jemand anderen zum Besitzer oder schließe ihn.",
   mailbox_full: "Das Postfach ist voll.",
   relay_full: "Das Relais hat keinen Platz mehr.",
   disk_full: "Der Datenträger ist voll.",

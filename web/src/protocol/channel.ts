@@ -73,7 +73,7 @@ export interface Posted {
   hour: number;
 }
 
-/** Remove what a message says: one's own, or anybody's as a moderator or owner of the channel. */
+/** Remove what a message says: one's own, or anybody's as who keeps order in the channel or at the box. */
 export interface TakeDown {
   channel: Uint8Array;
   number: number;
