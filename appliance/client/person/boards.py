@@ -4,42 +4,22 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 from appliance.errors import Refusal
 from appliance.protocol import board as wire
-from appliance.protocol import onion, prekeys
-from appliance.protocol.board import Edit, Opened, Post, PostView, Value
+from appliance.protocol import onion
+from appliance.protocol.board import Edit, Post, PostView, Value
+from appliance.protocol.board_reading import BoardPost as BoardPost
+from appliance.protocol.board_reading import identities, verified
 from appliance.protocol.codec import to_text
 
 if TYPE_CHECKING:
     from appliance.client.person.core import Core
 
 PAGE: Final = 50
-
-Proof = Literal["signed", "vouched", "former", "false", ""]
-"""Signed by the author's identity; vouched for by the box; by somebody who has no account there any more;
-not genuine; nothing to prove (removed)."""
-
-
-@dataclass(frozen=True)
-class BoardPost:
-    """One post as a reader may see it. Without a proof that holds, `body` and `subject` are empty."""
-
-    id: str
-    number: int
-    name: str
-    sent: int
-    hour: int
-    subject: str
-    body: str = field(repr=False)
-    reply: str
-    edits: int
-    own: bool
-    removed: str
-    proof: Proof
 
 
 class BoardDesk:
@@ -76,8 +56,8 @@ class BoardDesk:
                 f"/v1/boards/{to_text(board)}/threads/{to_text(thread)}?after={after}&limit={PAGE}",
                 wire.Posts,
             )
-            identities = self._identities(page.authors)
-            found += [self._verified(board, thread, view, identities) for view in page.posts]
+            known = self._identities(page.authors)
+            found += [self._verified(board, thread, view, known) for view in page.posts]
             if not page.more or not page.posts:
                 return found
             after = page.posts[-1].number
@@ -139,91 +119,13 @@ class BoardDesk:
 
     def _identities(self, entries: Iterable[bytes]) -> dict[str, bytes]:
         """Whose identity is which: as the box's signed entries say, unless this account knows better."""
-        found: dict[str, bytes] = {}
-        for signed in entries:
-            try:
-                entry = prekeys.read_entry(signed)
-            except Refusal:
-                continue
-            if entry.onion == self._onion:
-                found[entry.name] = entry.identity
+        found = identities(entries, self._onion)
         for chat in self._core.chats.all:
             if chat.person.onion == self._core.session.onion:
                 found[chat.person.name] = chat.person.identity
         found[self._core.session.name] = self._core.identity.public
         return found
 
-    def _verified(
-        self, board: bytes, thread: bytes, view: PostView, identities: dict[str, bytes]
-    ) -> BoardPost:
-        if view.post is None:
-            return _blank(view, "")
-        try:
-            first = self._opened(view.post, board, identities)
-            post = first.value
-            if not isinstance(post, Post) or post.id != view.id or (post.thread or post.id) != thread:
-                _refuse()
-            proof = _proof(first, identities)
-            subject, body = post.subject or "", post.body
-            if view.edit is not None:
-                newer = self._opened(view.edit, board, identities)
-                edit = newer.value
-                same = isinstance(edit, Edit) and edit.target == post.id
-                if not same or (edit.name, edit.identity) != (post.name, post.identity):
-                    _refuse()
-                if isinstance(edit, Edit):
-                    subject, body = edit.subject or subject, edit.body
-        except Refusal:
-            return _blank(view, "false")
-        return BoardPost(
-            id=view.id.hex(),
-            number=view.number,
-            name=post.name,
-            sent=post.sent,
-            hour=view.hour,
-            subject=subject,
-            body=body,
-            reply="" if post.reply is None else post.reply.hex(),
-            edits=view.edits,
-            own=post.identity == self._core.identity.public,
-            removed="",
-            proof=proof,
-        )
-
-    def _opened(self, signed: bytes, board: bytes, identities: dict[str, bytes]) -> Opened:
-        """A signed value of this board and box, under the identity its name has. Refusal bad_post."""
-        opened = wire.read(signed)
-        value = opened.value
-        if value.board != board or value.onion != self._onion:
-            _refuse()
-        if not opened.vouched and identities.get(value.name, value.identity) != value.identity:
-            _refuse()
-        return opened
-
-
-def _refuse() -> NoReturn:
-    raise Refusal("bad_post")
-
-
-def _proof(opened: Opened, identities: dict[str, bytes]) -> Proof:
-    if opened.vouched:
-        return "vouched"
-    return "signed" if opened.value.name in identities else "former"
-
-
-def _blank(view: PostView, proof: Proof) -> BoardPost:
-    """A post without words: removed, or not genuine."""
-    return BoardPost(
-        id=view.id.hex(),
-        number=view.number,
-        name="",
-        sent=view.hour * 3600,
-        hour=view.hour,
-        subject="",
-        body="",
-        reply="",
-        edits=view.edits,
-        own=view.own,
-        removed=view.removed or "",
-        proof=proof,
-    )
+    def _verified(self, board: bytes, thread: bytes, view: PostView, known: dict[str, bytes]) -> BoardPost:
+        found = verified(view, self._onion, board, thread, known)
+        return replace(found, own=found.identity == self._core.identity.public)
