@@ -63,7 +63,7 @@ class Work:
         return "<Work>"
 
 
-def may_post(caller: Caller, row: BoardRow) -> bool:
+def may_post(caller: Caller, row: BoardRow | wire.Board) -> bool:
     """Whether an account may write on a board at all."""
     least = _POSTERS[row.posters]
     return rights.may(caller.role, "post") and rights.RANKS[caller.role] >= least
@@ -123,6 +123,9 @@ def _check_edit(txn: Transaction, row: BoardRow, value: Edit, work: Work) -> Non
     entry, post = _target(txn, row, value.target, work)
     if entry.author != work.author:
         raise Refusal("role")
+    if value.identity != post.identity:
+        # Readers would take it for a forgery: a post is changed by the hand that signed it, or the box's.
+        raise Refusal("bad_post", reason="signed by another hand than the post")
     if work.thread.locked:
         raise Refusal("thread_locked")
     if value.subject is not None and post.thread is not None:

@@ -94,6 +94,7 @@ async function member() {
     await shot("second-factor");
     await page.goto(`${base}/plain/account`);
   });
+  await step("a thread is begun, previewed, answered and found", boards);
   await step("a sign-in that ran out is renewed in the middle of a form", async () => {
     await press(page, "Change the passphrase");
     await fill(page, "Present passphrase", PASSPHRASE);
@@ -133,6 +134,38 @@ async function member() {
     await shot("account");
   });
   if (/\b[a-z]+_[a-z]+\b/.test(await words(page))) problems.push("a bare code is shown");
+}
+
+async function boards() {
+  await press(page, "Boards");
+  await shot("boards");
+  await press(page, "Harbour");
+  await press(page, "Begin a thread");
+  await fill(page, "Subject", "The ferry");
+  await fill(page, "What you write", "It leaves at *nine*. **Do not** be late.");
+  await press(page, "Preview");
+  const slanted = () => document.querySelector(".words em")?.textContent === "nine";
+  await found(page, "the preview", slanted);
+  await shot("preview");
+  await press(page, "Post it");
+  await reads(page, "the box vouches for ann");
+  await fill(page, "What you write", "I shall be there.");
+  await press(page, "Post it");
+  await reads(page, "I shall be there.");
+  await shot("thread");
+  await press(page, "Change");
+  await fill(page, "What you write", "It leaves at ten.");
+  await ask("again"); // in the middle of it
+  await press(page, "Save the change");
+  await reads(page, "It leaves at ten.");
+  for (let tries = 0; tries < 50 && !(await words(page)).includes("The ferry It leaves"); tries++)
+    await page.goto(`${base}/plain/search?q=leav`);
+  await reads(page, "It leaves at ten.");
+  await press(page, "The ferry");
+  await press(page, "Delete");
+  await press(page, "Delete the post");
+  await reads(page, "The post is deleted.");
+  await page.goto(`${base}/plain/account`);
 }
 
 async function byInvite() {
@@ -223,6 +256,27 @@ async function look() {
     await press(watched, "Sign in");
     for (const name of ["", "/sign-ins", "/passphrase", "/codes", "/second-factor", "/export", "/delete"])
       await every(`/plain/account${name}`, `account${name.replace("/", "-")}`);
+    for (const name of ["boards", "search", "feeds"]) await every(`/plain/${name}`, name);
+    await press(watched, "Boards");
+    await press(watched, "Harbour");
+    const board = new URL(watched.url()).pathname;
+    await every(board, "board");
+    await press(watched, "Begin a thread");
+    await fill(watched, "Subject", "What Markdown can do");
+    await fill(
+      watched,
+      "What you write",
+      `# A heading\n\n> quoted\n\n- one\n- two\n\n1. first\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n\`code\` [words](https://example.org/)\n\n    long ${"line ".repeat(40)}`,
+    );
+    await looks.both(watched, "plain-write");
+    looks.note("write", await keyboardGaps(watched));
+    await press(watched, "Preview");
+    await looks.both(watched, "plain-preview");
+    await press(watched, "Post it");
+    const thread = new URL(watched.url()).pathname;
+    await every(thread, "thread");
+    await press(watched, "Delete");
+    await looks.both(watched, "plain-delete-post");
     await watched.goto(`${base}/plain/account/codes`);
     await fill(watched, "Passphrase", PASSPHRASE);
     await press(watched, "Make them");

@@ -25,11 +25,13 @@ _CLAIM: Final = re.compile(r"(?:.*[#&?]claim=)?([A-Za-z0-9_-]{1,128})")
 
 def show_welcome(box: Box, ask: Ask) -> Page:
     """What the box is, who may come in, what is honest to say first."""
-    door = box.door.look()
+    door, told = box.door.look(), box.branding.page()
     return drawn(
         ask,
         "welcome.html",
         "welcome.title",
+        welcome=told.welcome,
+        policy=told.policy,
         claimed=door.claimed,
         registration=door.registration,
         locked=box.lock.locked,

@@ -16,6 +16,8 @@ KEPT: Final = "kept."
 """Before the names of fields that belong to another form (see `PageRow.keeps`)."""
 
 Line = Annotated[str, msgspec.Meta(max_length=2048)]
+Long = Annotated[str, msgspec.Meta(max_length=1 << 17)]
+"""Twice what may be posted: what is too long is told in words."""
 Tick = Annotated[str, msgspec.Meta(max_length=8)]
 """A box that was ticked: "on", otherwise nothing."""
 
@@ -128,6 +130,31 @@ class DeleteForm(Form, frozen=True):
 
     name: Line = ""
     passphrase: Line = ""
+
+
+class WriteForm(Form, frozen=True):
+    """A post; `id` is drawn with the form, so that sending it twice posts once. `do` is the button."""
+
+    id: Line = ""
+    to: Line = ""
+    previous: Line = ""
+    subject: Line = ""
+    body: Long = ""
+    do: Line = ""
+
+
+class ReportForm(Form, frozen=True):
+    """Why a post is reported; `id` is drawn with the form, so that sending it twice reports once."""
+
+    id: Line = ""
+    why: Line = ""
+    words: Line = ""
+
+
+class DeletePostForm(Form, frozen=True):
+    """Taking a post back."""
+
+    id: Line = ""
 
 
 def read_pairs(content_type: str, raw: bytes) -> dict[str, str]:

@@ -6,13 +6,16 @@ from typing import Final
 
 from appliance.api.cookies import REFRESH_PATH
 from appliance.api.plain import account_pages as account
+from appliance.api.plain import board_pages as boards
 from appliance.api.plain import door_pages as door
 from appliance.api.plain import forms
 from appliance.api.plain.row import AT_HOME, PageRow
 
 RENEW: Final = f"{REFRESH_PATH}/plain"
 """Under the path of the refresh cookie, so that it comes here."""
-CARRIED_OCTETS: Final = 512 * 1024
+WRITTEN_OCTETS: Final = 640 * 1024
+"""A post as browsers send it: three octets become nine letters."""
+CARRIED_OCTETS: Final = WRITTEN_OCTETS + 8 * 1024
 """The longest form of the table, carried along by the sign-in form."""
 
 _WRONG_SIGN_IN: Final = {"wrong_sign_in": "passphrase", "suspended": "name", "too_many": "passphrase"}
@@ -61,4 +64,23 @@ ACCOUNT: Final = (
     PageRow(f"{door.ACCOUNT}/delete", account.show_delete, account.delete, forms.DeleteForm, blame=_PROVING),
 )  # fmt: skip
 
-PAGES: Final[tuple[PageRow, ...]] = (*DOOR, *ACCOUNT)
+_WRITING: Final = {"word_filter": "body", "too_large": "body", "bad_post": "body", "old_post": "body"}
+_POST: Final = f"{boards.BOARDS}/{{board}}/{{thread}}/{{post}}"
+
+BOARDS: Final = (
+    PageRow(boards.BOARDS, boards.show_boards),
+    PageRow(boards.SEARCH, boards.show_search),
+    PageRow(boards.FEEDS, boards.show_feeds, boards.renew_feeds),
+    PageRow(f"{boards.BOARDS}/{{board}}", boards.show_board),
+    PageRow(f"{boards.BOARDS}/{{board}}/new", boards.show_new, boards.new, forms.WriteForm,
+            blame=_WRITING, octets=WRITTEN_OCTETS),
+    PageRow(f"{boards.BOARDS}/{{board}}/{{thread}}", boards.show_thread),
+    PageRow(f"{boards.BOARDS}/{{board}}/{{thread}}/reply", boards.show_reply, boards.reply, forms.WriteForm,
+            blame=_WRITING, octets=WRITTEN_OCTETS),
+    PageRow(f"{_POST}/edit", boards.show_edit, boards.edit, forms.WriteForm,
+            blame=_WRITING, octets=WRITTEN_OCTETS),
+    PageRow(f"{_POST}/delete", boards.show_delete, boards.delete, forms.DeletePostForm),
+    PageRow(f"{_POST}/report", boards.show_report, boards.report, forms.ReportForm),
+)  # fmt: skip
+
+PAGES: Final[tuple[PageRow, ...]] = (*DOOR, *ACCOUNT, *BOARDS)

@@ -295,6 +295,7 @@ class PlainSite:
             "styles": self._styles,
             "look": look,
             "looks": cookies.LOOKS,
+            "boards_on": self._box.config.boards,
             "languages": LANGUAGES,
             # A page that answers a form has no address at which it could be drawn in another language.
             "here": "" if request.posts or request.path == RENEW else request.path,
