@@ -37,6 +37,7 @@ export const deSettings: typeof enSettings = {
     work_bits: "Schwierigkeit des Rätsels",
     sweep_seconds: "Pause zwischen Aufräumgängen",
     sweep_batch: "Umschläge in einem Aufräumgang",
+    log_sweep_seconds: "Pause zwischen Aufräumgängen von Brettern und Kanälen",
     relays_wanted: "Relais für jeden Umschlag",
     outbox_direct_seconds: "Wartezeit auf die Box eines Kontakts",
     outbox_first_seconds: "Erste Pause vor einem neuen Versuch",

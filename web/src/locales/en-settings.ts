@@ -36,6 +36,7 @@ export const enSettings = {
     work_bits: "Difficulty of the puzzle",
     sweep_seconds: "Pause between clean-ups",
     sweep_batch: "Envelopes in one clean-up",
+    log_sweep_seconds: "Pause between clean-ups of boards and channels",
     relays_wanted: "Relays for each envelope",
     outbox_direct_seconds: "Wait for a contact's box",
     outbox_first_seconds: "First pause before trying again",
