@@ -30,6 +30,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "reader": ("reader:reader", "Close the onion to all but named readers."),
     "settings": ("settings:settings", "Read and change settings."),
     "health": ("settings:health", "How the box is."),
+    "minimise": ("settings:minimise", "What the box forgot when it minimised last; or do it now."),
     "doctor": ("doctor:doctor", "Find out what is wrong and what to do; works with the box on or off."),
     "demo": ("demo:demo", "Three boxes on a private Tor network, one of them off; no internet."),
     "selftest": ("demo:selftest", "One envelope end to end through real Tor; no internet."),

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from appliance.client.desk import Desk
+from appliance.commands.audit_words import moment
 from appliance.commands.shell import Listing, Shell, columns, duration, octets, pick, printable, with_desk
 from appliance.protocol.desk import Endpoint, Setting
 
@@ -73,6 +74,23 @@ async def health(desk: Desk, shell: Shell, times: bool) -> None:
         head = ["endpoint", "answers", "refused", "faults", "50 %", "95 %", "99 %"]
         lines += columns(head, rows, "Nothing was asked yet.")
     shell.answer(report, lines)
+
+
+@click.command("minimise")
+@click.option("--now", is_flag=True, help="Do it now.")
+@with_desk
+async def minimise(desk: Desk, shell: Shell, now: bool) -> None:
+    """Show what the box forgot when it minimised last; it does so once a day."""
+    done = await desk.minimise() if now else await desk.minimised()
+    lines = [f"times in {table} kept to the day only: {count}" for table, count in done.coarsened.items()]
+    if done.blanked:
+        lines.append(f"Blanked in the data file: {done.pages} pages, {done.gaps} gaps of others.")
+    else:
+        lines.append("Nothing can be blanked in this data file: its layout is not known.")
+    if done.second:
+        shell.answer(done, [f"{moment(done.second)}, in {done.milliseconds / 1000:.1f} s:", *lines])
+    else:
+        shell.answer(done, ["Not done yet; it begins some minutes after the start."])
 
 
 async def change(desk: Desk, shell: Shell, setting: Setting, value: Any) -> None:

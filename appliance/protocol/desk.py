@@ -251,7 +251,7 @@ class Health(Message, omit_defaults=False):
     endpoints: list[Endpoint] = msgspec.field(default_factory=list)
 
 
-class Minimised(Message):
+class Minimised(Message, omit_defaults=False):
     """What the box forgot when it minimised last: at `second`, in `milliseconds`; 0 if it never did.
 
     `coarsened` counts rows by table whose times are kept to the day now; `pages` and `gaps` are places of the

@@ -108,6 +108,13 @@ def test_audit_and_approvals(box: Box, tmp_path: Path) -> None:
     assert lines[-1]["action"] == "account.claim" and len(lines) > 8
 
 
+def test_minimise_and_times(box: Box) -> None:
+    assert "Not done yet" in box.island("minimise").stdout
+    assert "Blanked in the data file: " in box.island("minimise", "--now").stdout
+    assert box.answer("minimise")["blanked"] and "✓ Minimising" in box.island("health").stdout
+    assert "GET /v1/members" in box.island("health", "--times").stdout
+
+
 def test_every_action_has_its_sentence() -> None:
     assert audit_words.SENTENCES.keys() == set(get_args(Action))
     for action in (*get_args(Action), "from.tomorrow"):

@@ -208,12 +208,12 @@ export interface Endpoint {
 
 /** What the box forgot when it minimised last, at `second`; 0 if it never did. */
 export interface Minimised {
-  second?: number;
-  milliseconds?: number;
-  coarsened?: Record<string, number>;
-  pages?: number;
-  gaps?: number;
-  blanked?: boolean;
+  second: number;
+  milliseconds: number;
+  coarsened: Record<string, number>;
+  pages: number;
+  gaps: number;
+  blanked: boolean;
 }
 
 /** Health of the box: store, Tor, tasks, disk, memory, errors by endpoint. */
