@@ -11,6 +11,7 @@ import secrets
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from inspect import isawaitable
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, quote
 
@@ -92,6 +93,7 @@ class PlainSite:
         """Answer one admitted request; a Refusal becomes a page in words."""
         request = Request(self._gate, scope)
         self._check_shown(request, row)
+        began = perf_counter()
         try:
             fields: dict[str, str] = {}
             if request.posts:
@@ -103,6 +105,8 @@ class PlainSite:
         except Exception as error:
             self._box.count_fault(f"page {row.path}", error)
             return self._refuse(request, Refusal("fault"), row)
+        finally:
+            self._box.note_time(f"page {row.path}", perf_counter() - began)
 
     def missing(self, scope: Any, at_root: bool) -> Drawn:
         """There is no such page; "/plain/" is the first one."""

@@ -44,7 +44,11 @@ async def test_every_page_is_strict_and_in_both_languages(tmp_path):
                 strict(await who.open(path))
         strict(await who.open("/plain/nowhere"))
         assert (await who.open("/plain/nowhere")).status == 404
-        assert not (await box.desk.health()).faults
+        health = await box.desk.health()
+        assert not health.faults
+        timed = {one.route: one.requests for one in health.endpoints}
+        assert timed["page /plain"] >= 2
+        assert "page /plain/invite/{code}" in timed  # by the row, never by what stood in the address
 
 
 async def test_a_page_of_another_site_sends_no_form(tmp_path):
