@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import artifacts
 import boards
+import channels
 import people
 import post
 import report
@@ -21,7 +22,7 @@ import scenes
 
 MANY: Final = 1_000_000
 MANY_QUICK: Final = 100_000
-SCENES: Final = ("artifacts", "work", "sweep", "people", "post", "boards", "growth")
+SCENES: Final = ("artifacts", "work", "sweep", "people", "post", "channel", "boards", "growth")
 
 
 def main() -> None:
@@ -61,6 +62,9 @@ def _play(name: str, folder: Path, options: Any, played: dict[str, Any]) -> list
     if name == "boards":
         said = played[name] = boards.boards(folder, boards.POSTS, _tell)
         return report.of_boards(said)
+    if name == "channel":
+        talk = played[name] = channels.talk(folder, options.rounds, options.seconds, _tell)
+        return report.of_channel(talk)
     many = MANY_QUICK if options.quick else MANY
     growth = played[name] = scenes.growth(folder, many, options.rounds, options.seconds, _tell)
     return report.of_growth(growth)

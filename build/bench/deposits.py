@@ -31,6 +31,9 @@ QUIET_SECONDS: Final = 30.0
 _numbers: Final = count(1 << 40, 1 << 24)
 """Where each load begins to number its envelopes, so that no two are alike."""
 
+Latency = tuple[float, float, float]
+"""Median, 99th percentile and worst, in ms."""
+
 
 class Round(NamedTuple):
     """One round: envelopes a second, latency of a request in ms, envelopes per second of server time."""
@@ -151,7 +154,7 @@ class Load:
         return Round(rate, p50, p99, worst, done / max(0.01, cpu))
 
 
-def latencies(seconds: Sequence[float]) -> tuple[float, float, float]:
+def latencies(seconds: Sequence[float]) -> Latency:
     """Median, 99th percentile and worst, in ms."""
     if len(seconds) < 2:
         return (0.0, 0.0, 0.0)

@@ -52,9 +52,9 @@ def sign_up(box: Box, count: int) -> list[Member]:
     for number in range(count):
         cookie = _register(box, _account(f"member{number}", code))
         connection = http.client.HTTPConnection("127.0.0.1", box.port, timeout=30)
-        _ask(connection, cookie, "/v1/session/device", BindDevice(os.urandom(16)), dict[str, Any])
+        ask(connection, cookie, "/v1/session/device", BindDevice(os.urandom(16)), dict[str, Any])
         wanted = WantMailboxes([b"handle-%d" % handle for handle in range(HANDLES)])
-        found = _ask(connection, cookie, "/v1/mailboxes/mine", wanted, AllRoutes)
+        found = ask(connection, cookie, "/v1/mailboxes/mine", wanted, AllRoutes)
         connection.close()
         members.append(Member(cookie, [one.routes[0] for one in found.mailboxes]))
     return members
@@ -65,7 +65,7 @@ class EventSocket:
 
     def __init__(self, box: Box, member: Member) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", box.port, timeout=30)
-        ticket = _ask(connection, member.cookie, "/v1/events/ticket", None, Ticket).ticket
+        ticket = ask(connection, member.cookie, "/v1/events/ticket", None, Ticket).ticket
         connection.close()
         self.sock = _upgrade(box.port, f"/v1/events?ticket={ticket}")
         self._heard = bytearray()
@@ -168,7 +168,8 @@ def _register(box: Box, body: Register, control: bool = False) -> str:
     return next(cookie.partition(";")[0] for cookie in cookies if cookie.startswith(ACCESS))
 
 
-def _ask(connection: http.client.HTTPConnection, cookie: str, path: str, body: Any, kind: type[T]) -> T:
+def ask(connection: http.client.HTTPConnection, cookie: str, path: str, body: Any, kind: type[T]) -> T:
+    """One call of a member's API."""
     headers = {"content-type": codec.CBOR, "accept": codec.CBOR, "cookie": cookie}
     connection.request("POST", path, None if body is None else codec.write(body), headers)
     answer = connection.getresponse()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from box import Box
-from deposits import CONNECTIONS, Round, latencies, measure, stream_load
+from deposits import CONNECTIONS, Latency, Round, latencies, measure, stream_load
 from members import SETTINGS, EventSocket, Member, dispatch_load, fresh_envelope, message, sign_up
 
 from appliance.protocol import codec
@@ -26,7 +26,6 @@ OCTETS: Final = 4032
 QUIET_SECONDS: Final = 30.0
 
 Tell = Callable[[str], None]
-Latency = tuple[float, float, float]
 
 
 class Post(NamedTuple):

@@ -7,7 +7,7 @@ import time
 from typing import Final, NamedTuple
 
 from box import Box, Mailbox
-from deposits import latencies
+from deposits import Latency, latencies
 from mail import FETCH_LIMIT, QUIET_SECONDS, Recipient
 from wire import frame_template, open_stream
 
@@ -18,7 +18,6 @@ from appliance.protocol.messages import Acknowledge, Fetch, Fetched, Subscribe
 from appliance.protocol.stream import Answer, Look
 
 FIRST_NUMBER: Final = 1 << 56
-Latency = tuple[float, float, float]
 
 
 class Push(NamedTuple):

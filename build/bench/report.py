@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
 import artifacts
+import channels
 import yardstick
 from boards import BoardFigures
 from box import island
@@ -97,6 +98,20 @@ def of_post(post: Post) -> list[Figure]:
         Figure("dispatch ÷ deposit", dispatch / stream, "×", detail=_ratios(post.dispatch, post.stream)),
         Figure("dispatch to event, p50", p50, "ms", 10, "at most", how),
         Figure("dispatch to event, p99", p99, "ms", detail=f"worst {worst:.0f} ms"),
+    ]
+
+
+def of_channel(talk: channels.Talk) -> list[Figure]:
+    """A message to a channel whose members are all online."""
+    p50, p99, worst = (statistics.median(one[at] for one in talk.last) for at in range(3))
+    answer, first = (statistics.median(one[0] for one in times) for times in (talk.answers, talk.first))
+    rate = f"{channels.A_SECOND} messages/s of {channels.OCTETS:,} B"
+    how = f"{channels.ONLINE} online, {rate}; first p50 {first:.1f}, answer {answer:.1f} ms"
+    work = f"rounds {', '.join(_shown(one) for one in talk.cpu_us)}; the box's processor time, all of it"
+    return [
+        Figure("channel to its last member, p50", p50, "ms", 10, "at most", how),
+        Figure("channel to its last member, p99", p99, "ms", detail=f"worst {worst:.0f} ms"),
+        Figure("work for each delivery", statistics.median(talk.cpu_us), "µs", detail=work),
     ]
 
 

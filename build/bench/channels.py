@@ -1,0 +1,155 @@
+"""A channel whose members are all online: how soon the last of them has a message, and what that costs."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import select
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from box import Box
+from deposits import Latency, latencies
+from members import SETTINGS, EventSocket, Member, ask, sign_up
+from wire import connect, response_end
+
+from appliance.protocol import channel as wire
+from appliance.protocol import codec, onion, prekeys, roster
+from appliance.protocol.directory import VERSION, Entry, Publish
+from appliance.protocol.keys import SigningKey
+from appliance.protocol.post import Event
+
+ONLINE: Final = 100
+CHANNEL: Final = b"C" * 16
+OCTETS: Final = 1984
+A_SECOND: Final = 20
+QUIET_SECONDS: Final = 30.0
+TICKS: Final = os.sysconf("SC_CLK_TCK")
+HOUR: Final = 3600
+
+Tell = Callable[[str], None]
+
+
+class Talk(NamedTuple):
+    """Rounds: ms from the post to its answer, to the first member and to the last; and the box's work."""
+
+    answers: list[Latency]
+    first: list[Latency]
+    last: list[Latency]
+    cpu_us: list[float]
+    """Microseconds of processor time for each delivery to a member."""
+
+
+def talk(folder: Path, rounds: int, seconds: float, tell: Tell) -> Talk:
+    """Play all rounds on one box."""
+    found = Talk([], [], [], [])
+    with Box(folder / "channel", {**SETTINGS, "channel_posts_minute": 6000}) as box:
+        tell(f"{ONLINE} members sign up and join a channel")
+        members = sign_up(box, ONLINE)
+        seen = _gather(box, members)
+        meeting = _Meeting(box, members, seen)
+        for turn in range(rounds):
+            tell(f"round {turn + 1} of {rounds}: a channel")
+            meeting.play(A_SECOND, seconds, found)
+        meeting.close()
+    return found
+
+
+def _gather(box: Box, members: list[Member]) -> wire.Appended:
+    """Every member gets an identity and joins; where the channel stands then."""
+    key, before, here = onion.public_key(box.onion), bytes(32), int(time.time()) // HOUR
+    connection = http.client.HTTPConnection("127.0.0.1", box.port, timeout=30)
+    made: Any = None
+    for number, member in enumerate(members):
+        name, identity = f"member{number}", SigningKey(os.urandom(32))
+        entry = Entry(VERSION, name, key, identity.public, 1, here, [])
+        published = Publish(prekeys.sign_entry(identity, entry))
+        ask(connection, member.cookie, "/v1/prekeys", published, dict[str, Any])
+        info = roster.Info("bench", "")
+        change: Any = roster.Join(name, key) if number else roster.Create(True, name, key, info, 0, 0)
+        link = roster.Entry(1, CHANNEL, number + 1, before, here, identity.public, change)
+        signed = roster.sign(identity, link)
+        before = roster.hash_of(signed)
+        new: Any = wire.AppendRoster(CHANNEL, signed) if number else wire.NewChannel(signed)
+        path = "/v1/channels/roster" if number else "/v1/channels"
+        made = ask(connection, member.cookie, path, new, wire.Appended)
+    connection.close()
+    return made  # type: ignore[no-any-return]
+
+
+class _Meeting:
+    """Everybody's event socket, one line to post on, and the times of what passes between them."""
+
+    def __init__(self, box: Box, members: list[Member], seen: wire.Appended) -> None:
+        self._box, self._members, self._seen = box, members, seen
+        self._sockets = {one.sock.fileno(): one for one in (EventSocket(box, each) for each in members)}
+        self._line = connect(box.port)
+        self._poll = select.epoll()
+        for descriptor in (*self._sockets, self._line.fileno()):
+            self._poll.register(descriptor, select.EPOLLIN)
+        self._begun = 0.0
+        self._answer = bytearray()
+        self._answered = 0.0
+        self._heard: list[float] = []
+
+    def play(self, a_second: int, seconds: float, found: Talk) -> None:
+        """Messages at a steady rate, each after the one before has reached everybody."""
+        answers, first, last = [], [], []
+        worked, begun = self._cpu(), time.perf_counter()
+        for number in range(int(a_second * seconds)):
+            time.sleep(max(0.0, begun + number / a_second - time.perf_counter()))
+            self._post(self._members[number % len(self._members)])
+            while len(self._heard) < len(self._sockets) or not self._answered:
+                self._listen()
+            answers.append(self._answered - self._begun)
+            first.append(self._heard[0] - self._begun)
+            last.append(self._heard[-1] - self._begun)
+        found.answers.append(latencies(answers))
+        found.first.append(latencies(first))
+        found.last.append(latencies(last))
+        found.cpu_us.append((self._cpu() - worked) * 1e6 / len(last) / len(self._sockets))
+
+    def _post(self, who: Member) -> None:
+        sealed = b"\x01" + os.urandom(OCTETS - 1)
+        seen = self._seen
+        draft = wire.PostChannel(CHANNEL, os.urandom(16), seen.roster.number, seen.devices, sealed)
+        body = codec.write(draft)
+        head = f"POST /v1/channels/post HTTP/1.1\r\nhost: 127.0.0.1:{self._box.port}\r\n"
+        head += f"content-type: {codec.CBOR}\r\naccept: {codec.CBOR}\r\ncookie: {who.cookie}\r\n"
+        head += f"content-length: {len(body)}\r\n\r\n"
+        self._heard, self._answered = [], 0.0
+        self._answer.clear()
+        self._begun = time.perf_counter()
+        self._line.sendall(head.encode() + body)
+
+    def _listen(self) -> None:
+        ready = self._poll.poll(QUIET_SECONDS)
+        if not ready:
+            raise RuntimeError("a message did not reach everybody")
+        for descriptor, _ in ready:
+            if descriptor == self._line.fileno():
+                self._answer += self._line.recv(65_536)
+                if response_end(self._answer):
+                    self._answered = time.perf_counter()
+                    if not self._answer.startswith(b"HTTP/1.1 200 "):
+                        raise RuntimeError("not posted: " + repr(bytes(self._answer[:400])))
+                continue
+            for frame in self._sockets[descriptor].frames():
+                now = time.perf_counter()
+                event = codec.convert(codec.decode(frame), Event)
+                if event.log is not None and event.log.entries:
+                    self._heard.append(now)
+
+    def _cpu(self) -> float:
+        """Seconds of processor time of the box until now."""
+        fields = Path(f"/proc/{self._box.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+
+    def close(self) -> None:
+        """Hang up."""
+        self._poll.close()
+        self._line.close()
+        for one in self._sockets.values():
+            one.sock.close()
