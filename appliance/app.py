@@ -141,9 +141,9 @@ def _assemble(
     branding = Branding(home.nameplate, settings, post.events)
     moderation = make_moderation(store, ring, settings, clock, logs, home, post.events)
     boards = Boards(store, ring, config, clock, logs, home.audit, moderation.four_eyes)
-    board_posts = BoardPosts(store, ring, logs, moderation.conduct, home.audit)
-    board_search = BoardSearch(store, ring)
-    feeds = Feeds(store, ring)
+    board_posts = BoardPosts(store, ring, logs, moderation.conduct, home.audit, boards.check_on)
+    board_search = BoardSearch(store, ring, boards.check_on)
+    feeds = Feeds(store, ring, boards.check_on)
     minimise = Minimise(store, ring, clock, config.data.expanduser())
     conduct = moderation.conduct
     channels = Channels(store, ring, config, clock, logs, conduct, home.audit)
@@ -230,7 +230,7 @@ def _assemble(
         logs=logs,
         boards=boards,
         board_posts=board_posts,
-        board_pages=BoardPages(store, ring, logs),
+        board_pages=BoardPages(store, ring, logs, boards.check_on),
         board_search=board_search,
         feeds=feeds,
         channels=channels,

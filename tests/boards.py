@@ -72,9 +72,9 @@ class BoardHouse:
         self.conduct = Conduct(ring, config, clock)
         self.four_eyes = FourEyes(store, ring, config, clock, self.audit, self.events)
         self.boards = Boards(store, ring, config, clock, self.logs, self.audit, self.four_eyes)
-        self.posts = BoardPosts(store, ring, self.logs, self.conduct, self.audit)
-        self.pages = BoardPages(store, ring, self.logs)
-        self.search = BoardSearch(store, ring)
+        self.posts = BoardPosts(store, ring, self.logs, self.conduct, self.audit, self.boards.check_on)
+        self.pages = BoardPages(store, ring, self.logs, self.boards.check_on)
+        self.search = BoardSearch(store, ring, self.boards.check_on)
 
     async def author(self, name: str, role: Role = "member") -> Author:
         """A member whose entry is in the directory."""

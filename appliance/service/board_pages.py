@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from appliance.errors import Refusal
@@ -30,9 +30,10 @@ PAGE_OCTETS: Final = 1 << 20
 
 
 class BoardPages:
-    """Reads only; every method refuses `locked` and `no_board`."""
+    """Reads only; every method refuses `locked`, `switched_off` and `no_board`."""
 
-    def __init__(self, store: Store, ring: KeyRing, log: Logs) -> None:
+    def __init__(self, store: Store, ring: KeyRing, log: Logs, check_on: Callable[[], None]) -> None:
+        self._check_on = check_on
         self._store = store
         self._ring = ring
         self._logs = log
@@ -40,6 +41,7 @@ class BoardPages:
     async def threads(self, board: bytes, before: int | None = None, limit: int = 50) -> Threads:
         """Threads by their newest post, those before the number of one; pinned ones beside the first page."""
         _check_limit(limit, MOST_THREADS)
+        self._check_on()
         sealer = self._ring.require()
 
         def look(txn: Transaction) -> Threads:
@@ -63,6 +65,7 @@ class BoardPages:
     ) -> Posts:
         """Posts of a thread after a number, or the last ones before one. Refusal no_thread."""
         _check_limit(limit, MOST_POSTS)
+        self._check_on()
         sealer, author = self._ring.require(), self._logs.author(board, caller.account)
 
         def look(txn: Transaction) -> Posts:
@@ -81,6 +84,7 @@ class BoardPages:
 
     async def versions(self, board: bytes, post: bytes) -> Versions:
         """All that a post has said, in order. Refusal no_entry."""
+        self._check_on()
         sealer = self._ring.require()
 
         def look(txn: Transaction) -> Versions:
@@ -101,6 +105,7 @@ class BoardPages:
     async def held(self, caller: Caller, board: bytes, after: int = 0, limit: int = 50) -> wire.Held:
         """Entries that wait for a moderator: for moderators all, for others their own."""
         _check_limit(limit, MOST_POSTS)
+        self._check_on()
         sealer, author = self._ring.require(), self._logs.author(board, caller.account)
         sees_all = rights.may(caller.role, "moderate")
 
@@ -121,6 +126,7 @@ class BoardPages:
     async def events(self, board: bytes, after: int = 0, limit: int = 100) -> wire.Notices:
         """Events of a board after a number."""
         _check_limit(limit, MOST_EVENTS)
+        self._check_on()
         sealer = self._ring.require()
 
         def look(txn: Transaction) -> wire.Notices:

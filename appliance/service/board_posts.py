@@ -43,7 +43,16 @@ ACTIONS: Final[dict[Act, Action]] = {
 class BoardPosts:
     """Checks and appends. Durable."""
 
-    def __init__(self, store: Store, ring: KeyRing, log: Logs, conduct: Conduct, audit: Audit) -> None:
+    def __init__(
+        self,
+        store: Store,
+        ring: KeyRing,
+        log: Logs,
+        conduct: Conduct,
+        audit: Audit,
+        check_on: Callable[[], None],
+    ) -> None:
+        self._check_on = check_on
         self._store = store
         self._ring = ring
         self._logs = log
@@ -56,7 +65,7 @@ class BoardPosts:
         """Take a signed value into a board's log.
 
         Refusals: locked, bad_post, unknown_version, no_board, no_thread, no_entry, old_post, board_closed,
-        thread_locked, thread_full, role, and those of `Conduct`.
+        thread_locked, thread_full, role, switched_off, and those of `Conduct`.
         """
         opened = wire.read(body.signed)
         if opened.vouched:
@@ -110,6 +119,7 @@ class BoardPosts:
         if not isinstance(value, Post | Edit | Notice):
             yield None
             return
+        self._check_on()
         sealer = self._ring.require()
         row = self._store.read(lambda txn: require(txn, sealer, board))
         words = [value.subject or ""] + ([] if isinstance(value, Notice) else [value.body])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import trio
@@ -50,7 +51,8 @@ class _Place(NamedTuple):
 class BoardSearch:
     """The index and its readers. Owner of the wake: the event loop."""
 
-    def __init__(self, store: Store, ring: KeyRing) -> None:
+    def __init__(self, store: Store, ring: KeyRing, check_on: Callable[[], None]) -> None:
+        self._check_on = check_on
         self._store = store
         self._ring = ring
         self._wake = trio.Event()
@@ -96,14 +98,15 @@ class BoardSearch:
         board = await self._store.read_cold(find)
         if board is None:
             return 0
-        return await self._store.write(lambda txn: _index(txn, sealer, board))
+        return await self._store.write(lambda txn: index(txn, sealer, board))
 
     # Searching
 
     async def search(self, query: str, board: bytes | None = None, limit: int = 20) -> Hits:
-        """Posts that have all words of a query. Refusals: locked, malformed, no_board."""
+        """Posts that have all words of a query. Refusals: locked, malformed, no_board, switched_off."""
         if not 0 < limit <= MAX_HITS or len(query) > MAX_QUERY:
             raise Refusal("malformed", field="q")
+        self._check_on()
         sealer = self._ring.require()
         wanted = list(dict.fromkeys(words.words_of(query)))[: words.QUERY_WORDS]
         open_end = bool(query) and not query[-1].isspace()
@@ -138,7 +141,7 @@ class BoardSearch:
         return await self._store.read_cold(look)
 
 
-def _index(txn: Transaction, sealer: Sealer, board: bytes) -> int:
+def index(txn: Transaction, sealer: Sealer, board: bytes) -> int:
     """Take up to a batch of a log's entries into the index, in their order."""
     mark = board_index.mark(txn, board)
     span = logs.read(txn, sealer, board, after=mark.last, limit=BATCH, octets=1 << 20)

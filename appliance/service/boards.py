@@ -62,20 +62,26 @@ class Boards:
         """Take the settings that hold from now on."""
         self._config = config
 
+    def check_on(self) -> None:
+        """Refusal switched_off where the box is set to have no boards; what stands on them is kept."""
+        if not self._config.boards:
+            raise Refusal("switched_off")
+
     async def page(self) -> wire.Boards:
-        """Every board. Refusal locked."""
+        """Every board, none where they are switched off. Refusal locked."""
         sealer = self._ring.require()
 
         def look(txn: Transaction) -> list[wire.Board]:
             rows = sorted(boards.list_all(txn, sealer), key=lambda row: (row.order, row.made_hour, row.id))
             return [_shown(txn, row) for row in rows]
 
-        return wire.Boards(await self._store.read_cold(look))
+        return wire.Boards(await self._store.read_cold(look) if self._config.boards else [])
 
     async def make(self, caller: Caller, new: wire.NewBoard) -> wire.Board:
         """A new board; the same id again is answered alike. Refusals: role, locked, malformed, boards_full,
-        wrong_state (the id is another log's).
+        wrong_state (the id is another log's), switched_off.
         """
+        self.check_on()
         rights.check(caller, "manage_boards")
         _check_words(new.title, new.about)
         sealer, hour = self._ring.require(), hour_of(self._clock())
@@ -160,8 +166,9 @@ class Boards:
 
     async def run(self) -> None:
         """Sweep for ever: batch after batch while there is work, then pause. The box must be unlocked."""
-        for board in (await self.page()).boards:
-            self._noted(board)
+        sealer = self._ring.require()
+        rows = await self._store.read_cold(lambda txn: boards.list_all(txn, sealer))
+        self._quiet |= {row.id for row in rows if not row.realtime}
         while True:
             if not await self.sweep():
                 await trio.sleep(self._config.log_sweep_seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 from xml.etree.ElementTree import Element, SubElement, tostring
@@ -30,7 +31,8 @@ _ATOM: Final = "http://www.w3.org/2005/Atom"
 class Feeds:
     """Secrets are durable. Owner: the event loop."""
 
-    def __init__(self, store: Store, ring: KeyRing) -> None:
+    def __init__(self, store: Store, ring: KeyRing, check_on: Callable[[], None]) -> None:
+        self._check_on = check_on
         self._store = store
         self._ring = ring
 
@@ -54,7 +56,11 @@ class Feeds:
         return FeedLink(codec.to_text(secret))
 
     async def read(self, secret: bytes, board: bytes, base: str) -> bytes:
-        """A board as Atom; `base` is the page's own address here. Refusals: locked, not_found, no_board."""
+        """A board as Atom; `base` is the page's own address here.
+
+        Refusals: locked, not_found, no_board, switched_off.
+        """
+        self._check_on()
         sealer = self._ring.require()
 
         def look(txn: Transaction) -> bytes:

@@ -10,6 +10,8 @@ import os
 import random
 import time
 from dataclasses import replace
+from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -21,23 +23,27 @@ from appliance.protocol import board as wire
 from appliance.protocol import codec
 from appliance.protocol.directory import Entry
 from appliance.protocol.keys import SigningKey
+from appliance.service import boards as board_service
 from appliance.service.audit import Audit
 from appliance.service.board_pages import BoardPages
 from appliance.service.board_posts import BoardPosts
-from appliance.service.board_search import BoardSearch
+from appliance.service.board_rules import CHECKS, WRITES, Work
+from appliance.service.board_search import BoardSearch, index
 from appliance.service.boards import Boards
 from appliance.service.caller import Caller
 from appliance.service.conduct import Conduct
 from appliance.service.events import EventBook
 from appliance.service.four_eyes import FourEyes
 from appliance.service.logs import Logs
-from appliance.store import accounts, directory
+from appliance.store import accounts, board_index, directory, logs
 from appliance.store.engine import Store, Transaction
 from appliance.store.schema import open_store
 from appliance.store.storekey import KeyRing, open_keys
 
 POSTS: Final = 100_000
 A_THREAD: Final = 50
+FILLED_AT_ONCE: Final = 500
+INDEXED_AT_ONCE: Final = 8
 VOCABULARY: Final = 30_000
 POSTERS: Final = 32
 ROUND_POSTS: Final = 3000
@@ -66,21 +72,20 @@ class _Scene:
     def __init__(self, store: Store, ring: KeyRing) -> None:
         # No member posts so much: what bounds him is lifted.
         config = replace(Config(), posts_minute=1 << 40)
-        self.store = store
-        logs = Logs(store, ring, config, time.time, EventBook(store, time.time))
+        self.store, self.sealer = store, ring.require()
+        log = Logs(store, ring, config, time.time, EventBook(store, time.time))
         audit = Audit(store, ring, config, time.time)
         conduct = Conduct(ring, config, time.time)
         four_eyes = FourEyes(store, ring, config, time.time, audit, EventBook(store, time.time))
-        self.boards = Boards(store, ring, config, time.time, logs, audit, four_eyes)
-        self.posts = BoardPosts(store, ring, logs, conduct, audit)
-        self.pages = BoardPages(store, ring, logs)
-        self.search = BoardSearch(store, ring)
+        self.boards = Boards(store, ring, config, time.time, log, audit, four_eyes)
+        self.posts = BoardPosts(store, ring, log, conduct, audit, self.boards.check_on)
+        self.pages = BoardPages(store, ring, log, self.boards.check_on)
+        self.search = BoardSearch(store, ring, self.boards.check_on)
         self.posts.on_posted = self.search.look
         self.key, self.onion = SigningKey(os.urandom(32)), ring.identity.public
         self.caller = Caller(b"ada".ljust(16), "ada", "owner", os.urandom(16), bytes(16))
         self.words = _words()
-        self.weights = [1 / (at + 10) for at in range(VOCABULARY)]
-        self.threads: list[bytes] = []
+        self.weights = list(accumulate(1 / (at + 10) for at in range(VOCABULARY)))
         store.write_now(lambda txn: self._settle(txn, ring))
 
     def _settle(self, txn: Transaction, ring: KeyRing) -> None:
@@ -93,7 +98,7 @@ class _Scene:
 
     def text(self, count: int) -> str:
         """Words as people use them: few very often, most seldom."""
-        return " ".join(random.choices(self.words, self.weights, k=count))
+        return " ".join(random.choices(self.words, cum_weights=self.weights, k=count))
 
     def sign(self, board: bytes, thread: bytes | None) -> tuple[bytes, wire.Submit]:
         """A post of some 40 words; its id."""
@@ -113,6 +118,29 @@ class _Scene:
             await self.posts.submit(self.caller, board, signed)
             found.append(id)
         return found
+
+    def fill(self, txn: Transaction, signed: list[wire.Submit]) -> None:
+        """Posts as the box writes them, many to a commit, without looking at their signatures."""
+        author = logs.author_of(self.sealer, FULL, self.caller.account)
+        for one in signed:
+            value = wire.value_of(one.signed)
+            row = board_service.require(txn, self.sealer, FULL)
+            work = Work(self.sealer, self.caller, author, one.signed)
+            CHECKS[type(value)](txn, row, value, work)
+            number = logs.append(
+                txn, self.sealer, FULL, logs.Draft(value.id, 1, one.signed, author), 1
+            ).number
+            entry = logs.Entry(number, value.id, 1, 1, author, 0, None, one.signed)
+            WRITES[type(value)](txn, row, value, work, entry)
+
+    def index(self, txn: Transaction, batches: int) -> int:
+        """Some batches of the index in one commit; 0 when all is indexed."""
+        done = 0
+        for _ in range(batches):
+            if board_index.mark(txn, FULL).last >= logs.require(txn, FULL).last:
+                break
+            done += index(txn, self.sealer, FULL)
+        return done
 
     async def submit(self, board: bytes, signed: list[wire.Submit]) -> float:
         """Post all of these, several at once; the seconds it took."""
@@ -147,14 +175,15 @@ async def _measure(store: Store, ring: KeyRing, count: int, tell: Tell) -> Board
             await scene.boards.make(scene.caller, wire.NewBoard(board, "Board"))
         tell(f"a board with {count:,} posts")
         threads = await scene.begin(FULL, count // A_THREAD)
-        for at in range(0, count - len(threads), 10_000):
-            some = min(10_000, count - len(threads) - at)
-            await scene.submit(FULL, [scene.sign(FULL, random.choice(threads))[1] for _ in range(some)])
+        for at in range(len(threads), count, FILLED_AT_ONCE):
+            some = min(FILLED_AT_ONCE, count - at)
+            signed = [scene.sign(FULL, random.choice(threads))[1] for _ in range(some)]
+            await scene.store.write(partial(scene.fill, signed=signed))
         tell("indexing")
-        began = time.perf_counter()
-        while await scene.search.step():
+        began = time.process_time()
+        while await scene.store.write(partial(scene.index, batches=INDEXED_AT_ONCE)):
             pass
-        indexing = count / (time.perf_counter() - began)
+        indexing = count / (time.process_time() - began)
         stored = scene.store.used_bytes()
         tell("opening and searching")
         opening = await times(lambda: _open(scene, threads), OPENINGS, 1)

@@ -142,7 +142,7 @@ def of_boards(found: BoardFigures) -> list[Figure]:
         Figure("a thread of 50 opened, p99", opening.p99_ms, "ms", 20, "at most", _p50(opening, held)),
         Figure("threads listed, p99", found.listing.p99_ms, "ms", 20, "at most", _p50(found.listing, held)),
         Figure("search, p99", search.p99_ms, "ms", 50, "at most", _p50(search, held)),
-        Figure("indexing", found.indexing, "/s"),
+        Figure("indexing", found.indexing, "/CPU-s", detail="in the background, 25 posts at a time"),
         Figure("stored per post", found.stored_octets / found.posts, "B", detail="40 words, with the index"),
     ]
 

@@ -178,3 +178,21 @@ async def test_conduct_is_asked_before_anything_is_written(box: BoardHouse, ada:
     await box.house.store.write(suspend)
     with refused("suspended"):
         await box.post(eve, "still here?")
+
+
+async def test_switched_off_boards_keep_what_they_have(box: BoardHouse, ada: Author, bob: Author) -> None:
+    thread = await box.post(bob, "x")
+    box.boards.configure(replace(box.house.config, boards=False))
+    assert (await box.boards.page()).boards == []
+    for act in (
+        box.boards.make(ada.caller, wire.NewBoard(b"N" * 16, "New")),
+        box.post(bob, "y", thread),
+        box.pages.threads(BOARD),
+        box.pages.posts(bob.caller, BOARD, thread),
+        box.search.search("x"),
+    ):
+        with refused("switched_off"):
+            await act
+    await box.delete(bob, thread)  # what is one's own can always be taken back
+    box.boards.configure(box.house.config)
+    assert len((await box.boards.page()).boards) == 1
