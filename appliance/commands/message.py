@@ -241,7 +241,8 @@ def line(one: Message) -> str:
     elif one.unreadable:
         text = "(could not be read; it was asked for again)" if one.unreadable == "asked" else "(newer)"
     elif one.attachment:
-        text = f"[{one.attachment.name}, {octets(one.attachment.size)}] {one.text}".rstrip()
+        unsent = "; NOT ALL SENT, send the same file again" if one.attachment.unsent else ""
+        text = f"[{one.attachment.name}, {octets(one.attachment.size)}{unsent}] {one.text}".rstrip()
     else:
         text = one.text + (" (edited)" if one.edited else "")
     signs = " ".join(f"{emoji}×{number}" for emoji, number in one.reactions.items())

@@ -127,6 +127,12 @@ class Kept(Message, omit_defaults=False):
     envelopes: list[bytes | None]
 
 
+class Lacking(Message, omit_defaults=False):
+    """Which of the ids asked for are not kept, in the order asked."""
+
+    ids: list[bytes]
+
+
 class Keep(Message):
     """Keep envelopes of one's own (sent attachments), so that one's other devices can read them."""
 

@@ -13,6 +13,7 @@ from appliance.protocol.post import (
     DropKept,
     Keep,
     Kept,
+    Lacking,
     Queue,
     Queued,
     ReadKept,
@@ -67,6 +68,11 @@ class DeviceQueue:
         """Kept envelopes of the account by id, None for one that is not there."""
         ids = message.ids
         return Kept(await self._store.read_cold(lambda txn: kept.read(txn, caller.account, ids)))
+
+    async def lacking(self, caller: Caller, message: ReadKept) -> Lacking:
+        """Which of these ids the account does not keep: how far an upload came."""
+        ids = message.ids
+        return Lacking(await self._store.read_cold(lambda txn: kept.lacking(txn, caller.account, ids)))
 
     async def keep(self, caller: Caller, message: Keep) -> None:
         """Keep envelopes of one's own. Refusals: wrong_size, unknown_version, kept_full."""

@@ -21,7 +21,7 @@ def keep(txn: Transaction, account: bytes, envelopes: Iterable[bytes], most_octe
     fresh: dict[bytes, bytes] = {}
     for envelope in envelopes:
         key = account + envelope_id(envelope)
-        if key not in fresh and next(txn.keys(KEPT, key, prefix_end(key), 1), None) is None:
+        if key not in fresh and not _is_kept(txn, key):
             fresh[key] = envelope
             octets += len(envelope)
     if fresh and octets > most_octets:
@@ -46,6 +46,11 @@ def read(
     return found
 
 
+def lacking(txn: Transaction, account: bytes, ids: Sequence[bytes]) -> list[bytes]:
+    """Those of the ids that are not kept, in this order; no body is read."""
+    return [id for id in ids if not _is_kept(txn, account + id)]
+
+
 def drop(txn: Transaction, account: bytes, ids: Iterable[bytes]) -> int:
     """Remove kept envelopes; how many were there."""
     return _delete(txn, account, [account + id for id in dict.fromkeys(ids)])
@@ -63,6 +68,10 @@ def load(txn: Transaction, account: bytes) -> tuple[int, int]:
         return 0, 0
     count, octets = LOAD.unpack(value)
     return int(count), int(octets)
+
+
+def _is_kept(txn: Transaction, key: bytes) -> bool:
+    return next(txn.keys(KEPT, key, prefix_end(key), 1), None) is not None
 
 
 def _delete(txn: Transaction, account: bytes, keys: Iterable[bytes]) -> int:

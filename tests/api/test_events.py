@@ -330,6 +330,7 @@ async def test_every_row_wants_a_sign_in_and_a_device(door: OpenDoor) -> None:
             ("POST", "/v1/mailboxes/mine", {"handles": []}),
             ("POST", "/v1/mailboxes/drop", {"handles": []}),
             ("POST", "/v1/kept/read", {"ids": []}),
+            ("POST", "/v1/kept/lacking", {"ids": []}),
             ("POST", "/v1/presence", {"visible": True}),
             ("GET", "/v1/here", None),
             ("GET", "/v1/listening", None),

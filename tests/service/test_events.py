@@ -363,6 +363,8 @@ async def test_settling_keeps_attachments_for_the_whole_account(house: PostHouse
     phone = member("bob", device=b"P" * 16)
     ids = [envelope_id(one) for one in sent]
     assert (await house.post.queue.read_kept(phone, ReadKept(ids))).envelopes == [sent[0], sent[1], None]
+    assert (await house.post.queue.lacking(phone, ReadKept(ids))).ids == [ids[2]]
+    assert (await house.post.queue.lacking(ADA, ReadKept(ids))).ids == ids
     # Without room nothing of it happens.
     await house.post.dispatch.send(ADA, dispatch(routes, envelopes=[envelope(16320), envelope()]))
     one, two = [row.number for row in await waiting(house, BOB)]

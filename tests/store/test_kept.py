@@ -17,6 +17,8 @@ async def test_envelopes_are_kept_once_and_read_by_id(store: Store) -> None:
     ids = [envelope_id(two), bytes(16), envelope_id(one)]
     assert store.read(lambda txn: kept.read(txn, ANN, ids)) == [two, None, one]
     assert store.read(lambda txn: kept.read(txn, BOB, ids)) == [None] * 3
+    assert store.read(lambda txn: kept.lacking(txn, ANN, ids)) == [bytes(16)]
+    assert store.read(lambda txn: kept.lacking(txn, BOB, ids)) == ids
     # What does not fit into one answer is left out at the end, and the first is always there.
     assert store.read(lambda txn: kept.read(txn, ANN, ids, octets=100)) == [two, None][:1]
 

@@ -36,6 +36,7 @@ export class FakeConversation implements Conversation {
   readonly name: string;
   readonly display: string;
   readonly devices: number;
+  readonly sealing = null;
   state = $state<ConversationState>("contact");
   verified = $state(false);
   keyChange = $state.raw<{ hour: number } | null>(null);
@@ -270,6 +271,9 @@ export class FakeConversation implements Conversation {
   }
 }
 
+/** What an attachment that goes nowhere need not do. */
+const STILL = { problem: null, cancel() {}, goOn() {}, choose: () => Promise.resolve(true) };
+
 function attached(file: File, voice: Attachment["voice"]): Attachment {
   const made = URL.createObjectURL(file);
   return {
@@ -278,6 +282,7 @@ function attached(file: File, voice: Attachment["voice"]): Attachment {
     size: file.size,
     voice,
     state: "ready",
+    ...STILL,
     progress: 1,
     url: async () => made,
     release: () => {},

@@ -9,6 +9,7 @@ import type {
   Phase,
   Progress,
   Settings,
+  Scanned,
 } from "../src/state/messenger/types.ts";
 import { FakeConversation } from "./conversation.svelte.ts";
 import { onion } from "./onions.mjs";
@@ -143,11 +144,10 @@ export class FakeMessenger implements Messenger {
     this.phase = "ready";
   }
 
-  scanned(text: string): { conversation: Conversation; matches: boolean } | undefined {
+  scanned(text: string): Scanned | undefined {
     const conversation = this.all.find((one) => one.safety?.qr === text);
     if (conversation) return { conversation, matches: true };
-    const first = this.all[0];
-    return text.startsWith("ISLAND-SAFETY:") && first ? { conversation: first, matches: false } : undefined;
+    return text.startsWith("ISLAND-SAFETY:") ? { conversation: null, matches: false } : undefined;
   }
 
   drop(one: FakeConversation): void {

@@ -122,6 +122,10 @@ function file(
   voice: { seconds: number; peaks: Uint8Array } | null = null,
 ): NonNullable<Message["attachment"]> {
   return {
+    problem: null,
+    cancel() {},
+    goOn() {},
+    choose: () => Promise.resolve(true),
     name,
     media,
     size,

@@ -295,6 +295,8 @@ class Chats:
         if isinstance(value, content.Text | content.Attachment):
             last = line(plain(value), value.sent, True)
             batch.talk(id, lambda talk: msgspec.structs.replace(talk, draft="", last=last))
+        if isinstance(value, content.Attachment):
+            self._core.uploads.note(batch, id, plain(value))
         self.show(batch, id)
 
     def notice(self, batch: Batch, id: str, what: str) -> None:

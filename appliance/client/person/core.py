@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import trio
@@ -29,6 +30,7 @@ from appliance.client.person.routes import Routes
 from appliance.client.person.scrub import Scrub
 from appliance.client.person.seat import HOUR, Remembered, Seat, Surroundings, remember, take_seat
 from appliance.client.person.upkeep import Upkeep
+from appliance.client.person.uploads import Uploads
 from appliance.client.person.vault import Displaced, Vault
 from appliance.errors import Refusal
 from appliance.protocol.keys import SigningKey
@@ -69,6 +71,7 @@ class Core:
         options: Options,
         remembered: Remembered | None,
         saved: Callable[[Remembered], None],
+        sealed: Path | None = None,
     ) -> None:
         self.member = member
         self.session = entered.session
@@ -91,6 +94,7 @@ class Core:
         self.routes = Routes(self)
         self.upkeep = Upkeep(self)
         self.files = Files(self)
+        self.uploads = Uploads(self, sealed)
         self.scrub = Scrub(self)
         self.listening = Listening(self)
 
@@ -157,6 +161,7 @@ class Core:
         nursery.start_soon(self.listening.run)
         nursery.start_soon(self._chores)
         nursery.start_soon(self.scrub.run)
+        await self.uploads.load()
         self.inbound.look()
 
     async def close(self, leave: bool) -> None:
@@ -231,6 +236,8 @@ class Core:
             raise Displaced
         if records.KNOCK in changed:
             await self.ledger.touch()
+        if records.UPLOADS in changed:
+            await self.uploads.load()
         await self.chats.changed(changed)
         self.tell()
 

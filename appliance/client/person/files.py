@@ -1,37 +1,28 @@
-"""Attachments: cut, sealed, sent after their message; kept when they arrive; checked when they are read."""
+"""Attachments that arrive: kept when they come, fetched and checked when they are read."""
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 from collections.abc import Iterable
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
 from appliance.client.person import records
 from appliance.client.person.ledger import Batch
-from appliance.client.person.whole import part_id
+from appliance.client.person.uploads import AT_ONCE, WANTED_SECONDS, typed
 from appliance.errors import Refusal
-from appliance.protocol import attachment, codec, content
-from appliance.protocol.attachment import PIECE, Plan
-from appliance.protocol.content import VERSION, Attachment
-from appliance.protocol.envelope import envelope_id
-from appliance.protocol.names import clean_file_name
-from appliance.protocol.post import Destination, Dispatch
+from appliance.protocol import attachment
+from appliance.protocol.attachment import Plan
+from appliance.protocol.content import Attachment
 
 if TYPE_CHECKING:
     from appliance.client.person.core import Core
 
-AT_ONCE: Final = 32
-"""Chunks in one request: half a megabyte."""
 LOOKS: Final = 20
 LOOK_SECONDS: Final = 1.0
 ARRIVING_SECONDS: Final = 900
 """So long after it was sent an attachment may still be on its way."""
-WANTED_SECONDS: Final = 14 * 24 * 3600
 KEPT_AT_ONCE: Final = 256
 
 
@@ -48,7 +39,7 @@ class Files:
         """Read which attachments were still arriving."""
         record = await self._core.vault.get(records.wants(self._core.seat.device), records.Wants)
         for said in record.contents if record else []:
-            self._expect(_typed(said))
+            self._expect(typed(said))
 
     def wants(self, id: bytes) -> bool:
         """Whether this envelope is a chunk we wait for."""
@@ -64,7 +55,7 @@ class Files:
             return records.Wants(1, [*recent, said])
 
         batch.change(records.wants(self._core.seat.device), records.Wants, change)
-        self._expect(_typed(said))
+        self._expect(typed(said))
         # What came before its message was held back.
         batch.after.append(self._core.inbound.look)
 
@@ -89,7 +80,14 @@ class Files:
             self._wanted.update(dict.fromkeys(await self._ids(said, plan), message))
             self._core.inbound.look()
             return
-        del self._contents[message]
+        self.unwant(message)
+
+    def unwant(self, message: bytes) -> None:
+        """No chunk of it is waited for any more."""
+        for chunk in [chunk for chunk, of in self._wanted.items() if of == message]:
+            del self._wanted[chunk]
+        if self._contents.pop(message, None) is None:
+            return
 
         def change(wants: records.Wants | None) -> records.Wants | None:
             if wants is None:
@@ -99,34 +97,9 @@ class Files:
         name = records.wants(self._core.seat.device)
         self._core.ledger.later(lambda batch: batch.change(name, records.Wants, change))
 
-    async def send(
-        self, conversation: str, data: bytes, name: str, media: str, text: str | None, timer: int | None
-    ) -> Attachment:
-        """Send a file: its message first, then its chunks to every device and to our own box."""
-        said, envelopes = await trio.to_thread.run_sync(
-            _seal, data, name, media, text, timer, self._core.now()
-        )
-        await self._core.outbound.send(conversation, said)
-        to = await self._core.ledger.run(lambda batch: self._destinations(batch, conversation))
-        for at in range(0, len(envelopes), AT_ONCE):
-            some = envelopes[at : at + AT_ONCE]
-            legs = [Destination(one.handle, one.routes, list(range(len(some)))) for one in to]
-            if legs:
-                await self._core.dispatcher.send_now(Dispatch(part_id(said.id), some, legs))
-            await self._core.steady(partial(self._core.member.keep, some))
-        return said
-
-    async def _destinations(self, batch: Batch, conversation: str) -> list[Destination]:
-        to = []
-        for peer in self._core.ledger.peers(batch):
-            record = await self._core.ledger.session(batch, peer)
-            if record is not None and record.conversation == conversation and record.routes:
-                to.append(Destination(record.handle, record.routes, [0]))
-        return to
-
     async def fetch(self, said: dict[str, Any]) -> bytes:
         """The whole content, checked; Refusal not_found while it has not arrived, not_opened."""
-        value = _typed(said)
+        value = typed(said)
         plan = attachment.plan(value.size)
         ids = (await self._ids(value, plan))[: plan.pieces]
         pieces: list[bytes] = []
@@ -154,7 +127,7 @@ class Files:
     async def _read(self, ids: list[bytes], said: Attachment) -> list[bytes]:
         """Kept envelopes; waits for a while when they may still be on their way. Refusal not_found."""
         for look in range(LOOKS):
-            found = [one for one in await self._core.member.read_kept(ids) if one is not None]
+            found = await self._kept(ids)
             if len(found) == len(ids):
                 return found
             if self._core.now() - said.sent >= ARRIVING_SECONDS or look + 1 == LOOKS:
@@ -162,9 +135,20 @@ class Files:
             await trio.sleep(LOOK_SECONDS)
         raise Refusal("not_found")
 
+    async def _kept(self, ids: list[bytes]) -> list[bytes]:
+        """Those that are there; asked again where the box does not answer."""
+        found: list[bytes] = []
+
+        async def ask() -> None:
+            found[:] = [one for one in await self._core.member.read_kept(ids) if one is not None]
+
+        await self._core.steady(ask)
+        return found
+
     async def drop(self, said: dict[str, Any]) -> None:
         """The attachment was deleted: its chunks go from our box."""
-        value = _typed(said)
+        value = typed(said)
+        self._core.uploads.drop(value.id)
         plan = attachment.plan(value.size)
         listed: list[bytes] = []
         with suppress(Refusal):
@@ -173,40 +157,3 @@ class Files:
         ids = [*value.chunks, *listed]
         for at in range(0, len(ids), KEPT_AT_ONCE):
             await self._core.member.drop_kept(ids[at : at + KEPT_AT_ONCE])
-
-
-def _typed(said: dict[str, Any]) -> Attachment:
-    value = content.read(codec.encode(said))
-    if not isinstance(value, Attachment):
-        raise Refusal("bad_message")
-    return value
-
-
-def _seal(
-    data: bytes, name: str, media: str, text: str | None, timer: int | None, now: int
-) -> tuple[Attachment, list[bytes]]:
-    """The message of a file, and its envelopes: index chunks first."""
-    plan, key = attachment.plan(len(data)), secrets.token_bytes(32)
-    chunks = [
-        attachment.seal_chunk(key, plan, number, data[number * PIECE : (number + 1) * PIECE])
-        for number in range(plan.count)
-    ]
-    ids = [bytes(envelope_id(chunk)) for chunk in chunks]
-    index = [
-        attachment.seal_chunk(key, plan, plan.count + number, piece)
-        for number, piece in enumerate(attachment.index_pieces(plan, ids))
-    ]
-    said = Attachment(
-        v=VERSION,
-        id=secrets.token_bytes(16),
-        sent=now,
-        name=clean_file_name(name),
-        media=media,
-        size=len(data),
-        digest=hashlib.blake2b(data, digest_size=32).digest(),
-        key=key,
-        chunks=[bytes(envelope_id(one)) for one in index] or ids,
-        text=text,
-        timer=timer,
-    )
-    return said, [*index, *chunks]

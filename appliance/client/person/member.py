@@ -134,6 +134,10 @@ class Member:
         """Kept envelopes in the order asked."""
         return (await self.post("/v1/kept/read", post.Kept, post.ReadKept(ids))).envelopes
 
+    async def lacking(self, ids: list[bytes]) -> list[bytes]:
+        """Those of the ids that the box does not keep for the account."""
+        return (await self.post("/v1/kept/lacking", post.Lacking, post.ReadKept(ids))).ids
+
     async def keep(self, envelopes: list[bytes]) -> None:
         """Keep envelopes of one's own."""
         await self.post("/v1/kept", dict[str, Any], post.Keep(envelopes))

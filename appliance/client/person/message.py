@@ -13,11 +13,12 @@ State = Literal["", "waiting", "relay", "box", "delivered", "read", "failed"]
 
 @dataclass(frozen=True, repr=False)
 class File:
-    """An attachment, not yet fetched."""
+    """An attachment, not yet fetched. `unsent`: mine, and not all of it was handed over; see `send_file`."""
 
     name: str
     media: str
     size: int
+    unsent: bool = False
 
 
 @dataclass(frozen=True, repr=False)

@@ -46,7 +46,8 @@ async def opened(http: Http, entered: Entered, profile: Path | None, options: Op
     with profiles.locked(profile):
         kept = profiles.made(http, entered, profiles.seat_of(profile, entered))
         profiles.save(profile, kept)
-        async with followed(http, entered, kept.seat, saver(profile, kept, http), options) as core:
+        save, sealed = saver(profile, kept, http), profiles.sealed(profile)
+        async with followed(http, entered, kept.seat, save, options, sealed) as core:
             yield core
 
 
@@ -57,12 +58,13 @@ async def followed(
     seat: Remembered | None,
     save: Callable[[Remembered], None] | None,
     options: Options,
+    sealed: Path | None = None,
 ) -> AsyncIterator[Core]:
     """The core at work while the block runs; errors come out of it without groups around them.
 
     Refusal in_use when another client sits on this device meanwhile: opened again, this one finds a new seat.
     """
-    core = Core(Member(http), entered, options, seat, save or _forget)
+    core = Core(Member(http), entered, options, seat, save or _forget, sealed)
     failure: Exception | None = None
     try:
         async with trio.open_nursery() as nursery:

@@ -98,9 +98,9 @@ class Person:
             kept = profiles.load(profile)
             async with Http(entrance or profiles.entrance(kept)) as http:
                 http.cookies.update(kept.cookies)
-                save = saver(profile, kept, http)
+                save, sealed = saver(profile, kept, http), profiles.sealed(profile)
                 entered = Entered(await Member(http).session(), kept.vault_key)
-                async with followed(http, entered, kept.seat, save, options) as core:
+                async with followed(http, entered, kept.seat, save, options, sealed) as core:
                     yield cls(core)
 
     @classmethod
@@ -191,7 +191,7 @@ class Person:
         return self._shown(chat, chat.timeline.entries[said.id])
 
     async def send_file(self, address: str, path: Path, text: str | None = None) -> Message:
-        """Send a file of at most some 32 MB; Refusal too_large."""
+        """Send a file of at most some 32 MB; one that was interrupted goes on. Refusal too_large."""
         data = await trio.Path(path).read_bytes()
         media = mimetypes.guess_type(path.name)[0] or ""
         return await self.send_bytes(address, data, path.name, media, text)
@@ -202,7 +202,7 @@ class Person:
         """The same for octets that are no file."""
         chat = await self._core.chats.start(address)
         self._check(chat)
-        said = await self._core.files.send(chat.id, data, name, media, text, chat.talk.timer or None)
+        said = await self._core.uploads.send(chat.id, data, name, media, text, chat.talk.timer or None)
         return self._shown(chat, chat.timeline.entries[said.id])
 
     async def react(self, address: str, id: str, emoji: str) -> None:
@@ -359,6 +359,7 @@ class Person:
         """Give the seat up and end the sign-in; to be called last."""
         self._core.signed_out = True
         await self._core.close(leave=True)
+        self._core.uploads.forget()
         await self._core.member.sign_out()
 
     # Within

@@ -91,6 +91,11 @@ def save(path: Path, profile: Profile) -> None:
         raise
 
 
+def sealed(path: Path) -> Path:
+    """The folder of the sealed copies of what is being sent under a profile."""
+    return path.with_name(path.name + ".sealed")
+
+
 def remove(path: Path) -> None:
     """Forget the profile."""
     with suppress(FileNotFoundError):

@@ -17,6 +17,7 @@ from appliance.protocol.route import Route
 ACCOUNT = "account"
 INDEX = "index"
 LOGS = "logs"
+UPLOADS = "uploads"
 KNOCK = "knock"
 
 
@@ -232,6 +233,20 @@ class Wants(Record):
     """Attachments whose chunks are not all here yet: their contents, as plain maps."""
 
     contents: list[dict[str, Any]]
+
+
+class UploadEntry(Message, omit_defaults=False):
+    """An attachment of which not every chunk was handed over yet, and the device that is at it."""
+
+    conversation: str
+    device: bytes
+    content: dict[str, Any]
+
+
+class Uploads(Record):
+    """Attachments on their way out, of all devices of the account."""
+
+    entries: list[UploadEntry]
 
 
 class LastLine(Message, omit_defaults=False):

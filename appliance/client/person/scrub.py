@@ -73,6 +73,9 @@ class Scrub:
         if chat is None:
             return
         wanted = set(targets)
+        for target in targets:
+            # What comes of an attachment from now on is not kept.
+            self._core.files.unwant(target)
         for content in [chat.timeline.said(target) for target in targets]:
             # First, for whoever is cut off does it again as long as the message is there.
             if content and content["kind"] == "attachment":

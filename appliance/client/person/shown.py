@@ -37,7 +37,7 @@ def shown(me: Person, core: Core, chat: Chat, entry: Entry) -> Message:
     shown = kind if kind in ("text", "attachment", "timer") else "unknown"
     file = None
     if kind == "attachment" and not entry.deleted:
-        file = File(said["name"], said["media"], said["size"])
+        file = File(said["name"], said["media"], said["size"], core.uploads.is_open(entry.id))
     reactions: dict[str, int] = {}
     for _, emoji in entry.reactions.values():
         if emoji:

@@ -102,6 +102,11 @@ export interface Kept {
   envelopes: (Uint8Array | null)[];
 }
 
+/** Which of the ids asked for are not kept, in the order asked. */
+export interface Lacking {
+  ids: Uint8Array[];
+}
+
 /** Keep envelopes of one's own (sent attachments), so that one's other devices can read them. */
 export interface Keep {
   envelopes: Uint8Array[];

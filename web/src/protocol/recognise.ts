@@ -25,6 +25,12 @@ export function isReaderKey(text: string): boolean {
   return fromBase32(text.trim())?.length === 32;
 }
 
+/** Whether text is the QR code of some safety number: two identities, whoever they are. */
+export function isSafetyQr(text: string): boolean {
+  const [prefix, identities = ""] = text.trim().toUpperCase().split(":");
+  return prefix === "ISLAND-SAFETY" && fromBase32(identities)?.length === 64;
+}
+
 function invitation(text: string): Pasted | undefined {
   const parts = text.toLowerCase().split("/");
   if (parts.length !== 2) return undefined;

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { isReaderKey, recognise } from "../../src/protocol/recognise.ts";
+import { isReaderKey, isSafetyQr, recognise } from "../../src/protocol/recognise.ts";
 import { vectors } from "../vectors.ts";
 
 const address = vectors<{ addresses: { address: string }[] }>("onion").addresses[1]!.address;
@@ -26,6 +26,13 @@ test.each([
   ["https://example.org/page", "unknown"],
 ])("%j is %s", (text, kind) => {
   expect(recognise(text).kind).toBe(kind);
+});
+
+test("a safety code has two identities", () => {
+  expect(isSafetyQr(`ISLAND-SAFETY:${"A".repeat(102)}Q`)).toBe(true);
+  expect(isSafetyQr(`island-safety:${"a".repeat(102)}q`)).toBe(true);
+  expect(isSafetyQr(`ISLAND-SAFETY:${"A".repeat(52)}`)).toBe(false);
+  expect(isSafetyQr("A".repeat(103))).toBe(false);
 });
 
 test("a reader's key has 52 letters", () => {

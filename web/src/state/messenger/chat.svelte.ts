@@ -31,6 +31,7 @@ export class Chat implements Conversation {
   hereNow = $state(false);
   draft = $state("");
   devices = $state(0);
+  sealing = $state.raw<{ name: string; progress: number } | null>(null);
   #shown = new Map<string, Message>();
   #files = new Map<string, AttachmentView>();
   /** The draft in the vault, or on its way there. */
@@ -241,12 +242,23 @@ export class Chat implements Conversation {
   }
 
   sendFile(file: File, text = ""): Promise<void> {
-    return this.core.files.send(this.id, file, file.name, { text: text || undefined, ...this.#common() });
+    return this.core.uploads.send(this.id, file, file.name, { text: text || undefined, ...this.#common() });
   }
 
   sendVoice(blob: Blob, seconds: number, peaks: Uint8Array): Promise<void> {
     const voice = { seconds: Math.round(seconds), peaks: peaks.slice(0, 64) };
-    return this.core.files.send(this.id, blob, "voice", { voice, ...this.#common() });
+    return this.core.uploads.send(this.id, blob, "voice", { voice, ...this.#common() });
+  }
+
+  /** A file is being sealed; what is told shows until its end. */
+  begunSealing(name: string): { tell(share: number): void; end(): void } {
+    let shown: Chat["sealing"] = null;
+    const show = (next: Chat["sealing"]): void => {
+      if (this.sealing === shown) this.sealing = next;
+      shown = next;
+    };
+    show({ name, progress: 0 });
+    return { tell: (progress) => show({ name, progress }), end: () => show(null) };
   }
 
   async react(id: string, emoji: string): Promise<void> {

@@ -206,6 +206,7 @@ export class Chats {
   said(batch: Batch, id: string, event: LogEvent, content: Content): void {
     batch.log(id, event);
     batch.after.push(() => this.core.unsent.drop(content.id));
+    if (content.kind === "attachment") this.core.uploads.note(batch, id, content);
     if (content.kind === "text" || content.kind === "attachment") {
       const line = this.line(content, event.at, true);
       batch.talk(id, (talk) => ({ ...talk, draft: "", last: line }));

@@ -16,6 +16,7 @@ import { Files } from "./files.ts";
 import { Inbound } from "./inbound.ts";
 import { Ledger } from "./ledger.ts";
 import { Outbound } from "./outbound.ts";
+import { Parts } from "./parts.ts";
 import { People } from "./people.ts";
 import { Reading } from "./reading.ts";
 import { Receipts } from "./receipts.ts";
@@ -26,6 +27,7 @@ import { rememberSeat, takeSeat, type Seat, type Surroundings } from "./seat.ts"
 import { Signals } from "./signals.ts";
 import type { Alarm, Messenger, Phase, Progress } from "./types.ts";
 import { Unsent } from "./unsent.ts";
+import { Uploads } from "./uploads.ts";
 import { Upkeep } from "./upkeep.ts";
 
 /** What the core tells the pages' object. */
@@ -77,6 +79,8 @@ export class Core {
   readonly routes = new Routes(this);
   readonly upkeep = new Upkeep(this);
   readonly files = new Files(this);
+  readonly parts = new Parts(this);
+  readonly uploads = new Uploads(this);
   readonly signals = new Signals(this);
   #listening: Listening | undefined;
   #chores: ReturnType<typeof setInterval> | undefined;
@@ -152,11 +156,16 @@ export class Core {
     await this.vault.read([names.keys(this.seat.id), names.prekeys(this.seat.id), names.knock]);
     this.ledger.saved = () => void rememberSeat(around, this.seat);
     await this.files.load();
+    await this.uploads.load();
     this.ledger.begin(this.seat.id);
     this.stage.progress = null;
     this.stage.phase = "ready";
     this.stage.changed();
-    void this.unsent.resume().catch(() => undefined);
+    void this.unsent
+      .resume()
+      .catch(() => undefined)
+      .then(() => this.uploads.resume())
+      .catch(() => undefined);
     this.#listening = new Listening(
       this,
       (connection) => this.#connection(connection),
@@ -276,6 +285,7 @@ export class Core {
       chat.refresh();
       if (kind === "talk") void chat.history.newer().catch(() => undefined);
     }
+    if (changed.includes(names.uploads)) void this.uploads.load().catch(() => undefined);
     this.chats.reread(changed);
     this.stage.changed();
   }

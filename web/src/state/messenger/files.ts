@@ -1,29 +1,21 @@
-/** Attachments: cut, sealed and sent after their message; kept when they arrive; fetched and checked when shown. */
+/** Attachments that arrive: kept when they come, fetched and checked when they are shown. */
 import {
   contentDigest,
   importKey,
-  indexPieces,
   openChunk,
-  PIECE,
   plan as planOf,
   readIndex,
-  sealChunk,
   type Plan,
 } from "../../protocol/attachment.ts";
 import { equal, toHex } from "../../protocol/bytes.ts";
 import type { Attachment } from "../../protocol/content.ts";
-import { envelopeId } from "../../protocol/envelope.ts";
-import type { Destination, Kept } from "../../protocol/post.ts";
+import type { Kept } from "../../protocol/post.ts";
 import { Refusal } from "../api.ts";
-import { random } from "../random.ts";
-import { asRefusal } from "../wire.ts";
 import { AttachmentView } from "./attachment.svelte.ts";
 import type { Core } from "./core.ts";
+import { AT_ONCE, CHUNK } from "./parts.ts";
 import { names, type WantsRecord } from "./records.ts";
-import { partId } from "./whole.ts";
 
-/** Chunks in one request: half a megabyte. */
-const AT_ONCE = 32;
 const LOOKS = 20;
 const LOOK_PAUSE = 3_000;
 /** Seconds in which an attachment may still be on its way. */
@@ -36,7 +28,7 @@ export class Files {
   #contents = new Map<string, Attachment>();
   #indexed = new Set<string>();
   #arrivals: (() => void)[] = [];
-  #sending = new Map<string, AttachmentView>();
+  #views = new Map<string, AttachmentView>();
 
   constructor(readonly core: Core) {}
 
@@ -47,11 +39,16 @@ export class Files {
       this.#expect(content);
   }
 
+  /** The one view of an attachment. */
   view(content: Attachment): AttachmentView {
-    return (
-      this.#sending.get(toHex(content.id)) ??
-      new AttachmentView(content, (view) => this.#fetch(content, view))
-    );
+    const id = toHex(content.id);
+    let view = this.#views.get(id);
+    if (!view) {
+      view = new AttachmentView(content, this.core);
+      this.#views.set(id, view);
+      this.core.uploads.dress(view);
+    }
+    return view;
   }
 
   /** Whether this envelope is a chunk we wait for. */
@@ -103,7 +100,14 @@ export class Files {
       this.core.inbound.look();
       return;
     }
-    this.#contents.delete(message);
+    this.#views.get(message)?.arrived();
+    this.unwant(message);
+  }
+
+  /** No chunk of it is waited for any more. */
+  unwant(message: string): void {
+    for (const [chunk, of] of this.#wanted) if (of === message) this.#wanted.delete(chunk);
+    if (!this.#contents.delete(message)) return;
     this.core.ledger.later((batch) =>
       batch.change<WantsRecord>(names.wants(this.core.seat.id), (now) => {
         if (!now) return now;
@@ -112,117 +116,58 @@ export class Files {
     );
   }
 
-  /** Send a file: its message first, then its chunks to every device and to our own box. */
-  async send(conversation: string, blob: Blob, name: string, extra: Partial<Attachment>): Promise<void> {
-    let sealed: { content: Attachment; envelopes: Uint8Array[] };
+  async fetch(view: AttachmentView, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>[]> {
     try {
-      sealed = await this.#seal(blob, name, extra, this.core.now());
+      return await until(signal, this.#fetch(view, signal));
     } catch (error) {
-      throw asRefusal(error);
+      if ((error as { code?: string }).code === "not_found" && (await this.#isArriving(view.content)))
+        throw new Refusal("not_arrived", "", 404);
+      throw error;
     }
-    const { content, envelopes } = sealed;
+  }
+
+  /** All pieces in order, each opened and thus verified; what an interrupted fetch left here is not asked for again. */
+  async #fetch(view: AttachmentView, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>[]> {
+    const { content } = view;
+    const { parts } = this.core;
     const id = toHex(content.id);
-    const view = new AttachmentView(content, (one) => this.#fetch(content, one));
-    view.state = "sending";
-    view.keep(blob);
-    this.#sending.set(id, view);
-    await this.core.outbound.send(conversation, content);
-    void this.#upload(conversation, content, envelopes, view)
-      .catch((error: unknown) => this.#failed(conversation, content, asRefusal(error).code))
-      .finally(() => this.#sending.delete(id));
-  }
-
-  async #seal(
-    blob: Blob,
-    name: string,
-    extra: Partial<Attachment>,
-    now: number,
-  ): Promise<{ content: Attachment; envelopes: Uint8Array[] }> {
-    const plan = planOf(blob.size);
-    const key = random(32);
-    const sealing = await importKey(key);
-    const digest = contentDigest();
-    const chunks: Uint8Array[] = [];
-    for (let at = 0; at < plan.count; at++) {
-      const piece = new Uint8Array(await blob.slice(at * PIECE, (at + 1) * PIECE).arrayBuffer());
-      digest.update(piece);
-      chunks.push(await sealChunk(sealing, plan, at, piece));
-    }
-    const ids = chunks.map(envelopeId);
-    const index: Uint8Array[] = [];
-    for (const [at, piece] of indexPieces(plan, ids).entries())
-      index.push(await sealChunk(sealing, plan, plan.count + at, piece));
-    const content: Attachment = {
-      v: 1,
-      id: random(16),
-      kind: "attachment",
-      sent: now,
-      name: name.slice(0, 200) || "file",
-      media: /^[ -~]{0,100}$/.test(blob.type) ? blob.type : "",
-      size: blob.size,
-      digest: digest.digest(),
-      key,
-      chunks: index.length > 0 ? index.map(envelopeId) : ids,
-      ...extra,
-    };
-    return { content, envelopes: [...index, ...chunks] };
-  }
-
-  async #upload(
-    conversation: string,
-    content: Attachment,
-    envelopes: Uint8Array[],
-    view: AttachmentView,
-  ): Promise<void> {
-    const to = await this.#destinations(conversation);
-    for (let at = 0; at < envelopes.length; at += AT_ONCE) {
-      const some = envelopes.slice(at, at + AT_ONCE);
-      const all = some.map((_, index) => index);
-      const legs = to.map((one): Destination => ({ ...one, envelopes: all }));
-      if (legs.length > 0)
-        await this.core.dispatcher.sendNow({ id: partId(content.id), envelopes: some, to: legs });
-      await this.core.steady(() => this.core.wire.post("/v1/kept", { envelopes: some }));
-      view.progress = (at + some.length) / envelopes.length;
-    }
-    view.state = "ready";
-    this.core.chats.get(conversation)?.touch(toHex(content.id));
-  }
-
-  async #destinations(conversation: string): Promise<Destination[]> {
-    return this.core.ledger.run(async (batch) => {
-      const to: Destination[] = [];
-      for (const peer of this.core.ledger.peers(batch)) {
-        const record = await this.core.ledger.session(batch, peer);
-        if (record?.conversation === conversation && record.routes.length > 0)
-          to.push({ handle: record.handle, routes: record.routes, envelopes: [] });
-      }
-      return to;
-    });
-  }
-
-  #failed(conversation: string, content: Attachment, code: string): void {
-    const event = { k: "f", at: this.core.stamp(), id: content.id, code } as const;
-    void this.core.ledger.run((batch) => batch.log(conversation, event)).catch(() => undefined);
-    this.core.chats.get(conversation)?.show([event]);
-  }
-
-  async #fetch(content: Attachment, view: AttachmentView): Promise<Uint8Array<ArrayBuffer>[]> {
     const plan = planOf(content.size);
     const key = await importKey(content.key);
     const ids = (await this.#ids(content, plan)).slice(0, plan.pieces);
+    const large = ids.length > AT_ONCE && (await parts.reserve(id, "down", ids.length * CHUNK));
     const digest = contentDigest();
     const pieces: Uint8Array<ArrayBuffer>[] = [];
-    for (let at = 0; at < ids.length; at += AT_ONCE) {
-      const envelopes = await this.#read(ids.slice(at, at + AT_ONCE), content);
-      for (const [index, envelope] of envelopes.entries()) {
-        const piece = new Uint8Array(await openChunk(key, plan, at + index, envelope));
-        digest.update(piece);
-        pieces.push(piece);
+    const take = async (at: number, envelopes: readonly Uint8Array[]): Promise<void> => {
+      const opened: Uint8Array<ArrayBuffer>[] = [];
+      for (const [index, envelope] of envelopes.entries())
+        opened.push(new Uint8Array(await openChunk(key, plan, at + index, envelope)));
+      for (const piece of opened) digest.update(piece);
+      pieces.push(...opened);
+    };
+    for (let at = 0, part = 0; at < ids.length; at += AT_ONCE, part++) {
+      const wanted = ids.slice(at, at + AT_ONCE);
+      const here = large ? await parts.get(id, part) : undefined;
+      const good = here?.length === wanted.length && (await take(at, here).then(() => true, () => false)); // prettier-ignore
+      if (!good) {
+        const envelopes = await this.#read(wanted, content);
+        await take(at, envelopes);
+        if (large) await parts.put(id, part, envelopes);
       }
-      view.progress = Math.min(1, (at + envelopes.length) / ids.length);
+      if (signal.aborted) throw new Refusal("stopped", "", 0);
+      view.progress = pieces.length / ids.length;
     }
+    if (large) await parts.drop(id);
     if (!equal(digest.digest(), content.digest)) throw new Refusal("not_opened", "", 0);
     return pieces;
+  }
+
+  /** Whether the rest of it may still come: one of our devices waits for it. */
+  async #isArriving(content: Attachment): Promise<boolean> {
+    const rows = this.core.account().devices.map((row) => names.wants(toHex(row.device)));
+    const records = await this.core.vault.read(rows).catch(() => []);
+    return records.some((record) =>
+      (record as unknown as WantsRecord | undefined)?.contents.some((one) => equal(one.id, content.id)),
+    );
   }
 
   /** The ids of the chunks themselves. */
@@ -239,7 +184,8 @@ export class Files {
   /** Kept envelopes; waits for a while when they may still be on their way. Refusal not_found. */
   async #read(ids: Uint8Array[], content: Attachment): Promise<Uint8Array[]> {
     for (let look = 0; ; look++) {
-      const { envelopes } = await this.core.wire.post<Kept>("/v1/kept/read", { ids });
+      const ask = (): Promise<Kept> => this.core.wire.post<Kept>("/v1/kept/read", { ids });
+      const { envelopes } = await this.core.steady(ask);
       const there = envelopes.filter((envelope) => envelope !== null);
       if (there.length === ids.length) return there;
       const arriving = this.core.now() - content.sent < ARRIVING && look < LOOKS;
@@ -261,10 +207,21 @@ export class Files {
 
   /** The attachment was deleted: its chunks go from our box. */
   async drop(content: Attachment): Promise<void> {
+    const known = await this.core.uploads.known(content);
+    await this.core.uploads.drop(content);
+    await this.core.parts.drop(toHex(content.id));
     const plan = planOf(content.size);
-    const listed = plan.indexes > 0 ? await this.#ids(content, plan).catch(() => []) : [];
+    const listed = known ?? (plan.indexes > 0 ? await this.#ids(content, plan).catch(() => []) : []);
     const ids = [...content.chunks, ...listed];
     for (let at = 0; at < ids.length; at += 256)
       await this.core.wire.post("/v1/kept/drop", { ids: ids.slice(at, at + 256) });
   }
+}
+
+/** The same, given up when it is to stop. */
+function until<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  return new Promise((done, failed) => {
+    work.then(done, failed);
+    signal.addEventListener("abort", () => failed(new Refusal("stopped", "", 0)), { once: true });
+  });
 }

@@ -1,5 +1,6 @@
 /** A person's messages as the pages see them. Small: what works behind it is loaded when somebody signs in. */
 import { toHex } from "../../protocol/bytes.ts";
+import { isSafetyQr } from "../../protocol/recognise.ts";
 import { Refusal } from "../api.ts";
 import { account as pageAccount, type AccountDesk, type Follower } from "../account/account.svelte.ts";
 import type { Entered } from "../account/entering.ts";
@@ -33,8 +34,12 @@ export class MessengerDesk implements Seen.Messenger, Stage, Follower {
     readonly tuning: Tuning = {},
   ) {
     account.follow(this);
-    if (typeof window !== "undefined")
-      window.addEventListener("pagehide", () => void this.#core?.leave().catch(() => undefined));
+    if (typeof window === "undefined") return;
+    window.addEventListener("pagehide", () => void this.#core?.leave().catch(() => undefined));
+    // Asked only where closing would lose a file: what is sealed in this browser goes on by itself.
+    window.addEventListener("beforeunload", (event) => {
+      if (this.#core?.uploads.fragile) event.preventDefault();
+    });
   }
 
   get conversations(): readonly Seen.Conversation[] {
@@ -227,11 +232,11 @@ export class MessengerDesk implements Seen.Messenger, Stage, Follower {
     this.phase = "ready";
   }
 
-  scanned(text: string): { conversation: Seen.Conversation; matches: boolean } | undefined {
+  scanned(text: string): Seen.Scanned | undefined {
     const shown = text.replace(/\s+/g, "").toUpperCase();
-    for (const conversation of this.conversations)
-      if (conversation.safety?.qr === shown) return { conversation, matches: true };
-    return undefined;
+    const conversation = this.conversations.find((one) => one.safety?.qr === shown);
+    if (conversation) return { conversation, matches: true };
+    return isSafetyQr(shown) ? { conversation: null, matches: false } : undefined;
   }
 
   async withdraw(): Promise<void> {

@@ -17,6 +17,7 @@ export const names = {
   wants: (device: string): string => `wants/${device}`,
   outgoing: (device: string): string => `outgoing/${device}`,
   session: (device: string, peer: string): string => `session/${device}/${peer}`,
+  uploads: "uploads",
   talk: (conversation: string): string => `talk/${conversation}`,
   person: (conversation: string): string => `person/${conversation}`,
   segment: (device: string, conversation: string, number: number): string =>
@@ -154,6 +155,19 @@ export interface OutgoingRecord {
 export interface WantsRecord {
   v: 1;
   contents: Attachment[];
+}
+
+/** An attachment of which not every chunk was handed over yet, and the device that is at it. */
+export interface UploadEntry {
+  conversation: string;
+  device: Uint8Array;
+  content: Attachment;
+}
+
+/** Attachments on their way out, of all devices of the account. */
+export interface UploadsRecord {
+  v: 1;
+  entries: UploadEntry[];
 }
 
 export interface TalkRecord {

@@ -79,6 +79,8 @@ export class Scrub {
     const files = targets
       .map((id) => chat.timeline.said(toHex(id)))
       .filter((said) => said?.kind === "attachment");
+    // What comes of them from now on is not kept.
+    for (const said of files) this.core.files.unwant(toHex(said!.id));
     const stretches = chat.history.all().filter((name) => {
       const record = this.core.vault.peek(name) as unknown as SegmentRecord | undefined;
       return record?.events.some((event) => isOf(event, wanted));
@@ -98,6 +100,7 @@ export class Scrub {
 
   /** The conversation is gone from the vault. */
   async conversation(id: string): Promise<void> {
+    await this.core.uploads.dropAll(id);
     const stretches = this.core.chats.get(id)?.history.all() ?? [];
     for (let at = 0; at < stretches.length; at += AT_ONCE)
       await this.core.ledger.run((batch) => {

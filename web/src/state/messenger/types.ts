@@ -92,8 +92,13 @@ export interface Messenger {
   /** A person has looked at the alarm: go on with the log that the box shows now, or leave it as it was. */
   dismissAlarm(accept: boolean): Promise<void>;
   /** What was read of the safety number of somebody by QR: whose it is, and whether it is right. */
-  scanned(text: string): { conversation: Conversation; matches: boolean } | undefined;
+  scanned(text: string): Scanned | undefined;
 }
+
+/** The safety code of somebody one writes to, or one that fits nobody; what is no safety code is undefined. */
+export type Scanned =
+  | { readonly conversation: Conversation; readonly matches: true }
+  | { readonly conversation: null; readonly matches: false };
 
 export type ConversationState = "pending" | "request" | "contact" | "blocked";
 
@@ -116,6 +121,8 @@ export interface Conversation {
   readonly unread: number;
   readonly last: Message | null;
   readonly draft: string;
+  /** A file on its way into a message: its name, and how much of it is sealed (0…1). */
+  readonly sealing: { readonly name: string; readonly progress: number } | null;
   readonly devices: number;
   /** 60 digits in twelve groups of five, and the text of the QR code; null until both identities are known. */
   readonly safety: { digits: string[]; qr: string } | null;
@@ -197,17 +204,34 @@ export interface Reaction {
   readonly mine: boolean;
 }
 
+/**
+ * remote: can be fetched; sending/loading/checking: see `progress` (0…1); arriving: the rest of it is still to come;
+ * missing: gone from the box. Of one's own: stopped, can go on; needed: its file must be chosen again; elsewhere:
+ * another device of one's own has not sent all of it.
+ */
+export type AttachmentState =
+  | "sending" | "stopped" | "needed" | "elsewhere" | "checking"
+  | "remote" | "loading" | "ready" | "arriving" | "missing"; // prettier-ignore
+
 export interface Attachment {
   readonly name: string;
   readonly media: string;
   readonly size: number;
   /** remote: can be fetched; sending/loading: see `progress` (0…1); missing: gone from the box. */
-  readonly state: "sending" | "remote" | "loading" | "ready" | "missing";
+  readonly state: AttachmentState;
   readonly progress: number;
+  /** state "stopped" or "needed": the code of the refusal that stopped it, if one did. */
+  readonly problem: string | null;
   readonly voice: { readonly seconds: number; readonly peaks: Uint8Array } | null;
   /** A blob: address of the content, fetched and checked; good until `release`. */
   url(): Promise<string>;
   release(): void;
+  /** Stop fetching (state "loading"); what is here already is not fetched again. */
+  cancel(): void;
+  /** Go on with sending (state "stopped"). */
+  goOn(): void;
+  /** The file once more (state "needed" or "elsewhere"); false when it is another one. */
+  choose(file: Blob): Promise<boolean>;
 }
 
 /** One place where the searched text was found. */

@@ -37,8 +37,10 @@ export class Unsent {
 
   /** Keep a message of mine until `drop`. */
   keep(conversation: string, event: LogEvent): void {
-    if (event.k !== "m" || event.c.kind !== "text") return;
+    if (event.k !== "m" || (event.c.kind !== "text" && event.c.kind !== "attachment")) return;
     const id = toHex(event.c.id);
+    // Without its file a message of one would promise what nobody has.
+    if (event.c.kind === "attachment" && !this.core.uploads.isStored(id)) return;
     this.#then(async () => {
       if (this.#kept.length >= MAX || this.#kept.some((one) => one.id === id)) return;
       const { keys } = this.core.vault;

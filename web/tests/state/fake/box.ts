@@ -82,6 +82,8 @@ export class FakeBox {
   away = false;
   /** Seconds that it knows who listens. */
   watched = 0;
+  /** Nobody may keep anything more. */
+  full = false;
   number = 0;
   /** Seconds that its clock and everybody's are ahead of this machine's. */
   ahead = 0;

@@ -69,7 +69,10 @@ export function post(
     }
     case "POST /v1/kept/read":
       return { envelopes: (body.ids as Uint8Array[]).map((id) => account.kept.get(toHex(id)) ?? null) };
+    case "POST /v1/kept/lacking":
+      return { ids: (body.ids as Uint8Array[]).filter((id) => !account.kept.has(toHex(id))) };
     case "POST /v1/kept":
+      if (box.full) throw new Refused("kept_full", 507);
       for (const envelope of body.envelopes as Uint8Array[])
         account.kept.set(toHex(envelopeId(envelope)), envelope);
       return {};
