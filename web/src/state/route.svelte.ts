@@ -32,6 +32,14 @@ class Route {
     window.removeEventListener("hashchange", this.#read);
   }
 
+  /** Follow a link that another device shows: only its key counts, whose page this is does not change. */
+  take(address: string): boolean {
+    const key = keyIn(decoded(address.trim().split("#")[1] ?? ""));
+    if (key?.kind !== "link") return false;
+    this.key = key;
+    return true;
+  }
+
   /** The key was used or refused: forget it. */
   spend(): void {
     this.key = undefined;
