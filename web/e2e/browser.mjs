@@ -49,14 +49,28 @@ const through = (port) => ({
 /** A microphone that hums, and nobody to ask for it. */
 const HUMMING = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"];
 
+/** The same in Firefox. */
+const FIREFOX_HUMMING = {
+  "media.navigator.streams.fake": true,
+  "media.navigator.permission.disabled": true,
+};
+
 /**
  * A fresh browser with a profile of its own; `close` ends it and removes the profile.
  * @param {"chromium" | "firefox"} kind
- * @param {{jit?: boolean, scripts?: boolean, socks?: number, hum?: boolean}} options `jit` lets scripts be compiled, as
- * they are for most people; without `scripts` Firefox runs none; `socks` is the port of a Tor client for Firefox; `hum` gives Chromium a microphone
+ * @param {{jit?: boolean, scripts?: boolean, socks?: number, hum?: boolean, sound?: string, camera?: string, profile?: string}} options
+ * `jit` lets scripts be compiled, as they are for most people; without `scripts` Firefox runs none; `socks` is the port
+ * of a Tor client for Firefox; `hum` gives it a microphone; in Chromium `sound` is the WAV file this hears and `camera` the film a camera sees;
+ * `profile` is a folder that stays
  */
-export async function openBrowser(kind, { jit = false, scripts = true, socks = 0, hum = false } = {}) {
-  const profile = mkdtempSync(join(tmpdir(), "island-e2e-"));
+export async function openBrowser(kind, options = {}) {
+  const { jit = false, scripts = true, socks = 0, hum = false, sound, camera } = options;
+  const profile = options.profile ?? mkdtempSync(join(tmpdir(), "island-e2e-"));
+  const devices = [
+    ...(hum || sound || camera ? HUMMING : []),
+    ...(sound ? [`--use-file-for-fake-audio-capture=${sound}`] : []),
+    ...(camera ? [`--use-file-for-fake-video-capture=${camera}`] : []),
+  ];
   const browser = await (kind === "firefox"
     ? puppeteer.launch({
         browser: "firefox",
@@ -66,19 +80,20 @@ export async function openBrowser(kind, { jit = false, scripts = true, socks = 0
           ...(scripts ? {} : SAFEST),
           ...TOR_BROWSER,
           ...(socks ? through(socks) : {}),
+          ...(hum ? FIREFOX_HUMMING : {}),
         },
         userDataDir: profile,
         headless: true,
       })
     : puppeteer.launch({
         executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
-        args: [...CHROMIUM_FLAGS, ...(jit ? [] : ["--js-flags=--jitless"]), ...(hum ? HUMMING : [])],
+        args: [...CHROMIUM_FLAGS, ...(jit ? [] : ["--js-flags=--jitless"]), ...devices],
         userDataDir: profile,
         headless: true,
       }));
   const close = async () => {
     await browser.close();
-    rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+    if (!options.profile) rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
   };
   return { browser, close };
 }

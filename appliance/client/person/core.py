@@ -166,6 +166,8 @@ class Core:
 
     async def close(self, leave: bool) -> None:
         """Write what was put off; with `leave` the seat is free for others at once."""
+        if self.signed_out:
+            self.uploads.forget()
         with trio.move_on_after(CLOSING_SECONDS, shield=True):
             try:
                 await (self.ledger.leave() if leave else self.ledger.flush())

@@ -359,7 +359,6 @@ class Person:
         """Give the seat up and end the sign-in; to be called last."""
         self._core.signed_out = True
         await self._core.close(leave=True)
-        self._core.uploads.forget()
         await self._core.member.sign_out()
 
     # Within

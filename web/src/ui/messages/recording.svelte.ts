@@ -2,6 +2,8 @@
 
 const PEAKS = 64;
 const SAMPLE = 100;
+/** Samples a second, enough to see how loud it is. */
+const RATE = 8_000;
 const SHOWN = 48;
 /** Five minutes: about 2 MB. */
 export const LONGEST = 300;
@@ -28,6 +30,23 @@ export function condense(samples: readonly number[], most = PEAKS): Uint8Array {
     const to = Math.max(from + 1, Math.floor(((at + 1) * samples.length) / count));
     return Math.round((Math.max(...samples.slice(from, to)) / top) * 255);
   });
+}
+
+/** Length and loudness as they were recorded; what was metered meanwhile is nothing where no sound can be put out. */
+async function shapeOf(blob: Blob): Promise<Pick<Recorded, "seconds" | "peaks">> {
+  const context = new OfflineAudioContext(1, 1, RATE);
+  const sound = await context.decodeAudioData(await blob.arrayBuffer());
+  const wave = sound.getChannelData(0);
+  const step = Math.max(1, Math.round((RATE * SAMPLE) / 1000));
+  const loudness = Array.from({ length: Math.ceil(wave.length / step) }, (_, at) =>
+    effective(wave.subarray(at * step, (at + 1) * step)),
+  );
+  return { seconds: sound.duration, peaks: condense(loudness) };
+}
+
+/** Root of the mean of squares. */
+function effective(wave: Float32Array): number {
+  return Math.sqrt(wave.reduce((sum, one) => sum + one * one, 0) / Math.max(1, wave.length));
 }
 
 /** One recording, from `start` to `finish` or `drop`. */
@@ -75,7 +94,9 @@ export class Recording {
     }
     this.#halt();
     const blob = new Blob(this.#pieces, { type: recorder.mimeType });
-    return blob.size > 0 ? { blob, seconds: this.seconds, peaks: condense(this.#samples) } : undefined;
+    if (blob.size === 0) return undefined;
+    const shape = await shapeOf(blob).catch(() => undefined);
+    return { blob, ...(shape ?? { seconds: this.seconds, peaks: condense(this.#samples) }) };
   }
 
   /** Throw it away and let the microphone go. */
@@ -100,7 +121,7 @@ export class Recording {
     const wave = new Float32Array(analyser.fftSize);
     return () => {
       analyser.getFloatTimeDomainData(wave);
-      return Math.sqrt(wave.reduce((sum, one) => sum + one * one, 0) / wave.length);
+      return effective(wave);
     };
   }
 }
