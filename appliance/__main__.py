@@ -25,6 +25,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "sign-in": ("account:sign_in", "Sign in to your account at a box."),
     "sign-out": ("account:sign_out", "End the sign-in kept on this computer."),
     "board": ("board:board", "Read and write on the boards of your box, signed."),
+    "channel": ("channel:channel", "Talk in channels of your box; only their members can read them."),
     "message": ("message:message", "Write to people and read what they wrote."),
     "relay": ("relay:relay", "Keep envelopes for others, and have yours kept."),
     "reader": ("reader:reader", "Close the onion to all but named readers."),

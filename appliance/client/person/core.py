@@ -13,6 +13,7 @@ import trio
 
 from appliance.client.entrance import Unanswered
 from appliance.client.person import records
+from appliance.client.person.channels import ChannelDesk
 from appliance.client.person.chats import Chats
 from appliance.client.person.dispatcher import Dispatcher
 from appliance.client.person.entering import Entered
@@ -97,6 +98,8 @@ class Core:
         self.uploads = Uploads(self, sealed)
         self.scrub = Scrub(self)
         self.listening = Listening(self)
+        self.channels = ChannelDesk(self)
+        self._channel_news = trio.Event()
 
     # Time and self
 
@@ -210,6 +213,9 @@ class Core:
             case "hello" | "reset":
                 self.soon(self._catch_up)
                 self.soon(self.dispatcher.look)
+            case "log":
+                self.channels.rooms.heard()
+                self._tell_channels()
             case "mail":
                 self.inbound.offer(event.queued or [])
             case "dispatch" if event.dispatch is not None:
@@ -245,8 +251,17 @@ class Core:
 
     def tell(self) -> None:
         """Wake who waits for news."""
+        self._tell_channels()
         news, self._news = self._news, trio.Event()
         news.set()
+
+    def _tell_channels(self) -> None:
+        news, self._channel_news = self._channel_news, trio.Event()
+        news.set()
+
+    def channel_news(self) -> trio.Event:
+        """An event that is set when something happens in some channel, or a key for one has come."""
+        return self._channel_news
 
     def news(self) -> trio.Event:
         """An event that is set when something changes in some conversation."""

@@ -16,7 +16,7 @@ import msgspec
 import trio
 
 from appliance.client.entrance import Unanswered
-from appliance.client.person import records
+from appliance.client.person import channel_keys, records
 from appliance.client.person.chats import plain
 from appliance.client.person.ledger import Batch
 from appliance.errors import Refusal
@@ -203,7 +203,11 @@ class Inbound:
             return
         effects.lost.append(lost)
         chat = self._core.chats.get(record.conversation)
-        if chat is not None and chat.timeline.is_lost(record.peer.device):
+        if chat is None:
+            # Of a channel only: what is missing is asked for, in a new session.
+            batch.set(records.session(self._core.seat.device, record.peer.device), None)
+            return
+        if chat.timeline.is_lost(record.peer.device):
             return  # one line says it until they are in step again
         event = {"k": "l", "at": self._core.now(), "id": secrets.token_bytes(16), "dev": lost[1]}
         batch.log(record.conversation, event)
@@ -268,6 +272,9 @@ class Inbound:
         if known is not None and known.peer.identity != sender.identity:
             return None  # who signs another's device id under an own name gets neither handle nor routes
         conversation = self._core.reading.sender(sender)
+        no_request = conversation is None
+        if conversation is None and await core.channels.rooms.knows(sender.identity):
+            conversation = self._core.reading.sender(sender, co_member=True)
         if conversation is None:
             return None
         prekeys = await batch.get(records.prekeys(device), records.Prekeys)
@@ -292,11 +299,19 @@ class Inbound:
             if refusal.code == "repeated" and known is not None:
                 self._used_again(batch, known, initial.message, refusal)
             raise
+        said = _content_of(accepted.payload, core.now())
+        for_channel = said is not None and said["kind"] in channel_keys.KINDS
+        if not for_channel and no_request:
+            return None
+        if said and for_channel and not await core.channels.rooms.knows(sender.identity, said["channel"]):
+            return None  # keys of strangers are nobody's
         if accepted.one_time_id:
             left = [one for one in prekeys.secrets if one.id != accepted.one_time_id]
             batch.set(records.prekeys(device), msgspec.structs.replace(prekeys, secrets=left))
         # Nobody gets a place in the list before their message was read to its end.
-        core.reading.enter(batch, conversation, sender)
+        # Who has only a channel in common with us gets none.
+        if not for_channel or core.chats.get(conversation) is not None:
+            core.reading.enter(batch, conversation, sender)
         if known is None:
             await self._make_room(batch, conversation)
         record = records.Session(

@@ -39,6 +39,8 @@ class Target:
     device: Device
     bundle: Bundle | None = None
     one_time: OneTimePrekey | None = None
+    member: bool = False
+    """Of a channel: there need be no conversation."""
 
 
 class Outbound:
@@ -137,8 +139,9 @@ class Outbound:
         record = await self._core.ledger.session(batch, device.device)
         if record is None or record.peer.agreement != device.agreement:
             conversation = self._core.chats.by_identity(target.identity)
-            if conversation is None:
+            if conversation is None and not target.member:
                 return None
+            conversation = conversation or target.identity.hex()
             handle = record.handle if record else secrets.token_bytes(8)
             made = peer.make(target.identity, device)
             record = records.Session(1, made, conversation, handle, [], b"", 0)

@@ -76,6 +76,10 @@ class People:
                     found[device.device] = one.prekey
         return found
 
+    def is_good(self, prekey: OneTimePrekey, device: Device) -> bool:
+        """Whether a prekey is signed by this device."""
+        return _is_good(prekey, device)
+
     def is_fresh(self, person: records.Person) -> bool:
         """Whether the entry was looked at not long ago."""
         return bool(person.entry) and self._core.now() - person.checked < FRESH_SECONDS

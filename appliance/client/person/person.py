@@ -45,7 +45,7 @@ class Person:
     """An account that is signed in and followed; any task may use it. See the ways in below."""
 
     def __init__(self, core: Core) -> None:
-        self._core, self.boards = core, BoardDesk(core)
+        self._core, self.boards, self.channels = core, BoardDesk(core), core.channels
 
     # Ways in
 

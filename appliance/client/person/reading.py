@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from appliance.client.person import records, telling, unread
+from appliance.client.person import channel_keys, records, telling, unread
 from appliance.client.person.chats import Chat, line, with_id
 from appliance.client.person.ledger import Batch
 from appliance.client.person.timeline import THEIRS
 from appliance.errors import Refusal
 from appliance.protocol import codec, onion
 from appliance.protocol.certificate import Certificate
+from appliance.protocol.group_cipher import Recipient
 from appliance.protocol.route import Route
 
 if TYPE_CHECKING:
@@ -34,8 +35,11 @@ class Reading:
     def __init__(self, core: Core) -> None:
         self._core = core
 
-    def sender(self, certificate: Certificate) -> str | None:
-        """The conversation of a certificate's holder; None when nothing of them is wanted."""
+    def sender(self, certificate: Certificate, co_member: bool = False) -> str | None:
+        """The conversation of a certificate's holder; None when nothing of them is wanted.
+
+        A co-member of a channel needs no place among the requests.
+        """
         core = self._core
         if certificate.identity == core.identity.public:
             return None
@@ -48,7 +52,8 @@ class Reading:
             core.soon(core.people.refresh, named)
             return None
         requests = [chat for chat in core.chats.all if chat.talk.state == "request"]
-        return None if len(requests) >= MAX_REQUESTS else certificate.identity.hex()
+        full = len(requests) >= MAX_REQUESTS and not co_member
+        return None if full else certificate.identity.hex()
 
     def enter(self, batch: Batch, id: str, certificate: Certificate) -> None:
         """A stranger gets a place among the requests; a new device of somebody known is looked up."""
@@ -77,6 +82,12 @@ class Reading:
     ) -> None:
         """Take in what a device of somebody said."""
         core, id = self._core, record.conversation
+        if said["kind"] in channel_keys.KINDS:  # for a channel, not for this conversation
+            sender = Recipient(record.peer.identity, record.peer.device)
+            wanted = core.chats.state(id) != "blocked"
+            if wanted and await core.channels.rooms.knows(sender.identity, said["channel"]):
+                await core.channels.keys.take(batch, sender, said)
+            return
         talk = await batch.get(records.talk(id), records.Talk)
         if talk is None or talk.state == "blocked":
             return
@@ -102,8 +113,6 @@ class Reading:
                 batch.after.append(lambda: core.soon(core.routes.tell_anew, device))
             case "resync":
                 batch.after.append(lambda: core.soon(core.resync.answer, id, device))
-            case "sender_key" | "sender_key_wanted":
-                return  # for a channel, not for this conversation
             case "receipt":
                 targets = self._heard(batch, record, said)
                 if talk.state == "contact" and targets:

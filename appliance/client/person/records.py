@@ -66,6 +66,21 @@ def segment(device: bytes, conversation: str, number: int) -> str:
     return f"log/{device.hex()}/{conversation}/{number}"
 
 
+def channel(id: bytes) -> str:
+    """A channel as the account knows it."""
+    return f"channel/{id.hex()}"
+
+
+def channel_keys(id: bytes, name: str) -> str:
+    """A record of a channel's cipher, by the name that the cipher gives it."""
+    return f"channel/{id.hex()}/{name}"
+
+
+def posting(id: bytes, device: bytes) -> str:
+    """A message to a channel that was sealed and may not have been taken."""
+    return f"channel/{id.hex()}/posting/{device.hex()}"
+
+
 class Record(Message, omit_defaults=False, forbid_unknown_fields=False):
     """Base of what is stored: every field is written; fields of newer clients are not refused."""
 
@@ -298,6 +313,27 @@ class Person(Record):
     entry: bytes
     checked: int
     change: KeyChange | None
+
+
+class Channel(Record):
+    """A channel: `state` of its roster as it was seen last (`membership.Stored`), keys of its sealed infos.
+
+    `devices`: identity ‖ device of whom we have chains; `asked`: hours by hex of chains that were asked for;
+    `alarm`: a member's device showed us another roster.
+    """
+
+    state: dict[str, Any]
+    info_keys: list[bytes]
+    devices: list[bytes]
+    asked: dict[str, int]
+    alarm: bool = False
+
+
+class Posting(Record):
+    """A sealed message that may not have been taken: what is posted, and what it says."""
+
+    post: dict[str, Any]
+    payload: bytes
 
 
 class Segment(Record):
