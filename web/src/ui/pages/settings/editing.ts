@@ -42,6 +42,8 @@ export function differs(setting: Setting, text: string): boolean {
 
 const GROUPS: readonly [group: string, names: RegExp][] = [
   ["tor", /^(tor|bridge|onion)/],
+  ["look", /^(welcome|policy|accent|boards|channels)$/],
+  ["order", /^(karma|posts_|filter|report|four_eyes|audit)/],
   ["members", /^(registration|accounts|kdf|member|dispatch|kept|event|vault|prekeys)/],
   ["relay", /^(relay_(policy|peers|only|octets)|ttl|contact|request|grant|work|sweep)/],
   ["delivery", /^(relays_wanted|outbox|collect)/],
