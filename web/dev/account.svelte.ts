@@ -2,10 +2,12 @@
 import { Refusal } from "../src/state/api.ts";
 import type {
   Account,
+  Ban,
   DeviceLink,
   Door,
   InviteRow,
   InviteState,
+  MemberChange,
   MemberRow,
   NewInvite,
   Role,
@@ -50,6 +52,8 @@ export class FakeAccount implements Account {
   registration: Door["registration"] = "invite";
   /** Milliseconds that a step of work takes. */
   pace = 0;
+  /** What destroys waits for a second pair of eyes. */
+  fourEyes = false;
   #first: Standing = "in";
   #sessions = $state.raw<SignInRow[]>([]);
   #invites: InviteRow[] = [];
@@ -69,7 +73,9 @@ export class FakeAccount implements Account {
     this.#first = wishes.has("locked") ? "locked" : wishes.has("door") || wishes.has("new") ? "out" : "in";
     this.claimed = !wishes.has("new");
     this.registration = wishes.has("open") ? "open" : "invite";
-    this.role = wishes.has("member") ? "member" : "owner";
+    const role = wishes.get("role") ?? (wishes.has("member") ? "member" : "owner");
+    this.role = role as Role;
+    this.fourEyes = wishes.has("four-eyes");
     this.totp = wishes.has("totp");
     if (wishes.has("slow")) this.pace = 1_500;
     if (wishes.has("nocodes")) this.codesLeft = 0;
@@ -105,6 +111,14 @@ export class FakeAccount implements Account {
       { id: "i1", role: "member", uses: 5, left: 3, expires: now + 5 * 86_400, note: "Rowing club" },
       { id: "i2", role: "admin", uses: 1, left: 1, expires: now + 86_400, note: "" },
     ];
+    const plain = {
+      suspendedUntil: 0,
+      reason: "",
+      canPost: "by karma",
+      canUpload: "by karma",
+      karma: 12,
+      bans: [],
+    } satisfies Partial<MemberRow>;
     this.#members = [
       {
         account: "a1",
@@ -115,6 +129,7 @@ export class FakeAccount implements Account {
         sessions: 3,
         suspended: false,
         octets: 41_000_000,
+        ...plain,
       },
       {
         account: "a2",
@@ -125,6 +140,7 @@ export class FakeAccount implements Account {
         sessions: 2,
         suspended: false,
         octets: 12_300_000,
+        ...plain,
       },
       {
         account: "a3",
@@ -135,6 +151,32 @@ export class FakeAccount implements Account {
         sessions: 1,
         suspended: false,
         octets: 230_000,
+        ...plain,
+      },
+      {
+        account: "a5",
+        name: "petra",
+        role: "moderator",
+        createdHour: hour - 60 * DAY,
+        usedHour: hour - 3,
+        sessions: 1,
+        suspended: false,
+        octets: 900_000,
+        ...plain,
+      },
+      {
+        account: "a6",
+        name: "leo",
+        role: "member",
+        createdHour: hour - 20 * DAY,
+        usedHour: hour - 4,
+        sessions: 1,
+        suspended: false,
+        octets: 1_400_000,
+        ...plain,
+        canUpload: "no",
+        karma: 3,
+        bans: [{ area: "boards", place: null, until: now + 2 * 86_400 }],
       },
       {
         account: "a4",
@@ -145,6 +187,9 @@ export class FakeAccount implements Account {
         sessions: 0,
         suspended: true,
         octets: 2_100_000,
+        ...plain,
+        suspendedUntil: now + 3 * 86_400,
+        reason: "The same advert in three boards",
       },
     ];
   }
@@ -306,11 +351,24 @@ export class FakeAccount implements Account {
     return this.#members;
   }
 
-  async changeMember(id: string, change: { role?: Role; suspended?: boolean }): Promise<void> {
-    this.#members = this.#members.map((one) => (one.account === id ? { ...one, ...change } : one));
+  async changeMember(id: string, { until, ...change }: MemberChange): Promise<void> {
+    const end = change.suspended === undefined ? {} : { suspendedUntil: until ?? 0, reason: "" };
+    this.#members = this.#members.map((one) => (one.account === id ? { ...one, ...end, ...change } : one));
+  }
+
+  async ban(id: string, ban: Ban, lift = false): Promise<void> {
+    this.#members = this.#members.map((one) => {
+      if (one.account !== id) return one;
+      const others = one.bans.filter((had) => had.area !== ban.area || had.place !== ban.place);
+      return { ...one, bans: lift ? others : [...others, ban] };
+    });
   }
 
   async removeMember(id: string): Promise<void> {
+    if (this.fourEyes) {
+      const until = Math.floor(Date.now() / 1000) + 86_400;
+      throw new Refusal("second_eyes", "Somebody else must agree.", 409, { id: "a", until });
+    }
     this.#members = this.#members.filter((one) => one.account !== id);
   }
 

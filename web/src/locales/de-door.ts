@@ -241,8 +241,6 @@ export const deDoor: typeof enDoor = {
     suspended: "gesperrt",
     suspend: "Sperren",
     restore: "Wieder hereinlassen",
-    makeAdmin: "Zum Verwalter machen",
-    makeMember: "Zum Mitglied machen",
     remove: "Konto löschen",
     removeTitle: (name: string) => `Das Konto von ${name} löschen?`,
     removeLead: "Archiv und Postfächer werden endgültig gelöscht. Sie lassen sich nicht zurückholen.",

@@ -2,6 +2,7 @@
 import { deBox } from "./de-box.ts";
 import { deDoor } from "./de-door.ts";
 import { deErrors } from "./de-errors.ts";
+import { deOrder } from "./de-order.ts";
 import { deMessages } from "./de-messages.ts";
 import { plural } from "./format.ts";
 import type { Catalogue } from "./index.ts";
@@ -108,5 +109,6 @@ export const de: Catalogue = {
   ...deMessages,
   ...deDoor,
   ...deBox,
+  ...deOrder,
   errors: deErrors,
 };

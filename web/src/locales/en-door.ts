@@ -237,8 +237,6 @@ export const enDoor = {
     suspended: "suspended",
     suspend: "Suspend",
     restore: "Let back in",
-    makeAdmin: "Make administrator",
-    makeMember: "Make member",
     remove: "Delete account",
     removeTitle: (name: string) => `Delete the account of ${name}?`,
     removeLead: "Their archive and mailboxes are deleted for good. They cannot be brought back.",

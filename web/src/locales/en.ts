@@ -2,6 +2,7 @@
 import { enBox } from "./en-box.ts";
 import { enDoor } from "./en-door.ts";
 import { enErrors } from "./en-errors.ts";
+import { enOrder } from "./en-order.ts";
 import { enMessages } from "./en-messages.ts";
 import { plural } from "./format.ts";
 
@@ -104,5 +105,6 @@ export const en = {
   ...enMessages,
   ...enDoor,
   ...enBox,
+  ...enOrder,
   errors: enErrors,
 };

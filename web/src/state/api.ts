@@ -24,6 +24,7 @@ export interface Options {
 let heard: (refusal: Refusal) => void = () => {};
 let offlineMessage = "";
 let known: Readonly<Record<string, string>> = {};
+let inDetail: (code: string, details: Refusal["details"]) => string | undefined = () => undefined;
 
 let renew: () => Promise<unknown> = () => Promise.reject(new Error("no sign-in"));
 
@@ -32,9 +33,10 @@ export function renewBy(way: () => Promise<unknown>): void {
   renew = way;
 }
 
-/** Say refusals in the language of the page: sentences by code, in place of the box's own. */
-export function translate(words: Readonly<Record<string, string>>): void {
+/** Say refusals in the language of the page: sentences by code, in place of the box's own; some from their details. */
+export function translate(words: Readonly<Record<string, string>>, detailed = inDetail): void {
   known = words;
+  inDetail = detailed;
 }
 
 /** Be told of every refusal (a session that ended, a box that went away); `offline` is the sentence for no answer. */
@@ -109,7 +111,7 @@ function read(status: number, answer: unknown): Refusal {
 /** The sentence of whatever was thrown. */
 export function sentence(error: unknown): string {
   if (!(error instanceof Refusal)) return offlineMessage;
-  return known[error.code] ?? (error.message || offlineMessage);
+  return inDetail(error.code, error.details) ?? known[error.code] ?? (error.message || offlineMessage);
 }
 
 /** Whether an error only says that its request was taken back. */

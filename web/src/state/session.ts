@@ -13,8 +13,13 @@ export function atHome(): boolean {
 }
 
 /** Follow the box from now on; `offline` is the sentence for no answer, `words` those of refusals by their code. */
-export function begin(offline: string, words: Readonly<Record<string, string>>, home: boolean): () => void {
-  translate(words);
+export function begin(
+  offline: string,
+  words: Readonly<Record<string, string>>,
+  home: boolean,
+  detailed?: Parameters<typeof translate>[1],
+): () => void {
+  translate(words, detailed);
   listen(() => {}, offline);
   // Any request of the account renews its sign-in.
   renewBy(() => account.sessions());

@@ -252,8 +252,21 @@ export class AccountDesk implements Seen.Account {
     return (await this.wire.get<Wired.Members>("/v1/members")).members.map(memberRow);
   }
 
-  async changeMember(id: string, change: { role?: Seen.Role; suspended?: boolean }): Promise<void> {
-    await this.wire.call("PATCH", `/v1/members/${toBase64url(fromHex(id))}`, change);
+  async changeMember(id: string, change: Seen.MemberChange): Promise<void> {
+    const { canPost, canUpload, ...same } = change;
+    await this.wire.call("PATCH", `/v1/members/${toBase64url(fromHex(id))}`, {
+      ...same,
+      ...(canPost && { can_post: canPost }),
+      ...(canUpload && { can_upload: canUpload }),
+    });
+  }
+
+  async ban(id: string, ban: Seen.Ban, lift = false): Promise<void> {
+    await this.wire.post(`/v1/members/${toBase64url(fromHex(id))}/bans`, {
+      area: ban.area,
+      ...(ban.place && { place: fromHex(ban.place) }),
+      ...(lift ? { lift } : ban.until > 0 && { until: ban.until }),
+    });
   }
 
   async removeMember(id: string): Promise<void> {

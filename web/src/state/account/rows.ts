@@ -20,7 +20,7 @@ export function inviteRow(row: Wired.Invite): InviteRow {
 }
 
 export function memberRow(row: Wired.Member): MemberRow {
-  const { name, role, sessions, suspended, octets } = row;
+  const { name, role, sessions, suspended, octets, reason, karma } = row;
   return {
     account: toHex(row.account),
     name,
@@ -28,6 +28,12 @@ export function memberRow(row: Wired.Member): MemberRow {
     sessions,
     suspended,
     octets,
+    reason,
+    karma,
+    suspendedUntil: row.suspended_until,
+    canPost: row.can_post,
+    canUpload: row.can_upload,
+    bans: row.bans.map(({ area, place, until }) => ({ area, place: place && toHex(place), until })),
     createdHour: row.created_hour,
     usedHour: row.used_hour,
   };

@@ -4,6 +4,9 @@
  * Passphrases are stretched in a Worker: 0.3 s in most browsers, 6 to 20 s at Tor Browser's "Safer".
  */
 
+import type { Allowance, Area } from "../../protocol/account.ts";
+
+export type { Allowance, Area };
 export type Role = "owner" | "admin" | "moderator" | "member" | "agent";
 
 /** Who may come in, as anybody may know. */
@@ -74,6 +77,30 @@ export interface MemberRow {
   sessions: number;
   suspended: boolean;
   octets: number;
+  /** Unix seconds at which the suspension ends by itself; 0 for none or no end. */
+  suspendedUntil: number;
+  reason: string;
+  canPost: Allowance;
+  canUpload: Allowance;
+  karma: number;
+  bans: readonly Ban[];
+}
+
+/** Where somebody may not write; `until` 0 for ever, `place` null for the whole area. */
+export interface Ban {
+  area: Area;
+  place: string | null;
+  until: number;
+}
+
+/** What may be changed about a member; a suspension without `until` ends only when somebody ends it. */
+export interface MemberChange {
+  role?: Role;
+  suspended?: boolean;
+  until?: number;
+  reason?: string;
+  canPost?: Allowance;
+  canUpload?: Allowance;
 }
 
 /** A second device is waiting to be let in: `url` is the text of the QR code, good until `expires`. */
@@ -148,7 +175,11 @@ export interface Account {
   }): Promise<NewInvite>;
   revokeInvite(id: string): Promise<void>;
   members(): Promise<MemberRow[]>;
-  changeMember(account: string, change: { role?: Role; suspended?: boolean }): Promise<void>;
+  /** Refusal role, yourself, last_owner, wrong_state. */
+  changeMember(account: string, change: MemberChange): Promise<void>;
+  /** Keep somebody from writing, or let them again (`lift`). */
+  ban(account: string, ban: Ban, lift?: boolean): Promise<void>;
+  /** Refusal second_eyes: it waits for somebody else. */
   removeMember(account: string): Promise<void>;
 }
 

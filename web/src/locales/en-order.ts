@@ -1,0 +1,53 @@
+/** English: order among members: what may be done to whom, and what was refused with details. */
+
+export const enOrder = {
+  refusals: {
+    suspendedUntil: (when: string) => `This account is suspended until ${when}.`,
+    reason: (words: string) => `The reason given: “${words}”`,
+    bannedUntil: (when: string) => `You may not write here until ${when}.`,
+    waits: (when: string) =>
+      `Nothing has been done yet: this waits for a second administrator, until ${when}. Until then it can be agreed to or taken back.`,
+    karma: (needed: string, have: string) =>
+      `This needs karma of ${needed}, and you have ${have}. It comes from thanks for what you write.`,
+    wait: (time: string) => `Wait ${time} before you go on.`,
+  },
+  power: {
+    suspendTitle: (name: string) => `Suspend ${name}`,
+    suspendLead: "Every sign-in ends at once, and none begins before the suspension does.",
+    banTitle: (name: string) => `Ban ${name} from writing`,
+    banLead: "Nothing is hidden from them: they read on, and write nothing.",
+    ban: "Ban from writing",
+    banGo: "Ban",
+    where: "Where",
+    area: { boards: "on all boards", channels: "in all channels" },
+    place: { boards: "on one board", channels: "in one channel" },
+    until: "Until when",
+    spans: { "1": "A day", "7": "A week", "30": "30 days", date: "A date", never: "No end" },
+    date: "Last day",
+    dateBad: "Choose a day that is still to come.",
+    dateFar: (days: number) => `Moderators may choose at most ${days} days; longer is for administrators.`,
+    reason: "Reason",
+    reasonHint: "Shown to them when they try to sign in.",
+    lift: (where: string) => `Lift ban ${where}`,
+    lifted: "The ban is lifted.",
+    banned: (where: string) => `may not write ${where}`,
+    ends: (when: string) => `until ${when}`,
+    endless: "until somebody lifts it",
+    suspendedFor: (reason: string) => `Reason: “${reason}”`,
+    role: "Role and limits",
+    roleTitle: (name: string) => `What ${name} may do`,
+    roleLabel: "Role",
+    roleHints: {
+      admin: "Looks after the box with you: members, boards, how it shows itself.",
+      moderator: "Keeps order: reports, posts, suspensions up to 30 days.",
+      member: "Writes and reads.",
+      agent: "A program. It neither thanks nor reports.",
+      owner: "Everything.",
+    } as Record<string, string>,
+    post: "May post",
+    upload: "May upload files",
+    allowances: { yes: "Yes", no: "No", "by karma": "With enough karma" },
+    limits: { post: "may not post", upload: "may not upload" },
+    karma: (n: string) => `karma ${n}`,
+  },
+};
