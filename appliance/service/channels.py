@@ -26,10 +26,10 @@ from appliance.service.conduct import Conduct, Step
 from appliance.service.conduct import Leave as Permission
 from appliance.service.logs import CHANNEL, Logs, LogUser
 from appliance.service.ports import Clock, hour_of
-from appliance.store import channels, directory, logs
+from appliance.store import channels, directory, logs, thanks
 from appliance.store.channels import Head, Place
 from appliance.store.engine import Store
-from appliance.store.logs import Draft
+from appliance.store.logs import Draft, Entry
 from appliance.store.storekey import KeyRing
 from appliance.store.transaction import Transaction
 
@@ -73,7 +73,7 @@ class Channels:
         self._retained: tuple[int, int] | None = None
         """Hours and entries that all logs of channels were last told to keep."""
         self.configure(config)
-        log.register(CHANNEL, LogUser(members=self.rosters.hearers))
+        log.register(CHANNEL, LogUser(members=self.rosters.hearers, gone=_gone))
 
     def configure(self, config: Config) -> None:
         """Take the settings that hold from now on."""
@@ -311,6 +311,12 @@ class Channels:
 
     def _retention(self) -> tuple[int, int]:
         return self._config.channel_days * 24, self._config.channel_entries
+
+
+def _gone(txn: Transaction, log: bytes, entries: Sequence[Entry]) -> None:
+    """Thanks go with what they were for; karma stays."""
+    for entry in entries:
+        thanks.forget(txn, log, entry.id)
 
 
 class Reader(NamedTuple):

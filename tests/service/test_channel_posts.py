@@ -12,9 +12,10 @@ from appliance.protocol import channel as wire
 from appliance.protocol import membership
 from appliance.protocol.account import ChangeBan, ChangeMember
 from appliance.protocol.directory import Publish
+from appliance.protocol.moderation import Thank
 from appliance.protocol.roster import Close, Leave, Remove, SetSlow, SetTimer
 from appliance.service.caller import OPERATOR
-from appliance.store import logs
+from appliance.store import logs, thanks
 from tests.channels import CHANNEL, MESSAGE, Member, channel_house
 from tests.persons import Gadget
 from tests.service.test_channels import trio_of
@@ -120,6 +121,9 @@ async def test_messages_go_at_their_end_and_the_roster_stays(tmp_path: Path) -> 
         await c.create(ada, timer=5400)
         await c.change(bob, bob.join())
         await c.post(bob)  # nobody says so, the channel does: two hours
+        first = (await c.read(bob)).entries[2].id
+        await c.moderation.thanking.give(ada.caller, Thank(CHANNEL, first))
+        assert c.store.read(lambda txn: thanks.count(txn, CHANNEL, first)) == 1
         await c.post(bob, hours=1)
         await c.post(bob, hours=100)
         page = await c.read(bob)
@@ -133,6 +137,7 @@ async def test_messages_go_at_their_end_and_the_roster_stays(tmp_path: Path) -> 
         while await c.logs.sweep():
             pass
         assert [one.number for one in (await c.read(bob)).entries] == [1, 2, 6, 7]
+        assert c.store.read(lambda txn: thanks.count(txn, CHANNEL, first)) == 0
         c.clock.pass_hours(10 * 24)
         while await c.logs.sweep():
             pass

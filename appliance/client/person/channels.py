@@ -258,7 +258,8 @@ class ChannelDesk:
         """The same with the number up to which the log was read; missing keys are asked for."""
         await self._core.inbound.idle()
         room = await self.rooms.enter(channel)
-        await self.rooms.look(room)
+        if room.seen.member:
+            await self.rooms.look(room)
         entries = await self._entries(room, limit, after)
         states = await self._states(room, entries)
         step = partial(self._open, room=room, entries=entries, states=states)
@@ -270,7 +271,7 @@ class ChannelDesk:
             # Another device of ours read on at this moment: once more, from where it is now.
             await self._core.pull()
             timeline = await self._core.ledger.run(step)
-        if timeline.wanted:
+        if timeline.wanted and room.seen.member:
             await self.keys.ask(room, list(timeline.wanted))
         return timeline
 

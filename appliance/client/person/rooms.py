@@ -135,7 +135,6 @@ class Rooms:
         by_name = {one.name: one for one in room.roster.members.values()}
         for identity in room.entries.keys() - room.roster.members.keys():
             del room.entries[identity]
-        # Who came by an entry that was not read yet is looked up once it was.
         names = [name for name in changed.names if name in by_name]
         host = core.session.onion
         for at in range(0, len(names), wire.MAX_LOOK_UPS):
@@ -155,7 +154,9 @@ class Rooms:
                 core.people.logs.keep(host, head, found.proof.checkpoint)
                 room.entries[member.identity] = entry
                 room.bundles.update({one.device: one for one in bundles})
-        room.devices = changed.devices
+        # Who came by an entry that was not read yet is looked up once it was; until then no post is taken.
+        if len(names) == len(changed.names):
+            room.devices = changed.devices
 
     async def prekeys(self, room: Room, whose: Iterable[Recipient]) -> dict[bytes, OneTimePrekey]:
         """A one-time prekey of each of these devices, where there is one that it signed."""

@@ -93,6 +93,31 @@ async def test_a_key_that_was_lost_is_asked_for(box):
         assert (await anext(watching)).text == "one"
 
 
+async def test_who_joins_while_a_message_is_sealed_can_read_it(box):
+    async with joining(box, "ada") as ada, joining(box, "bob") as bob, joining(box, "cleo") as cleo:
+        id = await ada.channels.create("Garden")
+        await bob.channels.join(id)
+        await ada.channels.send(id, "one")
+        post, late = ada._core.member.post, [cleo]
+
+        async def meanwhile(path, kind, value):
+            if path == "/v1/channels/members/changed" and late:
+                await late.pop().channels.join(id)
+            return await post(path, kind, value)
+
+        ada._core.member.post = meanwhile
+        await ada.channels.send(id, "two")
+        assert not late
+        assert (await texts(cleo, id))[-1] == "two" and (await texts(bob, id))[-1] == "two"
+        # A device that was taken away is given nothing more.
+        await bob.sign_out()
+        await ada.channels.remove(id, "cleo")
+        await ada.channels.send(id, "three")
+        with refused("not_member"):
+            await cleo.channels.send(id, "still here")
+        assert "three" not in await texts(cleo, id)
+
+
 async def test_a_fork_or_another_roster_is_refused(box):
     async with joining(box, "ada") as ada, joining(box, "bob") as bob:
         id = await ada.channels.create("Garden")
