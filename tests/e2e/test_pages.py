@@ -32,10 +32,29 @@ async def test_two_people_of_one_box(browser, tmp_path):
         await box.stop()
 
 
-async def drive(box: Actor, shots: Path, *words: str, seconds: int) -> dict[str, Any]:
+BOARDS_LOOKED_AT = 20
+"""The same for the boards' pages."""
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+@pytest.mark.parametrize("browser", ["chromium", "firefox"])
+async def test_two_people_and_the_boards_of_one_box(browser, tmp_path):
+    box = Actor("box", tmp_path, tmp_path / "no-torrc", tor="off")
+    try:
+        await box.start()
+        words = ("--browser", browser, "--look")
+        report = await drive(box, tmp_path / "shots", *words, seconds=540, script="boards")
+        assert report["problems"] == []
+        assert len(report["shots"]) >= BOARDS_LOOKED_AT
+    finally:
+        await box.stop()
+
+
+async def drive(box: Actor, shots: Path, *words: str, seconds: int, script: str = "people") -> dict[str, Any]:
     """Run the browsers; their report, whatever it says."""
     assert box.ready is not None
-    command = ["node", "e2e/people.mjs", "--base", box.ready.url, "--claim", box.ready.claim_url or ""]
+    command = ["node", f"e2e/{script}.mjs", "--base", box.ready.url, "--claim", box.ready.claim_url or ""]
     answer = await trio.to_thread.run_sync(
         partial(
             subprocess.run,

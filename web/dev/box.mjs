@@ -199,6 +199,11 @@ export class FakeBox {
     "DELETE reader-keys": (/** @type {Asked} */ _asked, /** @type {string[]} */ [address]) => {
       this.data.readerKeys = this.data.readerKeys.filter((one) => one !== address);
     },
+    "GET branding": () => ({
+      ...{ revision: "", box_name: "", welcome: "", policy: "", accent: "sea", registration: "invite" },
+      boards: true,
+      channels: true,
+    }),
     "GET health": () => ({
       rows: this.data.health,
       uptime_seconds: 93_000,

@@ -8,6 +8,7 @@ import { FakeBox } from "./box.mjs";
 import { serveApi, wishes } from "./http.mjs";
 
 const ENGINE = fileURLToPath(new URL("engine.ts", import.meta.url));
+const GROUND = fileURLToPath(new URL("ground.ts", import.meta.url));
 
 /** The plugin; it does nothing in a real build. */
 export function devBox(): Plugin {
@@ -16,6 +17,7 @@ export function devBox(): Plugin {
     enforce: "pre",
     apply: (_, { command, mode }) => command === "serve" || mode === "fake",
     resolveId(source) {
+      if (source.endsWith("/boards/ground.ts")) return GROUND;
       return source.endsWith("/state/engine.ts") || source === "./engine.ts" ? ENGINE : null;
     },
     configureServer(server) {

@@ -10,8 +10,8 @@ import { barriers, tooWide } from "../e2e/checks.mjs";
 const [base = "http://127.0.0.1:5199", out = "shots", size = "desktop", theme = "light", ...wanted] =
   process.argv.slice(2);
 
-/** Name of the picture, address, and a row in the list to be opened first.
- * @type {[string, string, string?][]} */
+/** Name of the picture, address, and rows and links to be opened first, one after the other.
+ * @type {[string, string, ...string[]][]} */
 const VIEWS = [
   ["messages", "/#/messages"],
   ["messages-empty", "/?empty#/messages"],
@@ -20,6 +20,14 @@ const VIEWS = [
   ["talk-rtl", "/#/messages", "نورا"],
   ["talk-key", "/#/messages", "Jonas"],
   ["talk-request", "/#/messages", "ferry-office"],
+  ["boards", "/#/boards"],
+  ["boards-empty", "/?empty#/boards"],
+  ["boards-feeds", "/#/boards/feeds"],
+  ["board", "/#/boards", "Harbour"],
+  ["board-new", "/#/boards", "Harbour", "New thread"],
+  ["thread", "/#/boards", "Harbour", "Winter timetable"],
+  ["thread-rtl", "/#/boards", "Harbour", "سوق"],
+  ["thread-long", "/?long#/boards", "Harbour", "A log of a thousand days"],
   ["people", "/#/people"],
   ["person", "/#/people", "Marta"],
   ["person-me", "/#/people/me"],
@@ -47,7 +55,9 @@ const VIEWS = [
 mkdirSync(out, { recursive: true });
 const { browser, close } = await openBrowser("chromium");
 try {
-  for (const [name, path, row] of VIEWS.filter(([name]) => wanted.length === 0 || wanted.includes(name))) {
+  for (const [name, path, ...rows] of VIEWS.filter(
+    ([name]) => wanted.length === 0 || wanted.includes(name),
+  )) {
     const page = await browser.newPage();
     page.on("console", (message) => message.type() === "error" && console.log(name, message.text()));
     page.on("pageerror", (error) => console.log(name, String(error)));
@@ -58,14 +68,14 @@ try {
       await page.evaluateOnNewDocument((to) => localStorage.setItem("island.language", to), language);
     await page.goto(`${base}${path}`);
     await page.waitForSelector("h1, h2");
-    if (row) {
+    for (const row of rows) {
       await page.waitForFunction(
-        (text) => [...document.querySelectorAll("main li a")].some((one) => one.textContent?.includes(text)),
+        (text) => [...document.querySelectorAll("main a")].some((one) => one.textContent?.includes(text)),
         {},
         row,
       );
       await page.evaluate((text) => {
-        const all = [...document.querySelectorAll("main li a")];
+        const all = [...document.querySelectorAll("main a")];
         /** @type {HTMLElement | undefined} */ (all.find((one) => one.textContent?.includes(text)))?.click();
       }, row);
     }

@@ -47,6 +47,20 @@ export async function signUp(page, link, name, passphrase) {
   return codes;
 }
 
+/** Invite somebody. @param {Page} page @param {string} base @param {string} name
+ * @returns {Promise<string>} the link, at `base` */
+export async function invite(page, base, name) {
+  await go(page, "people/invites");
+  await press(page, "Invite somebody");
+  await fill(page, "For whom?", name);
+  await press(page, "Make invite");
+  await until(page, "the link", () => document.querySelector("dialog .secret"), null);
+  const link = await page.$eval("dialog .secret", (one) => one.textContent?.trim() ?? "");
+  await press(page, "I have handed it over");
+  if ((await page.content()).includes(link)) throw new Error("the invite stays in the page");
+  return `${new URL(base).origin}/${new URL(link).hash}`;
+}
+
 /** @param {Page} page @param {string} base @param {string} name @param {string} passphrase */
 export async function signIn(page, base, name, passphrase) {
   await page.goto(base);

@@ -17,7 +17,7 @@ export class Looks {
   /** One place in every size and look, by keyboard, and from right to left.
    * @param {Page} page @param {string} place */
   async place(page, place) {
-    const name = place.replace("/", "-");
+    const name = place.replaceAll("/", "-");
     for (const size of Object.values(SIZES)) {
       await page.setViewport(size);
       await go(page, place);

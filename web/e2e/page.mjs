@@ -115,8 +115,11 @@ export async function choose(page, text) {
     return rows.find((row) => row.textContent?.includes(wanted) && row.getClientRects().length > 0) ?? null;
   };
   await until(page, `a row “${text}”`, find, text);
-  const row = (await page.evaluateHandle(find, text)).asElement();
-  await /** @type {import("puppeteer-core").ElementHandle<HTMLElement>} */ (row).click();
+  const row = /** @type {import("puppeteer-core").ElementHandle<HTMLElement>} */ (
+    (await page.evaluateHandle(find, text)).asElement()
+  );
+  await atRest(row);
+  await row.click();
 }
 
 /** Wait until the open conversation has this message. @param {Page} page @param {string} text */

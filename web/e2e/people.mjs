@@ -12,6 +12,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { invite } from "./acts.mjs";
 import { openBrowser, SIZES } from "./browser.mjs";
 import { Looks } from "./looks.mjs";
 import { attach, choose, fill, go, press, reads, says, until, words } from "./page.mjs";
@@ -65,8 +66,8 @@ const marta = await newPage(second.browser, secondBase);
 /** @type {string[]} */ let codes = [];
 try {
   codes = await step("claim", () => signUp(ada, String(wish.claim), "ada"));
-  const invite = wish["second-claim"] ?? (await step("invite", makeInvite));
-  await step("second person", () => signUp(marta, invite, "marta"));
+  const link = wish["second-claim"] ?? (await step("invite", () => invite(ada, String(wish.base), "Marta")));
+  await step("second person", () => signUp(marta, link, "marta"));
   const address = await step("address", () => ownAddress(marta));
   await step("begin a conversation", () => begin(address));
   await step("first message", firstMessage);
@@ -146,19 +147,6 @@ async function signUp(page, link, name) {
   await reads(page, "No conversations yet");
   if (/claim|invite/.test(page.url())) problems.push("the secret of the link stays in the address");
   return made;
-}
-
-/** @returns {Promise<string>} */
-async function makeInvite() {
-  await go(ada, "people/invites");
-  await press(ada, "Invite somebody");
-  await fill(ada, "For whom?", "Marta");
-  await press(ada, "Make invite");
-  await until(ada, "the link", () => document.querySelector("dialog .secret"), null);
-  const link = await ada.$eval("dialog .secret", (one) => one.textContent?.trim() ?? "");
-  await press(ada, "I have handed it over");
-  if ((await ada.content()).includes(link)) problems.push("the invite stays in the page");
-  return `${new URL(String(wish.base)).origin}/${new URL(link).hash}`;
 }
 
 /** @param {Page} page */

@@ -1,4 +1,5 @@
 /** Deutsch: aller Text der Seite. */
+import { deBoards } from "./de-boards.ts";
 import { deBox } from "./de-box.ts";
 import { deDoor } from "./de-door.ts";
 import { deErrors } from "./de-errors.ts";
@@ -13,6 +14,7 @@ export const de: Catalogue = {
   places: {
     label: "Orte",
     messages: "Nachrichten",
+    boards: "Foren",
     people: "Leute",
     box: "Box",
     account: "Konto",
@@ -107,6 +109,7 @@ export const de: Catalogue = {
       "Diese Box ist nur ein Relais: Sie bewahrt versiegelte Umschläge für Leute auf, deren Boxen aus sind.",
   },
   ...deMessages,
+  ...deBoards,
   ...deDoor,
   ...deBox,
   ...deOrder,

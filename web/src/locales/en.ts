@@ -1,4 +1,5 @@
 /** English: all text of the page. Sentences about what the box does come from the box itself. */
+import { enBoards } from "./en-boards.ts";
 import { enBox } from "./en-box.ts";
 import { enDoor } from "./en-door.ts";
 import { enErrors } from "./en-errors.ts";
@@ -12,6 +13,7 @@ export const en = {
   places: {
     label: "Places",
     messages: "Messages",
+    boards: "Boards",
     people: "People",
     box: "Box",
     account: "Account",
@@ -103,6 +105,7 @@ export const en = {
     relayOnly: "This box only relays: it holds sealed envelopes for people whose boxes are off.",
   },
   ...enMessages,
+  ...enBoards,
   ...enDoor,
   ...enBox,
   ...enOrder,

@@ -2,6 +2,7 @@
 import { concat } from "./bytes.ts";
 import { decode, encode } from "./cbor.ts";
 import { SIGNATURE_SIZE, hash, sign, verify } from "./keys.ts";
+import type { Claim } from "./manySignatures.ts";
 import { NAME, isPlain } from "./names.ts";
 import { Refusal, refusing } from "./refusal.ts";
 import {
@@ -112,19 +113,30 @@ export function writeSigned(seed: Uint8Array, value: BoardValue): Uint8Array<Arr
  * That the key is the one the directory shows for the name at that box is for the caller to say.
  */
 export function readSigned(signed: Uint8Array): Opened {
+  const { opened, claim } = parseSigned(signed);
+  refusing("bad_post", () => verify(claim.key, claim.signature, claim.context, claim.message));
+  return opened;
+}
+
+/** The value and whose signature it claims to have, still to be verified: for many at once. Refusals as `readSigned`. */
+export function parseSigned(signed: Uint8Array): { opened: Opened; claim: Claim } {
   return refusing("bad_post", () => {
     if (signed.length > MAX_SIGNED) throw new Refusal("bad_post");
-    const body = signed.subarray(SIGNATURE_SIZE);
-    const decoded = decode(body);
+    const message = signed.subarray(SIGNATURE_SIZE);
+    const decoded = decode(message);
     if (!isMap(decoded) || !isInteger(decoded.v) || typeof decoded.kind !== "string" || decoded.v < VERSION)
       throw new Refusal("bad_post");
     if (decoded.v > VERSION || !Object.hasOwn(SHAPES, decoded.kind)) throw new Refusal("unknown_version");
     const value = (SHAPES as Record<string, Shape<unknown>>)[decoded.kind]!(decoded) as BoardValue;
-    const vouched = value.identity === undefined;
-    const context = vouched ? BOX_CONTEXT : POST_CONTEXT;
-    verify(value.identity ?? value.onion, signed.subarray(0, SIGNATURE_SIZE), context, body);
     if (!isSound(value)) throw new Refusal("bad_post");
-    return { value, vouched };
+    const vouched = value.identity === undefined;
+    const claim = {
+      key: value.identity ?? value.onion,
+      signature: signed.subarray(0, SIGNATURE_SIZE),
+      context: vouched ? BOX_CONTEXT : POST_CONTEXT,
+      message,
+    };
+    return { opened: { value, vouched }, claim };
   });
 }
 

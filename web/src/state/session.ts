@@ -1,5 +1,6 @@
 /** What the page follows while it is open, and what it forgets when one signs out. */
 import { listen, renewBy, translate } from "./api.ts";
+import { news } from "./boards/news.svelte.ts";
 import { forget } from "./box.ts";
 import { forgetDrafts } from "./drafts.svelte.ts";
 import { account } from "./engine.ts";
@@ -32,5 +33,6 @@ export async function signOut(): Promise<void> {
   await account.signOut();
   forgetDrafts();
   forget();
+  news.forget();
   live.refresh();
 }

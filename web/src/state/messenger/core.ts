@@ -82,6 +82,9 @@ export class Core {
   readonly parts = new Parts(this);
   readonly uploads = new Uploads(this);
   readonly signals = new Signals(this);
+  /** Told of every event, and of every record that another device wrote: the boards. */
+  readonly listeners = new Set<(event: Event) => void>();
+  readonly rereads = new Set<(changed: readonly string[]) => void>();
   #listening: Listening | undefined;
   #chores: ReturnType<typeof setInterval> | undefined;
   #pulling: ReturnType<typeof setTimeout> | undefined;
@@ -225,6 +228,7 @@ export class Core {
   }
 
   #heard(event: Event): void {
+    for (const listener of this.listeners) listener(event);
     switch (event.kind) {
       case "hello":
       case "reset":
@@ -287,6 +291,7 @@ export class Core {
     }
     if (changed.includes(names.uploads)) void this.uploads.load().catch(() => undefined);
     this.chats.reread(changed);
+    for (const reread of this.rereads) reread(changed);
     this.stage.changed();
   }
 

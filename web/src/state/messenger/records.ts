@@ -11,6 +11,7 @@ export const names = {
   index: "index",
   logs: "logs",
   knock: "knock",
+  boards: "boards",
   head: (device: string): string => `head/${device}`,
   keys: (device: string): string => `keys/${device}`,
   prekeys: (device: string): string => `prekeys/${device}`,

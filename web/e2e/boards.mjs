@@ -1,0 +1,334 @@
+/**
+ * Two people and the boards of one box, each in a real browser: one makes a board, both write, answer, change, delete,
+ * thank, report; the keeper pins, locks and removes; both search; a feed's address is shown and renewed.
+ *
+ *   node e2e/boards.mjs --base URL --claim URL [--browser chromium|firefox] [--out DIR] [--look]
+ *
+ * With --look every page of the boards is looked at in both sizes, light and dark. Prints one JSON line: steps with
+ * their seconds, problems, screenshots. Leaves with 1 on a problem.
+ */
+import { mkdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { invite, openPage, signUp } from "./acts.mjs";
+import { openBrowser, SIZES } from "./browser.mjs";
+import { Looks } from "./looks.mjs";
+import { choose, fill, go, press, reads, until, words } from "./page.mjs";
+
+const { values: wish } = parseArgs({
+  options: {
+    base: { type: "string" },
+    claim: { type: "string" },
+    browser: { type: "string", default: "chromium" },
+    out: { type: "string", default: join(tmpdir(), "island-boards") },
+    look: { type: "boolean", default: false },
+  },
+});
+if (!wish.base || !wish.claim) {
+  console.error("--base and --claim are needed");
+  process.exit(2);
+}
+
+/** @typedef {import("puppeteer-core").Page} Page */
+
+const PASSPHRASE = "amber kelp seven lantern";
+const base = String(wish.base);
+/** @type {{step: string, seconds: number}[]} */ const steps = [];
+/** @type {string[]} */ const problems = [];
+/** @type {string[]} */ const errors = [];
+/** @type {string[]} */ const shots = [];
+const looks = new Looks(wish.out, problems, shots);
+mkdirSync(wish.out, { recursive: true });
+
+const kind = wish.browser === "firefox" ? "firefox" : "chromium";
+const [first, second] = [await openBrowser(kind), await openBrowser(kind)];
+const ada = await openPage(first.browser, base, "ada", { problems, errors });
+const marta = await openPage(second.browser, base, "marta", { problems, errors });
+for (const page of [ada, marta]) await page.setViewport(SIZES.desktop);
+try {
+  await step("claim", () => signUp(ada, String(wish.claim), "ada", PASSPHRASE));
+  const link = await step("invite", () => invite(ada, base, "Marta"));
+  await step("second person", () => signUp(marta, link, "marta", PASSPHRASE));
+  await step("a member without boards", nothing);
+  await step("make a board", makeBoard);
+  await step("a thread", thread);
+  await step("answer at once", answer);
+  await step("edit and versions", edit);
+  await step("delete and undo", remove);
+  await step("thanks and report", thankAndReport);
+  await step("moderate", moderate);
+  await step("search", search);
+  await step("feed", feed);
+  await step("what is unread", unread);
+  if (wish.look) await step("look", look);
+  await step("close and delete", end);
+} catch (error) {
+  problems.push(
+    `${steps.at(-1)?.step ?? "start"}: ${error instanceof Error ? error.message : String(error)}`,
+  );
+  await ada.screenshot({ path: join(wish.out, "problem-ada.png") }).catch(() => {});
+  await marta.screenshot({ path: join(wish.out, "problem-marta.png") }).catch(() => {});
+} finally {
+  await first.close();
+  await second.close();
+}
+console.log(JSON.stringify({ browser: wish.browser, steps, problems, errors, shots }));
+process.exit(problems.length > 0 ? 1 : 0);
+
+/** @template T @param {string} name @param {() => Promise<T>} run @returns {Promise<T>} */
+async function step(name, run) {
+  const began = Date.now();
+  const row = { step: name, seconds: 0 };
+  steps.push(row);
+  try {
+    return await run();
+  } finally {
+    row.seconds = Math.round((Date.now() - began) / 100) / 10;
+    if (process.env["TELL"]) console.error(name, row.seconds);
+  }
+}
+
+/** Go to a board, or a thread of it, from the list. @param {Page} page @param {string[]} rows */
+async function open(page, ...rows) {
+  await go(page, "boards");
+  for (const row of rows) await choose(page, row);
+}
+
+/** Wait until a post that has this text is shown. @param {Page} page @param {string} text */
+async function posted(page, text) {
+  await until(
+    page,
+    `the post “${text}”`,
+    (wanted) =>
+      [...document.querySelectorAll(".post .markdown")].some((one) => one.textContent?.includes(wanted)),
+    text,
+  );
+}
+
+/** Wait until no post has this text any more. @param {Page} page @param {string} text */
+async function gone(page, text) {
+  await until(
+    page,
+    `“${text}” to go`,
+    (wanted) =>
+      ![...document.querySelectorAll(".post .markdown")].some((one) => one.textContent?.includes(wanted)),
+    text,
+  );
+}
+
+/** Put the focus on the post that has this text, as one who walks there by arrows. @param {Page} page @param {string} text */
+async function atPost(page, text) {
+  await posted(page, text);
+  await page.evaluate((wanted) => {
+    const all = [...document.querySelectorAll("main ol li[data-entry]")];
+    /** @type {HTMLElement | undefined} */ (all.find((one) => one.textContent?.includes(wanted)))?.focus();
+  }, text);
+}
+
+/** Choose from the menu of a post. @param {Page} page @param {string} text @param {string} item */
+async function menu(page, text, item) {
+  await posted(page, text);
+  await page.evaluate((wanted) => {
+    const all = [...document.querySelectorAll("main ol li[data-entry]")];
+    const one = all.find((each) => each.textContent?.includes(wanted));
+    /** @type {HTMLElement | null | undefined} */ (one?.querySelector("[aria-haspopup=menu]"))?.click();
+  }, text);
+  await press(page, item);
+}
+
+async function nothing() {
+  await open(marta);
+  await reads(marta, "No boards yet");
+  await reads(marta, "has not made one");
+}
+
+async function makeBoard() {
+  await open(ada);
+  await press(ada, "Make a board");
+  await press(ada, "Make a board");
+  await reads(ada, "Give it a title");
+  await fill(ada, "Title", "Harbour");
+  await fill(ada, "What it is for", "Ferries and tides.");
+  await press(ada, "Make a board");
+  await reads(ada, "Nothing here yet");
+  await reads(ada, "Ferries and tides.");
+}
+
+/** Typed, kept over a reload, looked at, posted. */
+async function thread() {
+  await press(ada, "New thread");
+  await fill(ada, "Subject", "Winter timetable");
+  await fill(ada, "Text", "The **ferry** leaves at seven. <script>alert(1)</script>");
+  await new Promise((done) => setTimeout(done, 300));
+  await ada.reload();
+  await until(
+    ada,
+    "the draft",
+    () => /** @type {HTMLTextAreaElement | null} */ (document.querySelector(".write textarea"))?.value,
+    null,
+  );
+  await press(ada, "Preview");
+  await until(ada, "the preview", () => document.querySelector(".look strong"), null);
+  await press(ada, "Post thread");
+  await posted(ada, "The ferry leaves at seven. <script>alert(1)</script>");
+  await reads(ada, "Signed by ada");
+}
+
+async function answer() {
+  await open(marta);
+  await marta.reload();
+  await open(marta, "Harbour", "Winter timetable");
+  await posted(marta, "The ferry leaves");
+  await atPost(marta, "The ferry leaves");
+  await marta.keyboard.press("r");
+  await reads(marta, "Your answer to ada");
+  await until(marta, "the field", () => document.activeElement?.matches(".write textarea"), null);
+  await marta.keyboard.type("And on Sunday?");
+  await marta.keyboard.down("Control");
+  await marta.keyboard.press("Enter");
+  await marta.keyboard.up("Control");
+  await posted(marta, "And on Sunday?");
+  await reads(marta, "Signed by marta");
+  // The other one sees it without doing anything.
+  await posted(ada, "And on Sunday?");
+}
+
+async function edit() {
+  await atPost(marta, "And on Sunday?");
+  await marta.keyboard.press("e");
+  await reads(marta, "You are editing your post");
+  await fill(marta, "You are editing", "And on Saturday?");
+  await press(marta, "Save changes");
+  await posted(marta, "And on Saturday?");
+  await posted(ada, "And on Saturday?");
+  await press(ada, "edited");
+  await reads(ada, "Versions of this post");
+  await reads(ada, "And on Sunday?");
+  await press(ada, "Close");
+}
+
+async function remove() {
+  await fill(marta, "Write an answer", "Nonsense.");
+  await press(marta, "Post");
+  await posted(marta, "Nonsense.");
+  await menu(marta, "Nonsense.", "Delete");
+  await gone(marta, "Nonsense.");
+  await press(marta, "Undo");
+  await posted(marta, "Nonsense.");
+  await menu(marta, "Nonsense.", "Delete");
+  await press(marta, "Dismiss");
+  await reads(marta, "Deleted by its author.");
+  await reads(ada, "Deleted by its author.");
+}
+
+async function thankAndReport() {
+  await atPost(ada, "And on Saturday?");
+  await press(ada, "Thank");
+  await reads(ada, "1 thanks");
+  await menu(marta, "The ferry leaves", "Report");
+  await fill(marta, "In your words", "It never leaves at seven.");
+  await press(marta, "Send report");
+  await reads(marta, "Somebody will look at it");
+}
+
+async function moderate() {
+  await press(ada, "What to do with this thread");
+  await press(ada, "Pin thread");
+  await until(ada, "the pin", () => document.querySelector('header [aria-label="Pinned"]'), null);
+  await press(ada, "What to do with this thread");
+  await press(ada, "Lock thread");
+  await reads(marta, "This thread is locked.");
+  await press(ada, "What to do with this thread");
+  await press(ada, "Unlock thread");
+  await until(marta, "the field", () => document.querySelector(".write textarea"), null);
+  await menu(ada, "And on Saturday?", "Remove post");
+  await fill(ada, "Reason", "Off topic");
+  await press(ada, "Remove post");
+  await reads(ada, "Removed by a moderator.");
+  await reads(marta, "Removed by a moderator.");
+}
+
+async function search() {
+  await go(marta, "boards");
+  await until(marta, "the field", () => document.querySelector("input[type=search], .top input"), null);
+  for (let tries = 0; tries < 10; tries++) {
+    await fillSearch(marta, "ferr");
+    const found = await marta
+      .waitForFunction(() => document.querySelector("main mark"), { timeout: 3_000 })
+      .catch(() => undefined);
+    if (found) break;
+    await fillSearch(marta, "");
+  }
+  await until(marta, "a hit", () => document.querySelector("main mark")?.textContent === "ferry", null);
+  await choose(marta, "Winter timetable");
+  await posted(marta, "The ferry leaves");
+  await fillSearch(marta, "nowhere");
+  await reads(marta, "No post has all these words.");
+  await fillSearch(marta, "");
+}
+
+/** @param {Page} page @param {string} text */
+async function fillSearch(page, text) {
+  await page.evaluate((value) => {
+    const input = /** @type {HTMLInputElement} */ (document.querySelector(".top input"));
+    input.focus();
+    input.value = value;
+    input.dispatchEvent(new Event("input", { bubbles: true }));
+  }, text);
+}
+
+async function feed() {
+  await go(marta, "boards/feeds");
+  await press(marta, "Show addresses");
+  const address = () => marta.$eval("main code", (one) => one.textContent ?? "");
+  const before = await address();
+  const get = (/** @type {string} */ path) => marta.evaluate(async (at) => (await fetch(at)).status, path);
+  if ((await get(new URL(before).pathname)) !== 200) problems.push("the feed does not answer");
+  await press(marta, "New addresses");
+  await press(marta, "New addresses");
+  await until(
+    marta,
+    "another address",
+    (old) => document.querySelector("main code")?.textContent !== old,
+    before,
+  );
+  if ((await get(new URL(before).pathname)) === 200) problems.push("the old feed still answers");
+}
+
+async function unread() {
+  await go(ada, "boards");
+  await open(ada, "Harbour");
+  await open(marta, "Harbour");
+  await press(marta, "New thread");
+  await fill(marta, "Subject", "A red boat");
+  await fill(marta, "Text", "Whose is it?");
+  await press(marta, "Post thread");
+  await posted(marta, "Whose is it?");
+  await until(ada, "the mark", () => document.querySelector('a[href="#/boards"] .badge'), null);
+  await choose(ada, "A red boat");
+  await posted(ada, "Whose is it?");
+  await until(ada, "no mark", () => !document.querySelector('a[href="#/boards"] .badge'), null);
+}
+
+async function look() {
+  await open(ada, "Harbour");
+  const board = await ada.evaluate(() => location.hash.split("/")[2] ?? "");
+  await choose(ada, "Winter timetable");
+  const there = await ada.evaluate(() => location.hash.slice(2));
+  for (const place of ["boards", `boards/${board}`, `boards/${board}/new`, there, "boards/feeds"])
+    await looks.place(ada, place);
+}
+
+async function end() {
+  await open(ada, "Harbour");
+  await press(ada, "More");
+  await press(ada, "Close board");
+  await press(ada, "Close board");
+  await reads(ada, "It can be read only.");
+  await press(ada, "More");
+  await press(ada, "Delete board");
+  await press(ada, "Delete board");
+  await reads(ada, "No boards yet");
+  if (/\b[a-z]+_[a-z]+\b/.test(await words(ada))) problems.push("a bare code is shown");
+}

@@ -1,0 +1,163 @@
+/** The boards' pages over a fake box: what one reads, writes and is asked. */
+import { cleanup, fireEvent, render, screen, waitFor, within } from "@testing-library/svelte";
+import { afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
+import { account, messenger } from "../../dev/engine.ts";
+import { resetGround, type FakeGround } from "../../dev/ground.ts";
+import { Refusal } from "../../src/state/api.ts";
+import { news } from "../../src/state/boards/news.svelte.ts";
+import { route } from "../../src/state/route.svelte.ts";
+import { toasts } from "../../src/state/toasts.svelte.ts";
+import App from "../../src/ui/App.svelte";
+import { marked, quoted } from "../../src/ui/boards/words.ts";
+import { wire } from "../box.ts";
+
+vi.setConfig({ testTimeout: 30_000 });
+
+let ground: FakeGround;
+
+beforeAll(() => import("../../src/ui/boards/Boards.svelte"));
+beforeEach(() => {
+  account.reset(new URLSearchParams());
+  messenger.reset();
+  sessionStorage.clear();
+  news.on = true;
+});
+afterEach(() => {
+  cleanup();
+  for (const toast of toasts.list) toasts.close(toast.id);
+  location.hash = "";
+  route.open = route.rest = "";
+});
+
+function open(wishes = "", hash = "#/boards"): void {
+  wire({});
+  const asked = new URLSearchParams(wishes);
+  account.reset(asked);
+  ground = resetGround(asked);
+  location.hash = hash;
+  render(App);
+}
+
+const row = async (text: string): Promise<void> => {
+  const one = await screen.findByText(text, { selector: "bdi" });
+  location.hash = one.closest("a")!.getAttribute("href")!;
+};
+const press = async (name: RegExp | string): Promise<void> => {
+  const all = await screen.findAllByRole("button", { name });
+  await fireEvent.click(all.at(-1)!);
+};
+const type = async (label: RegExp, text: string): Promise<void> => {
+  await fireEvent.input(await screen.findByLabelText(label), { target: { value: text } });
+};
+
+test("an owner is told to make the first board, a member that there is none yet", async () => {
+  open("empty");
+  expect(await screen.findByText(/Make the first one/)).toBeTruthy();
+  cleanup();
+  open("empty&member");
+  expect(await screen.findByText(/has not made one/)).toBeTruthy();
+  expect(screen.queryByRole("button", { name: "Make a board" })).toBeNull();
+});
+
+test("a board is made, with a title", async () => {
+  open("empty");
+  await press("Make a board");
+  await press("Make a board");
+  expect(await screen.findByText(/Give it a title/)).toBeTruthy();
+  await type(/^Title/, "Harbour");
+  await press("Make a board");
+  await waitFor(() => expect([...ground.boards.values()][0]!.about.title).toBe("Harbour"));
+  expect(await screen.findByText("Nothing here yet")).toBeTruthy();
+});
+
+test("deleting asks, and says when somebody else must agree", async () => {
+  open();
+  await row("Harbour");
+  await press("More");
+  await fireEvent.click(await screen.findByRole("menuitem", { name: "Delete board" }));
+  expect(await screen.findByText(/This cannot be undone/)).toBeTruthy();
+  ground.wire.remove = () => Promise.reject(new Refusal("second_eyes", "", 409));
+  await press("Delete board");
+  expect(await screen.findByText(/waits for a second admin/)).toBeTruthy();
+  expect(ground.boards.size).toBe(3);
+});
+
+test("a thread that cannot be posted keeps its text, and is posted then", async () => {
+  open();
+  await row("Harbour");
+  location.hash = (await screen.findByRole("link", { name: "New thread" })).getAttribute("href")!;
+  await type(/^Subject/, "A red boat");
+  await type(/^Text/, "Whose is **it**?");
+  await press("Preview");
+  expect((await screen.findByText("it")).tagName).toBe("STRONG");
+  ground.refuse = "offline";
+  await press("Post thread");
+  expect(await screen.findByText(/Your text is still here/)).toBeTruthy();
+  await press("Write");
+  expect((screen.getByLabelText(/^Text/) as HTMLTextAreaElement).value).toBe("Whose is **it**?");
+  ground.refuse = "";
+  await press("Post thread");
+  expect(await screen.findByText("Signed by ada")).toBeTruthy();
+});
+
+test("posts say whose they are; one that is not genuine shows no text", async () => {
+  open();
+  await row("Harbour");
+  await row("Winter timetable");
+  expect((await screen.findAllByText("Signed by marta")).length).toBe(1);
+  expect(screen.getByText("Not genuine")).toBeTruthy();
+  expect(screen.queryByText(/Send your passphrase/)).toBeNull();
+  expect(screen.getByText("New since you were here")).toBeTruthy();
+});
+
+test("a refused answer goes back into the field", async () => {
+  open();
+  await row("Harbour");
+  await row("Has anybody seen a red rowing boat?");
+  await type(/^Write an answer/, "It is mine.");
+  ground.refuse = "thread_locked";
+  await press("Post");
+  expect(await screen.findByText(/Your text is still here/)).toBeTruthy();
+  expect((screen.getByLabelText(/^Write an answer/) as HTMLTextAreaElement).value).toBe("It is mine.");
+});
+
+test("a report says why, once", async () => {
+  open();
+  const sent: unknown[] = [];
+  const { post } = ground.wire;
+  ground.wire.post = ((path: string, body: object) => {
+    if (path === "/v1/reports") sent.push(body);
+    return post(path, body);
+  }) as typeof post;
+  await row("Harbour");
+  await row("Has anybody seen a red rowing boat?");
+  const theirs = (await screen.findByText("Signed by jonas")).closest("li")!;
+  await fireEvent.click(within(theirs).getByRole("button", { name: /What to do with this post/ }));
+  await fireEvent.click(await screen.findByRole("menuitem", { name: "Report" }));
+  await fireEvent.click(await screen.findByLabelText("Insult"));
+  await press("Send report");
+  expect(await screen.findByText(/Somebody will look at it/)).toBeTruthy();
+  expect(sent).toMatchObject([{ why: "abuse" }]);
+});
+
+test("where boards are switched off there is no place for them", async () => {
+  open();
+  await screen.findByRole("link", { name: /Boards/ });
+  news.on = false;
+  await waitFor(() => expect(screen.queryByRole("link", { name: /Boards/ })).toBeNull());
+});
+
+test("words that were searched for are marked, however they are written", () => {
+  const hits = (text: string, query: string): string[] =>
+    marked(text, query)
+      .filter((one) => one.hit)
+      .map((one) => one.text);
+  expect(hits("The Fähre leaves, ferries come", "fahre ferr")).toEqual(["Fähre", "ferries"]);
+  expect(hits("leaving leaves", "leaves now")).toEqual(["leaves"]);
+  expect(hits("水曜日の船", "曜日")).toEqual(["水曜日の船"]);
+  expect(hits("<b>x</b>", "")).toEqual([]);
+});
+
+test("an answer quotes", () => {
+  expect(quoted("a\n\nb")).toBe("> a\n> \n> b\n\n");
+});
