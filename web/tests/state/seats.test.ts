@@ -32,6 +32,8 @@ test("nobody knocks where nobody listens", async () => {
   const left = beside.messenger.me!.device;
   box.hangUp(beside.line.session);
   await beside.crash();
+  // The one who came beside her did knock, since she listens.
+  await ada.messenger.core!.vault.pull();
   const knocks = ada.messenger.core!.vault.version("knock");
   const again = new Browser(box);
   await again.account.signIn("ada", PASSPHRASE, { label: "Other" });

@@ -1,9 +1,9 @@
 import { afterEach, expect, test } from "vitest";
 import { toHex } from "../../src/protocol/bytes.ts";
-import { names, type SessionRecord, type Tell } from "../../src/state/messenger/records.ts";
+import { type SessionRecord, type Tell } from "../../src/state/messenger/records.ts";
 import { acknowledged, find, forgotten, isDue, told } from "../../src/state/messenger/telling.ts";
 import { FakeBox } from "./fake/box.ts";
-import { closeAll, join, until, type Browser } from "./fake/people.ts";
+import { closeAll, join, recordOf, until } from "./fake/people.ts";
 
 afterEach(closeAll);
 
@@ -52,12 +52,6 @@ test("it is known once all of it is acknowledged, and unknown to a device that f
     [["hello", 0]],
   ]);
 });
-
-function recordOf(who: Browser): SessionRecord {
-  const { core } = who.messenger;
-  const name = names.session(core!.seat.id, toHex(core!.ledger.head.sessions[0]!.peer));
-  return core!.vault.peek(name) as unknown as SessionRecord;
-}
 
 test("an acceptance the box refused is told again until it is known", async () => {
   const box = new FakeBox();

@@ -116,6 +116,24 @@ test("a change whose answer was lost counts once, also when a pull shows its eff
   expect(await (await open()).read(["log", "mine"])).toEqual([["said"], 7]);
 });
 
+test("what a conflict brought of others is told as well as what a pull brings", async () => {
+  const mine = await open();
+  const theirs = await open();
+  const add = (name: string, value: Value): Edit => ({
+    name,
+    step: (now) => [...((now ?? []) as Value[]), value],
+  });
+  await mine.commit([add("talk", 1)]);
+  await theirs.commit([add("talk", 2)]);
+  const told: string[] = [];
+  mine.changed = (names) => told.push(...names);
+  await mine.commit([add("talk", 3)]);
+  expect(mine.peek("talk")).toEqual([1, 2, 3]);
+  expect(told).toEqual(["talk"]);
+  await mine.pull();
+  expect(told).toEqual(["talk"]);
+});
+
 test("the copies in the locker and the revision they are good for are kept together", async () => {
   const locker = new MemoryLocker();
   const vault = await Vault.open(new Wire(shelf), new Uint8Array(32).fill(7), locker, "ada");

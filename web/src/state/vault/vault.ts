@@ -147,11 +147,13 @@ export class Vault {
         if (!(error instanceof Refusal) || error.code !== "vault_conflict" || turn >= TRIES) throw error;
         const before = new Map(edits.map((edit) => [edit.name, this.version(edit.name)]));
         await this.#load(edits.map((edit) => edit.name));
-        const owned = edits.filter((edit) => edit.owned && this.version(edit.name) !== before.get(edit.name));
-        if (owned.length > 0) {
+        const newer = edits.filter((edit) => this.version(edit.name) !== before.get(edit.name));
+        if (newer.some((edit) => edit.owned)) {
           if (written()) return;
           throw new Displaced();
         }
+        // The next pull finds them known already: whoever shows them is told now.
+        if (newer.length > 0) this.changed(newer.map((edit) => edit.name));
       }
     }
   }

@@ -1,7 +1,9 @@
 /** People at fake browsers: each with a line to the box, a locker, and the engine itself. */
+import { toHex } from "../../../src/protocol/bytes.ts";
 import { AccountDesk } from "../../../src/state/account/account.svelte.ts";
 import { MemoryLocker } from "../../../src/state/locker.ts";
 import { MessengerDesk } from "../../../src/state/messenger/messenger.svelte.ts";
+import { names, type SessionRecord } from "../../../src/state/messenger/records.ts";
 import type { Chat } from "../../../src/state/messenger/chat.svelte.ts";
 import { Wire } from "../../../src/state/wire.ts";
 import type { FakeBox } from "./box.ts";
@@ -99,6 +101,22 @@ export async function friends(box: FakeBox): Promise<[Browser, Browser]> {
   await until(() => ada.texts(ben).length === 2);
   await until(() => ada.chat(ben)!.messages.every((one) => !one.mine || one.state === "delivered"));
   return [ada, ben];
+}
+
+/** What somebody keeps of the only device they write with. */
+export function recordOf(who: Browser): SessionRecord {
+  const { core } = who.messenger;
+  const name = names.session(core!.seat.id, toHex(core!.ledger.head.sessions[0]!.peer));
+  return core!.vault.peek(name) as unknown as SessionRecord;
+}
+
+/** Nothing that devices tell each other by themselves is under way. */
+export async function quiet(...people: Browser[]): Promise<void> {
+  const told = (who: Browser): boolean => {
+    const { told, tells } = recordOf(who);
+    return told.length > 0 && !tells?.length;
+  };
+  await until(() => people.every(told));
 }
 
 /** Wait until it holds; fails with the condition's own text. */
