@@ -32,7 +32,6 @@ export const deBoards: typeof enBoards = {
       "Alle Fäden und Beiträge werden von der Box gelöscht, für alle. Das lässt sich nicht rückgängig machen.",
     deleteGo: "Forum löschen",
     deleted: "Das Forum ist gelöscht.",
-    secondEyes: "Das wartet auf jemand Zweites aus der Verwaltung, mit 24 Stunden Zeit zum Zustimmen.",
     name: "Titel",
     about: "Wofür es ist",
     aboutHint: "Ein oder zwei Sätze, die alle über den Fäden sehen.",

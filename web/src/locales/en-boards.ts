@@ -30,7 +30,6 @@ export const enBoards = {
     deleteLead: "All its threads and posts are deleted from the box, for everybody. This cannot be undone.",
     deleteGo: "Delete board",
     deleted: "The board is deleted.",
-    secondEyes: "This waits for a second admin, who has 24 hours to agree.",
     name: "Title",
     about: "What it is for",
     aboutHint: "One or two sentences that everybody sees above the threads.",
