@@ -3,6 +3,7 @@
  * tests of the pages. It seals nothing and reaches nobody; the real box is tested by e2e/desk.mjs.
  */
 import { onion } from "./onions.mjs";
+import { order } from "./order.mjs";
 import { grant, scene, SETTINGS } from "./scene.mjs";
 
 const REFUSALS = /** @type {Record<string, [number, string]>} */ ({
@@ -55,6 +56,7 @@ export class FakeBox {
     /** @type {Set<() => void>} */
     this.waiters = new Set();
     this.next = 1;
+    this.order = order(this);
   }
 
   /** Something changed: whoever waits is answered. */
@@ -102,7 +104,10 @@ export class FakeBox {
     const what = `${asked.method} ${parts[0]}`;
     if (what === "GET state") return this.#state(asked.query.get("after"));
     if (!this.signedIn) throw new Refused("sign_in");
-    const owner = /** @type {Record<string, (asked: Asked, rest: string[]) => unknown>} */ (this.#owner);
+    const owner = /** @type {Record<string, (asked: Asked, rest: string[]) => unknown>} */ ({
+      ...this.#owner,
+      ...this.order,
+    });
     const handler = owner[what];
     if (!handler) throw new Refused("not_found");
     const value = handler.call(this, asked, parts.slice(1));

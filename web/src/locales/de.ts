@@ -4,6 +4,7 @@ import { deBox } from "./de-box.ts";
 import { deDoor } from "./de-door.ts";
 import { deErrors } from "./de-errors.ts";
 import { deOrder } from "./de-order.ts";
+import { deReports } from "./de-reports.ts";
 import { deMessages } from "./de-messages.ts";
 import { plural } from "./format.ts";
 import type { Catalogue } from "./index.ts";
@@ -113,5 +114,6 @@ export const de: Catalogue = {
   ...deDoor,
   ...deBox,
   ...deOrder,
+  ...deReports,
   errors: deErrors,
 };

@@ -4,6 +4,7 @@ import { enBox } from "./en-box.ts";
 import { enDoor } from "./en-door.ts";
 import { enErrors } from "./en-errors.ts";
 import { enOrder } from "./en-order.ts";
+import { enReports } from "./en-reports.ts";
 import { enMessages } from "./en-messages.ts";
 import { plural } from "./format.ts";
 
@@ -109,5 +110,6 @@ export const en = {
   ...enDoor,
   ...enBox,
   ...enOrder,
+  ...enReports,
   errors: enErrors,
 };

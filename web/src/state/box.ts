@@ -1,5 +1,6 @@
 /** What the pages share: one resource for each list of the box. */
 import * as desk from "./desk.ts";
+import { forget as forgetOrder } from "./order.ts";
 import { Resource } from "./resource.svelte.ts";
 
 export const relayLoad = new Resource(desk.relayLoad);
@@ -13,4 +14,5 @@ export const settings = new Resource(desk.settings);
 export function forget(): void {
   for (const resource of [relayLoad, usedRelays]) resource.clear();
   for (const resource of [readers, readerKeys, health, settings]) resource.clear();
+  forgetOrder();
 }

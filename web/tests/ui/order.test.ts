@@ -1,9 +1,10 @@
 /** Order among members, over a fake box: what one may do is offered, what one may not is not, refusals are words. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { cleanup, fireEvent, render, screen, within } from "@testing-library/svelte";
+import { cleanup, fireEvent, render, screen, waitFor, within } from "@testing-library/svelte";
 import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { account, messenger } from "../../dev/engine.ts";
+import { LANGUAGES } from "../../src/locales/index.ts";
 import { inDetail } from "../../src/locales/refusals.ts";
 import { MODERATOR_DAYS, RANKS, RIGHTS } from "../../src/state/account/rights.ts";
 import { forget } from "../../src/state/box.ts";
@@ -18,7 +19,14 @@ import { WEB } from "../vectors.ts";
 const NOW = 1_900_000_000;
 const DAY = 86_400;
 
-beforeAll(() => import("../../src/ui/people/Members.svelte"));
+beforeAll(() =>
+  Promise.all([
+    import("../../src/ui/people/Members.svelte"),
+    import("../../src/ui/people/Reports.svelte"),
+    import("../../src/ui/people/OwnReports.svelte"),
+    import("../../src/ui/people/Audit.svelte"),
+  ]),
+);
 beforeEach(() => {
   account.reset(new URLSearchParams());
   messenger.reset();
@@ -166,4 +174,98 @@ test("what destroys waits for a second administrator, and says so", async () => 
   await press("Delete account");
   expect(await screen.findByText(/waits for a second administrator, until/)).toBeTruthy();
   expect(screen.getByText("leo")).toBeTruthy();
+});
+
+test("the queue: told in words, taken, settled with an answer; whose word it is is said", async () => {
+  const { asked } = open("#/people/reports");
+  expect(await screen.findByRole("heading", { name: "About leo" })).toBeTruthy();
+  expect(screen.getByText("What marta says they saw. The box cannot check it:")).toBeTruthy();
+  expect(screen.getByText(/the reporter's word; the box does not know/)).toBeTruthy();
+  expect(screen.getByText("petra looks at it")).toBeTruthy();
+  const people = screen.getByRole("navigation", { name: "Places" });
+  expect(await within(people).findByRole("link", { name: /People.*3 wait/ })).toBeTruthy();
+  await press("I look at it");
+  expect(await screen.findByText("You look at it")).toBeTruthy();
+  await press("Settle…");
+  await fireEvent.click(screen.getByRole("checkbox", { name: "banned from writing" }));
+  await fireEvent.input(screen.getByLabelText(/^Answer to the reporter/), {
+    target: { value: "Thank you." },
+  });
+  await press("Settle");
+  expect(await screen.findByText("Settled. The reporter is told.")).toBeTruthy();
+  expect(asked).toContain("POST /v1/reports/r1/close");
+  await fireEvent.click(screen.getByRole("tab", { name: "Settled" }));
+  expect(await screen.findByText("settled by ada · banned from writing")).toBeTruthy();
+  expect(screen.getByText("Answer: Thank you.")).toBeTruthy();
+});
+
+test("a moderator does not take from another what he looks at, and sees no audit log", async () => {
+  open("#/people/reports", "role=moderator");
+  expect(await screen.findByText("petra looks at it")).toBeTruthy();
+  expect(screen.queryByRole("button", { name: "Take over" })).toBeNull();
+  expect(screen.queryByRole("link", { name: /Audit log/ })).toBeNull();
+});
+
+test("a member reports a person of this box to it and sees what came of it; of others nothing leaves", async () => {
+  const { asked } = open("#/people", "member");
+  const here = messenger.conversations.find((one) => one.address.endsWith(`@${account.onion}`));
+  const away = messenger.conversations.find((one) => !one.address.endsWith(`@${account.onion}`))!;
+  expect(screen.queryByRole("link", { name: /^Reports/ })).toBeNull();
+  location.hash = `#/people/${away.id}`;
+  await press("Report");
+  expect(await screen.findByText(/Nothing leaves your account/)).toBeTruthy();
+  await press("Cancel");
+  location.hash = `#/people/${here!.id}`;
+  await waitFor(() => expect(route.open).toBe(here!.id));
+  await press("Report");
+  expect(await screen.findByText(/has an account on this box/)).toBeTruthy();
+  await fireEvent.click(screen.getByRole("radio", { name: "Threat" }));
+  await press("Report and block");
+  expect(await screen.findByText(/You find it under/)).toBeTruthy();
+  expect(here!.state).toBe("blocked");
+  expect(asked.filter((one) => one === "POST /v1/reports")).toHaveLength(1);
+  location.hash = "#/people/my-reports";
+  expect(await screen.findByText("waits")).toBeTruthy();
+});
+
+test("the audit log speaks, goes back page by page, and tells an unknown act by its name", async () => {
+  open("#/people/audit");
+  expect(
+    await screen.findByText(/suspended old.friend until .*: “The same advert in three boards”/),
+  ).toBeTruthy();
+  expect(screen.getByText("command line")).toBeTruthy();
+  expect(screen.getByText(/made petra moderator \(was member\)/)).toBeTruthy();
+  expect(screen.getByText(/changed what leo may do \(upload: No\)/)).toBeTruthy();
+  expect(screen.getByText(/settled a report about leo: removed, warned/)).toBeTruthy();
+  expect(screen.getByText(/made an invite for 5 as member for “Rowing club”/)).toBeTruthy();
+  expect(screen.getByText(/second pair of eyes: Delete the account of old.friend/)).toBeTruthy();
+  expect(screen.getByText(/box.fly the moon/)).toBeTruthy();
+  expect(screen.queryByText(/made the box their own/)).toBeNull();
+  await press("Show older");
+  expect(await screen.findByText(/made the box their own/)).toBeTruthy();
+});
+
+test("what waits is agreed to by somebody else", async () => {
+  const { asked } = open("#/people/audit");
+  await press("Agree: Delete the account of old.friend");
+  await press("Agree");
+  expect(await screen.findByText("Done.")).toBeTruthy();
+  expect(asked).toContain("POST /v1/approvals/p1");
+  await waitFor(() => expect(screen.queryByText("Waits for a second administrator")).toBeNull());
+});
+
+test("every act of the box has its sentence in every language, with the same details", async () => {
+  const source = readFileSync(join(WEB, "../appliance/commands/audit_words.py"), "utf8");
+  const rows = [...source.matchAll(/^ {4}"([\w.]+)": "(.*)",$/gm)];
+  expect(rows.length).toBeGreaterThan(40);
+  const needs = (form: string): string[] => [...form.matchAll(/\{\w+\}/g)].map(String).toSorted();
+  for (const { load } of Object.values(LANGUAGES)) {
+    const { sentences } = (await load()).audit;
+    expect(Object.keys(sentences).toSorted()).toEqual(rows.map(([, action]) => action!).toSorted());
+    for (const [, action, form] of rows) {
+      // Here an act asked for is told together with its target.
+      const wanted = action!.startsWith("ask.") ? form!.replace(" {target}", "") : form!;
+      expect([action, needs(sentences[action!]!)]).toEqual([action, needs(wanted)]);
+    }
+  }
 });

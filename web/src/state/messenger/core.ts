@@ -8,6 +8,7 @@ import { Refusal } from "../api.ts";
 import type { Locker } from "../locker.ts";
 import { random } from "../random.ts";
 import { Vault } from "../vault/vault.ts";
+import { tidings } from "../tidings.svelte.ts";
 import { isOffline, type Wire } from "../wire.ts";
 import { Chats } from "./chats.svelte.ts";
 import { Dispatcher } from "./dispatcher.ts";
@@ -172,7 +173,10 @@ export class Core {
     this.#listening = new Listening(
       this,
       (connection) => this.#connection(connection),
-      (event) => this.#heard(event),
+      (event) => {
+        tidings.hear(event);
+        this.#heard(event);
+      },
     );
     this.#listening.start();
     this.#chores = setInterval(() => void this.#tidy(), CHORES);
