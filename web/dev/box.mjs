@@ -57,6 +57,10 @@ export class FakeBox {
     this.waiters = new Set();
     this.next = 1;
     this.order = order(this);
+    this.branding = {
+      ...{ revision: "look-1", box_name: "Harbour", welcome: "", policy: "", accent: "sea" },
+      ...{ registration: "invite", boards: true, channels: true },
+    };
   }
 
   /** Something changed: whoever waits is answered. */
@@ -103,6 +107,7 @@ export class FakeBox {
     const parts = asked.path.split("/").slice(2).map(decodeURIComponent);
     const what = `${asked.method} ${parts[0]}`;
     if (what === "GET state") return this.#state(asked.query.get("after"));
+    if (what === "GET branding") return this.branding;
     if (!this.signedIn) throw new Refused("sign_in");
     const owner = /** @type {Record<string, (asked: Asked, rest: string[]) => unknown>} */ ({
       ...this.#owner,
@@ -139,6 +144,7 @@ export class FakeBox {
       protected: owner && this.protected,
       name: owner ? "ada" : "",
       role: owner ? "owner" : null,
+      branding: this.branding.revision,
       relay: owner ? { policy: "invite", held, octets: held * 2022, octets_limit: 2 ** 31 } : null,
     };
   }
@@ -204,11 +210,10 @@ export class FakeBox {
     "DELETE reader-keys": (/** @type {Asked} */ _asked, /** @type {string[]} */ [address]) => {
       this.data.readerKeys = this.data.readerKeys.filter((one) => one !== address);
     },
-    "GET branding": () => ({
-      ...{ revision: "", box_name: "", welcome: "", policy: "", accent: "sea", registration: "invite" },
-      boards: true,
-      channels: true,
-    }),
+    "PATCH branding": (/** @type {Asked} */ { body }) => {
+      this.branding = { ...this.branding, ...body, revision: `look-${++this.next}` };
+      return this.branding;
+    },
     "GET health": () => ({
       rows: this.data.health,
       uptime_seconds: 93_000,

@@ -299,6 +299,7 @@ class PlainSite:
             "styles": self._styles,
             "look": look,
             "looks": cookies.LOOKS,
+            "accent": self._box.config.accent,
             "boards_on": self._box.config.boards,
             "languages": LANGUAGES,
             # A page that answers a form has no address at which it could be drawn in another language.

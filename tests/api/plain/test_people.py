@@ -275,3 +275,4 @@ async def test_words_are_in_the_language_asked_for_or_chosen(tmp_path):
         assert 'data-theme="dark"' in (await who.open("/plain?look=dark")).text
         assert 'data-theme="dark"' in (await who.open("/plain/sign-in")).text
         assert "data-theme" not in (await who.open("/plain?look=system")).text
+        assert 'data-accent="sea"' in (await who.open("/plain")).text

@@ -5,6 +5,7 @@ import { deDoor } from "./de-door.ts";
 import { deErrors } from "./de-errors.ts";
 import { deOrder } from "./de-order.ts";
 import { deReports } from "./de-reports.ts";
+import { deLook } from "./de-look.ts";
 import { deMessages } from "./de-messages.ts";
 import { plural } from "./format.ts";
 import type { Catalogue } from "./index.ts";
@@ -113,6 +114,7 @@ export const de: Catalogue = {
   ...deBoards,
   ...deDoor,
   ...deBox,
+  ...deLook,
   ...deOrder,
   ...deReports,
   errors: deErrors,

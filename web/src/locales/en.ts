@@ -5,6 +5,7 @@ import { enDoor } from "./en-door.ts";
 import { enErrors } from "./en-errors.ts";
 import { enOrder } from "./en-order.ts";
 import { enReports } from "./en-reports.ts";
+import { enLook } from "./en-look.ts";
 import { enMessages } from "./en-messages.ts";
 import { plural } from "./format.ts";
 
@@ -109,6 +110,7 @@ export const en = {
   ...enBoards,
   ...enDoor,
   ...enBox,
+  ...enLook,
   ...enOrder,
   ...enReports,
   errors: enErrors,

@@ -25,6 +25,7 @@ beforeAll(() =>
     import("../../src/ui/people/Reports.svelte"),
     import("../../src/ui/people/OwnReports.svelte"),
     import("../../src/ui/people/Audit.svelte"),
+    import("../../src/ui/people/Look.svelte"),
   ]),
 );
 beforeEach(() => {
@@ -268,4 +269,31 @@ test("every act of the box has its sentence in every language, with the same det
       expect([action, needs(sentences[action!]!)]).toEqual([action, needs(wanted)]);
     }
   }
+});
+
+test("the box takes another name, welcome and accent, seen at once by day and by night, and at the door", async () => {
+  const { box } = open("#/people/look");
+  await fireEvent.input(await screen.findByLabelText(/^Name of the box/), { target: { value: "" } });
+  await press("Save");
+  expect(await screen.findByText("The box needs a name.")).toBeTruthy();
+  await fireEvent.input(screen.getByLabelText(/^Name of the box/), { target: { value: "Boathouse" } });
+  await fireEvent.input(screen.getByLabelText(/^Welcome/), {
+    target: { value: "Come in.\nWipe your feet." },
+  });
+  await fireEvent.input(screen.getByLabelText(/^House rules/), { target: { value: "No shouting." } });
+  await fireEvent.click(screen.getByRole("radio", { name: "Plum" }));
+  const night = screen.getByRole("img", { name: "By night" });
+  expect(night.dataset["accent"]).toBe("plum");
+  expect(night.textContent).toContain("Wipe your feet.");
+  expect(document.documentElement.dataset["accent"]).toBe("sea");
+  await press("Save");
+  expect(await screen.findByText("Saved. Everybody sees it now.")).toBeTruthy();
+  expect(document.documentElement.dataset["accent"]).toBe("plum");
+  expect(box.branding).toMatchObject({ box_name: "Boathouse", accent: "plum", boards: true });
+  location.hash = "#/people/rules";
+  expect(await screen.findByText("What holds on Boathouse.")).toBeTruthy();
+  account.standing = "out";
+  expect(await screen.findByText("Boathouse")).toBeTruthy();
+  expect(screen.getByText(/Wipe your feet/)).toBeTruthy();
+  expect(screen.getByText("No shouting.")).toBeTruthy();
 });

@@ -198,7 +198,6 @@ export class BoardsDesk {
         .then(() => this.load())
         .then(() => this.#tellAll())
         .catch(() => undefined);
-    if (event.kind === "box") void news.look();
     const { log } = event;
     if (event.kind !== "log" || !log) return;
     const key = toBase64url(log.log);
