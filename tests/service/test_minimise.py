@@ -163,7 +163,7 @@ async def test_hours_of_mailboxes_arrivals_and_removals(tmp_path: Path) -> None:
 
 async def test_it_goes_on_over_many_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(minimise, "ROWS", 3)
-    monkeypatch.setattr(minimise, "PAGES", 4)
+    monkeypatch.setattr(minimise, "PAGES", 64)
     async with desk(tmp_path) as d:
         for number in range(10):
             await d.join(f"m{number}")
