@@ -57,6 +57,10 @@ export class FakeBox {
     this.waiters = new Set();
     this.next = 1;
     this.order = order(this);
+    this.forgotten = {
+      ...{ second: 0, milliseconds: 0, pages: 0, gaps: 0, blanked: false },
+      coarsened: /** @type {Record<string, number>} */ ({}),
+    };
     this.branding = {
       ...{ revision: "look-1", box_name: "Harbour", welcome: "", policy: "", accent: "sea" },
       ...{ registration: "invite", boards: true, channels: true },
@@ -220,7 +224,26 @@ export class FakeBox {
       memory_octets: 58 * 2 ** 20,
       refusals: { "deposit mailbox_full": 3, "fetch nonce": 1 },
       faults: 0,
+      endpoints: ["GET /v1/members", "POST /v1/mailboxes/{id}/envelopes", "GET /v1/health"].map(
+        (route, at) => ({
+          ...{ route, requests: 1_200 - at * 300, refused: at, faults: 0 },
+          ...{ p50_us: 420 + at * 9_000, p95_us: 12_000, p99_us: 1_540_000 },
+        }),
+      ),
     }),
+    "GET minimise": () => this.forgotten,
+    "POST minimise": () => {
+      const coarsened = { accounts: 3, sessions: 4 };
+      this.forgotten = {
+        second: this.now(),
+        milliseconds: 84,
+        coarsened,
+        pages: 12,
+        gaps: 30,
+        blanked: true,
+      };
+      return this.forgotten;
+    },
     "GET settings": () => ({ settings: this.settings, restart: this.restart }),
     "PATCH settings": (/** @type {Asked} */ { body }) => {
       for (const row of this.settings) {

@@ -1,4 +1,4 @@
-/** English: how the box shows itself. */
+/** English: how the box shows itself, what it forgets, how fast it answers. */
 
 export const enLook = {
   look: {
@@ -24,5 +24,25 @@ export const enLook = {
     saved: "Saved. Everybody sees it now.",
     rules: "House rules",
     rulesLead: (box: string) => `What holds on ${box}.`,
+  },
+  forgetting: {
+    title: "What the box forgets",
+    lead: "Once a day times of what is idle become whole days, and what was deleted is overwritten in the file, so that it cannot be read back from the disk.",
+    never: "It has not done so since the start of this box.",
+    last: "Last time:",
+    coarsened: (rows: string) => `${rows} times were made coarser.`,
+    blanked: (pages: string, gaps: string) => `${pages} free pages and ${gaps} gaps were overwritten.`,
+    notBlanked: "Nothing had to be overwritten, or the file could not be.",
+    now: "Forget now",
+    done: "Forgotten.",
+    speedTitle: "How fast the box answers",
+    speedLead: "Since the start, the slowest first. Answers that wait for news are not counted.",
+    speedEmpty: "Nothing has been asked yet.",
+    times: (half: string, most: string, slowest: string) =>
+      `half within ${half}, 95 of 100 within ${most}, 99 within ${slowest}`,
+    counts: (requests: string, refused: string, faults: string) =>
+      `${requests} requests, ${refused} refused, ${faults} failed`,
+    all: (n: string) => `Show all ${n}`,
+    fewer: "Show fewer",
   },
 };

@@ -26,6 +26,9 @@ export const removeReaderKey = (address: string): Promise<unknown> =>
   remove(`/v1/reader-keys/${at(address)}`);
 
 export const health = (): Promise<Desk.Health> => get("/v1/health");
+/** What the box forgot when it minimised last, and letting it do so now. */
+export const minimised = (): Promise<Desk.Minimised> => get("/v1/minimise");
+export const minimise = (): Promise<Desk.Minimised> => post("/v1/minimise");
 export const settings = (): Promise<Desk.Settings> => get("/v1/settings");
 export const changeSettings = (values: Record<string, unknown>): Promise<Desk.Settings> =>
   ask("PATCH", "/v1/settings", { body: { values } });

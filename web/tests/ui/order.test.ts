@@ -26,6 +26,7 @@ beforeAll(() =>
     import("../../src/ui/people/OwnReports.svelte"),
     import("../../src/ui/people/Audit.svelte"),
     import("../../src/ui/people/Look.svelte"),
+    import("../../src/ui/Box.svelte"),
   ]),
 );
 beforeEach(() => {
@@ -296,4 +297,18 @@ test("the box takes another name, welcome and accent, seen at once by day and by
   expect(await screen.findByText("Boathouse")).toBeTruthy();
   expect(screen.getByText(/Wipe your feet/)).toBeTruthy();
   expect(screen.getByText("No shouting.")).toBeTruthy();
+});
+
+test("the owner lets the box forget now, and sees how fast it answers", async () => {
+  const { asked } = open("#/health");
+  expect(await screen.findByText(/has not done so since/)).toBeTruthy();
+  expect(
+    await screen.findByText(/half within 0.4.?ms, 95 of 100 within 12.?ms, 99 within 1.5.?s/),
+  ).toBeTruthy();
+  expect(screen.getByText("1,200 requests, 0 refused, 0 failed")).toBeTruthy();
+  await press("Forget now");
+  expect(
+    await screen.findByText("7 times were made coarser. 12 free pages and 30 gaps were overwritten."),
+  ).toBeTruthy();
+  expect(asked).toContain("POST /v1/minimise");
 });
