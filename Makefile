@@ -41,7 +41,7 @@ check-tree: check-ready
 check-style: check-ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/flake8-async --enable=ASYNC --disable=$(NOT_JUDGED) $$(find appliance tor tests -name "*.py")
+	find appliance tor tests -name "*.py" | xargs -n 50 -P 2 $(BIN)/flake8-async --enable=ASYNC --disable=$(NOT_JUDGED)
 
 check-types: check-ready
 	$(BIN)/mypy
