@@ -50,7 +50,8 @@ class Route {
     const key = keyIn(hash);
     if (key) {
       this.key = key;
-      history.replaceState(null, "", location.pathname + location.search);
+      // The whole address: a path that begins with two slashes alone would name another host.
+      history.replaceState(null, "", location.href.replace(/#.*$/, ""));
       return;
     }
     const [first = "", open = "", ...rest] = hash.replace(/^\//, "").split("/");

@@ -23,6 +23,15 @@ test.each([
   expect([route.place, route.open, route.rest]).toEqual([place, open, rest]);
 });
 
+test("an address with one slash too many brings its secret all the same", () => {
+  const before = location.href;
+  history.replaceState(null, "", `${location.origin}//`);
+  at("#/invite/abc");
+  expect([route.key?.kind, route.key?.secret]).toEqual(["invite", "abc"]);
+  expect(location.href).toBe(`${location.origin}//`);
+  history.replaceState(null, "", before);
+});
+
 test("links lead where they say", () => {
   at(link("messages", "a", "b"));
   expect([route.place, route.open, route.rest]).toEqual(["messages", "a", "b"]);
