@@ -9,4 +9,5 @@ beforeEach(() => {
   sessionStorage.clear();
   location.hash = "";
   vi.unstubAllGlobals();
+  vi.stubGlobal("fetch", () => Promise.reject(new TypeError("there is no box")));
 });
