@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from appliance.api.call import Call
@@ -40,56 +41,11 @@ class Row:
     """Served by the short way past Quart (see app.py)."""
 
 
-def anyone(
-    method: Method,
-    path: str,
-    request: type | None,
-    response: type | None,
-    handler: Handler,
-    summary: str,
-    entrances: frozenset[Kind] = ANYWHERE,
-    query: tuple[str, ...] = (),
-    hot: bool = False,
-) -> Row:
-    """A row that needs no sign-in."""
-    return Row(method, path, request, response, handler, summary, entrances, "anyone", query, hot)
-
-
-def member(
-    method: Method,
-    path: str,
-    request: type | None,
-    response: type | None,
-    handler: Handler,
-    summary: str,
-    query: tuple[str, ...] = (),
-    hot: bool = False,
-) -> Row:
-    """A row for whoever is signed in, at any entrance; the handler takes `call.member`."""
-    return Row(method, path, request, response, handler, summary, ANYWHERE, "member", query, hot)
-
-
-def moderator(
-    method: Method,
-    path: str,
-    request: type | None,
-    response: type | None,
-    handler: Handler,
-    summary: str,
-    query: tuple[str, ...] = (),
-) -> Row:
-    """A row for owners, admins and moderators, at any entrance."""
-    return Row(method, path, request, response, handler, summary, ANYWHERE, "moderator", query)
-
-
-def admin(
-    method: Method,
-    path: str,
-    request: type | None,
-    response: type | None,
-    handler: Handler,
-    summary: str,
-    query: tuple[str, ...] = (),
-) -> Row:
-    """A row for owners and admins, at any entrance."""
-    return Row(method, path, request, response, handler, summary, ANYWHERE, "admin", query)
+anyone = partial(Row, entrances=ANYWHERE, who="anyone")
+"""A row that needs no sign-in."""
+member = partial(Row, entrances=ANYWHERE, who="member")
+"""A row for whoever is signed in; the handler takes `call.member`."""
+moderator = partial(Row, entrances=ANYWHERE, who="moderator")
+"""A row for owners, admins and moderators."""
+admin = partial(Row, entrances=ANYWHERE, who="admin")
+"""A row for owners and admins."""

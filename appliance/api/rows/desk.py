@@ -50,7 +50,7 @@ async def change_settings(box: Box, call: Call) -> desk.Settings:
 OWNER: Final = (
     anyone("GET", "/v1/state", None, desk.State, handlers.state,
            "The first page; with `after` the answer waits for a newer revision.",
-           HOME, query=("after",), hot=True),
+           entrances=HOME, query=("after",), hot=True),
     Row("GET", "/v1/identity", None, desk.Identity,
         lambda box, call: box.nameplate.identity(), "Address, name and safety words."),
     Row("POST", "/v1/name", desk.NewTitle, None,
