@@ -1,7 +1,10 @@
 /** A person at the page: finds things by their words, as a person does. */
 
-/** Without JIT a passphrase takes up to 20 seconds. */
-const DEADLINE = 60_000;
+/**
+ * Without JIT a passphrase takes up to 20 seconds; a box that comes back starts its Tor anew, while the other one
+ * may hang on a circuit to the old one for most of a minute. Below the browser protocol's own deadline of 180 seconds.
+ */
+const DEADLINE = 150_000;
 
 /** @typedef {import("puppeteer-core").Page} Page */
 
