@@ -6,6 +6,7 @@ import type { OwnDevice } from "../../protocol/pqxdh.ts";
 import type { Event } from "../../protocol/post.ts";
 import { Refusal } from "../api.ts";
 import type { Locker } from "../locker.ts";
+import type { ChannelDesk } from "../channels/types.ts";
 import { random } from "../random.ts";
 import { Vault } from "../vault/vault.ts";
 import { tidings } from "../tidings.svelte.ts";
@@ -83,6 +84,7 @@ export class Core {
   readonly parts = new Parts(this);
   readonly uploads = new Uploads(this);
   readonly signals = new Signals(this);
+  readonly channels: ChannelDesk | undefined = undefined;
   /** Told of every event, and of every record that another device wrote: the boards. */
   readonly listeners = new Set<(event: Event) => void>();
   readonly rereads = new Set<(changed: readonly string[]) => void>();
