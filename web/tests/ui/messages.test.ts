@@ -128,6 +128,16 @@ test("a message answers, reacts and is edited by keyboard alone", async () => {
   expect(composer("Marta").value).toBe("");
 });
 
+test("the arrow up in an empty field changes what one wrote last", async () => {
+  const talk = open("marta");
+  await fireEvent.keyDown(composer("Marta"), { key: "ArrowUp" });
+  expect(await screen.findByText("You are editing a message")).toBeTruthy();
+  expect(composer("Marta").value).toBe("This did not work.");
+  await write("Marta", "This did.");
+  await fireEvent.keyDown(composer("Marta"), { key: "Enter" });
+  await waitFor(() => expect(talk.asked).toContain("edit This did."));
+});
+
 test("arrows walk through the messages, one of them is reached by Tab", async () => {
   open("marta");
   const entries = (): HTMLElement[] => [...document.querySelectorAll<HTMLElement>("[data-entry]")];

@@ -6,9 +6,10 @@ import { onion } from "../../dev/onions.mjs";
 import type { Message } from "../../src/state/messenger/types.ts";
 import { readPerson } from "../../src/ui/people/address.ts";
 import { browserLabel } from "../../src/ui/door/label.ts";
-import { around } from "../../src/ui/messages/around.ts";
-import { condense } from "../../src/ui/messages/recording.svelte.ts";
-import { newDay, preview, stateWords, together } from "../../src/ui/messages/words.ts";
+import { around } from "../../src/ui/talk/around.ts";
+import { condense } from "../../src/ui/talk/recording.svelte.ts";
+import { preview, stateWords, together } from "../../src/ui/messages/words.ts";
+import { newDay } from "../../src/ui/talk/said.ts";
 
 function message(line: Partial<Line>): Message {
   const talk = new FakeConversation(`marta@${onion(2)}`, { lines: [{ ago: 60, ...line }] });

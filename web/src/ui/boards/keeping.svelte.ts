@@ -1,7 +1,7 @@
 /** What is being written on a board: in this tab at every key stroke, in the vault a moment later, gone when it was posted. */
 import type { BoardsDesk } from "../../state/boards/desk.svelte.ts";
 import { withDraft } from "../../state/boards/marks.ts";
-import { keepTyped, typedIn } from "../messages/typed.ts";
+import { keepTyped, typedIn } from "../talk/typed.ts";
 
 const PAUSE = 700;
 

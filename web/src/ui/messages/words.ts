@@ -1,12 +1,11 @@
 /** What is said about messages and people: states, previews and names, from the values of the engine. */
-import { day, daysBetween, dayHeading, length } from "../../locales/format.ts";
+import { day, length } from "../../locales/format.ts";
 import { t } from "../../locales/index.ts";
 import { shortAddress } from "../../protocol/onion.ts";
 import type { Conversation, Message } from "../../state/messenger/types.ts";
+import { follows, lineOf } from "../talk/said.ts";
 
 const HOUR = 3600;
-/** Messages of one person within this many seconds stand together. */
-const TOGETHER = 5 * 60;
 
 /** The name to call somebody by. */
 export function nameOf(person: Pick<Conversation, "display" | "name" | "address">): string {
@@ -42,14 +41,7 @@ export function preview(message: Message): string {
   if (message.deleted) return t.messages.deleted;
   if (message.unreadable) return t.messageState[message.unreadable];
   if (message.kind === "timer" || message.kind === "notice") return noticeWords(message);
-  if (!message.attachment) return message.text.replace(/\s+/g, " ");
-  const { voice, media, name } = message.attachment;
-  const what = voice
-    ? t.messages.voice
-    : media.startsWith("image/")
-      ? t.messages.photo
-      : t.messages.file(name);
-  return message.text ? `${what}: ${message.text}` : what;
+  return lineOf(message);
 }
 
 /** What happened, for messages that only say that. */
@@ -64,11 +56,6 @@ export function isSpoken(message: Message): boolean {
   return message.kind !== "timer" && message.kind !== "notice" && message.unreadable !== "asked";
 }
 
-/** Whether a day begins between two messages. */
-export function newDay(earlier: Message | undefined, later: Message): boolean {
-  return !earlier || daysBetween(earlier.sent, later.sent) !== 0;
-}
-
 /** Whether two messages stand close together under one name. */
 export function together(earlier: Message | undefined, later: Message | undefined): boolean {
   return (
@@ -77,14 +64,6 @@ export function together(earlier: Message | undefined, later: Message | undefine
     isSpoken(earlier) &&
     isSpoken(later) &&
     earlier.mine === later.mine &&
-    later.sent - earlier.sent < TOGETHER &&
-    !newDay(earlier, later)
+    follows(earlier, later)
   );
-}
-
-/** A day as a heading, with words for the last two. */
-export function dayWords(seconds: number, now: number): string {
-  const ago = daysBetween(seconds, now);
-  if (ago <= 0) return t.messages.today;
-  return ago === 1 ? t.messages.yesterday : dayHeading(seconds, now);
 }
