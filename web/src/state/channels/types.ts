@@ -87,7 +87,7 @@ export interface Channel {
   join(): Promise<void>;
   quit(): Promise<void>;
   loadOlder(): Promise<void>;
-  /** Load until message `id` is among `messages`; false when it is gone. */
+  /** Load until the message with this id, or of this entry, is among `messages`; false when it is gone. */
   reach(id: string): Promise<boolean>;
   /** Shown at once as "sealed"; resolves when it is in the vault. */
   send(text: string, reply?: string): Promise<void>;
@@ -136,6 +136,8 @@ export interface ChannelMessage {
   readonly id: string;
   /** Its number in the log; 0 before it is posted. */
   readonly number: number;
+  /** Id of its entry in the log, by which the box and reports name it; "" before it is posted. */
+  readonly entry: string;
   readonly kind: "text" | "attachment" | "change" | "unknown";
   readonly mine: boolean;
   readonly name: string;
