@@ -32,14 +32,6 @@ HELLO: Final = "May I write to you?"
 
 
 @dataclass(frozen=True)
-class Sent:
-    """How far a message came for its sender; `waiting` of the sender's dispatches are not placed."""
-
-    state: str
-    waiting: int
-
-
-@dataclass(frozen=True)
 class Arrived:
     """A file at the recipient's, its digest checked by their program."""
 
@@ -144,8 +136,7 @@ class Scene:
             await there.mark_read(one.address)
             await until_read(here, other.address)
             await self._until_reached(here, other, before)
-            for person in (here, there):
-                await person.settled()
+            await until("all that they told each other came", lambda: is_quiet(here, there), DELIVERY_SECONDS)
 
     async def _until_reached(self, person: Person, whom: Actor, before: dict[str, int]) -> None:
         """Wait until each relay of another has one mailbox more, and somebody knows of them all."""
@@ -167,16 +158,15 @@ class Scene:
         async with self.actors[sender].client() as me:
             return (await me.send(self.actors[recipient].address, text)).id
 
-    async def until_sent(self, sender: str, recipient: str, id: str, *states: str) -> Sent:
-        """Wait until the sender's message, with all that belongs to it, came so far."""
+    async def until_sent(self, sender: str, recipient: str, id: str, *states: str) -> str:
+        """Wait until the sender's message, with all that belongs to it, came so far; how far."""
         address = self.actors[recipient].address
 
-        async def there(me: Person) -> Sent | None:
+        async def there(me: Person) -> str | None:
             message = await me.find(address, id)
             if message.state == "failed":
                 raise NotVerified(f"{sender} gave up: {message.problem}")
-            sent = Sent(message.state, sum(not is_placed(one) for one in me.sending()))
-            return sent if sent.state in states and not sent.waiting else None
+            return message.state if message.state in states else None
 
         return await self.at(sender, f"the message is {' or '.join(states)}", there)
 
@@ -266,6 +256,15 @@ class Scene:
 def is_placed(dispatch: DispatchState) -> bool:
     """Whether every device's envelopes are at its box or at relays."""
     return all(leg.state in ("box", "relay") for leg in dispatch.legs)
+
+
+async def is_quiet(*people: Person) -> bool:
+    """Whether everything these people's programs told one another came, and nothing is to be answered."""
+    before = [len(person.sending()) for person in people]
+    for person in people:
+        await person.settled()
+    told = [person.sending() for person in people]
+    return [len(one) for one in told] == before and all(is_placed(one) for each in told for one in each)
 
 
 def sealed_count(size: int) -> int:

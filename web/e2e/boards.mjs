@@ -128,12 +128,16 @@ async function atPost(page, text) {
 
 /** Choose from the menu of a post. @param {Page} page @param {string} text @param {string} item */
 async function menu(page, text, item) {
-  await posted(page, text);
-  await page.evaluate((wanted) => {
+  // A post that is on its way has no menu yet.
+  /** @param {string} wanted */
+  const opener = (wanted) => {
     const all = [...document.querySelectorAll("main ol li[data-entry]")];
     const one = all.find((each) => each.textContent?.includes(wanted));
-    /** @type {HTMLElement | null | undefined} */ (one?.querySelector("[aria-haspopup=menu]"))?.click();
-  }, text);
+    const found = /** @type {HTMLElement | null | undefined} */ (one?.querySelector("[aria-haspopup=menu]"));
+    found?.click();
+    return Boolean(found);
+  };
+  await until(page, `a menu of “${text}”`, opener, text);
   await press(page, item);
 }
 
