@@ -320,17 +320,3 @@ class Linked(Message, omit_defaults=False):
 
     packet: bytes
     session: Session
-
-
-class Export(Message, omit_defaults=False):
-    """What the box keeps about an account, in clear where the box can read it."""
-
-    name: str
-    role: Role
-    created_hour: int
-    sessions: list[SessionRow]
-    vault_records: int
-    vault_octets: int
-    mailboxes: int
-    waiting: int
-    directory_entry: bytes | None

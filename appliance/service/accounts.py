@@ -16,6 +16,7 @@ from appliance.config import Config
 from appliance.errors import Refusal
 from appliance.protocol import account as wire
 from appliance.protocol.desk import Protection
+from appliance.protocol.export import Export
 from appliance.service import totp
 from appliance.service.account_hooks import Hooks
 from appliance.service.audit import Audit
@@ -165,10 +166,10 @@ class Accounts:
         checked = await self._confirm(caller, body.authentication, place)
         await self._change(checked, totp=None, totp_pending=None)
 
-    async def export(self, caller: Caller) -> wire.Export:
+    async def export(self, caller: Caller) -> Export:
         """What the box keeps about the account."""
 
-        def look(txn: Transaction) -> wire.Export:
+        def look(txn: Transaction) -> Export:
             account = accounts.require(txn, self._machine, caller.account)
             rows = sessions.list_account(txn, self._machine, caller.account)
             known: dict[str, Any] = {
@@ -177,13 +178,19 @@ class Accounts:
                 "mailboxes": 0,
                 "waiting": 0,
                 "directory_entry": None,
+                "karma": 0,
+                "reports": [],
+                "channels": [],
             }
             for hook in self._hooks.export:
                 known.update(hook(txn, account.account, account.name))
-            return wire.Export(
+            return Export(
                 name=account.name,
                 role=account.role,
                 created_hour=account.created_hour,
+                can_post=account.can_post,
+                can_upload=account.can_upload,
+                bans=bans_shown(account, self._clock()),
                 sessions=[shown(row, caller.session) for row in rows],
                 **known,
             )
@@ -287,3 +294,12 @@ class Accounts:
         if not owners:
             raise Refusal("not_claimed")
         return Caller(account=owners[0], name="", role="owner", session=bytes(16))
+
+
+def bans_shown(account: Account, now: float) -> list[wire.BanRow]:
+    """Where an account may not write now."""
+    return [
+        wire.BanRow(ban.area, ban.place or None, ban.until)
+        for ban in account.bans
+        if not 0 < ban.until <= now
+    ]

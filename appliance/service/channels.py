@@ -80,8 +80,9 @@ class Channels:
         self._config = config
 
     def join(self, hooks: Hooks) -> None:
-        """Take part when an account is deleted."""
+        """Take part when an account is deleted or exported."""
         hooks.forget.append(lambda txn, account, name: channels.forget(txn, account))
+        hooks.export.append(lambda txn, account, name: {"channels": channels.list_of(txn, account)})
         hooks.keep.append(_check_owners)
 
     # Reading

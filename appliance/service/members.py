@@ -13,7 +13,7 @@ import msgspec
 from appliance.errors import Refusal
 from appliance.protocol import account as wire
 from appliance.service.account_hooks import Hooks
-from appliance.service.accounts import Accounts
+from appliance.service.accounts import Accounts, bans_shown
 from appliance.service.audit import Audit
 from appliance.service.caller import Caller
 from appliance.service.nameplate import Nameplate
@@ -216,9 +216,5 @@ class Members:
             can_post=account.can_post,
             can_upload=account.can_upload,
             karma=thanks.karma(txn, account.account),
-            bans=[
-                wire.BanRow(ban.area, ban.place or None, ban.until)
-                for ban in account.bans
-                if not 0 < ban.until <= now
-            ],
+            bans=bans_shown(account, now),
         )

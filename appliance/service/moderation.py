@@ -45,6 +45,8 @@ class Moderation:
     def join(self, hooks: Hooks) -> None:
         """Hook into what happens to accounts."""
         hooks.forget.append(lambda txn, account, name: thanks.forget_account(txn, account))
+        hooks.export.append(lambda txn, account, name: {"karma": thanks.karma(txn, account)})
+        hooks.export.append(self.reports.export)
 
     async def run(self) -> None:
         """Forget for ever, once an hour, what is over."""

@@ -103,6 +103,10 @@ class Reports:
         rows = self._store.read(lambda txn: reports.list_own(txn, sealer, caller.account))
         return wire.OwnReports([_own(one) for one in rows])
 
+    def export(self, txn: Transaction, account: bytes, name: str) -> dict[str, list[wire.OwnReport]]:
+        """What an account reported, for its export."""
+        return {"reports": [_own(one) for one in reports.list_own(txn, self._ring.require(), account)]}
+
     def _drafted(self, txn: Transaction, sealer: Sealer, caller: Caller, body: wire.NewReport) -> Report:
         now = int(self._clock())
         base = Report(

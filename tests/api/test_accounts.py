@@ -17,7 +17,6 @@ from appliance.protocol.account import (
     BindDevice,
     ChangeMember,
     Door,
-    Export,
     Invite,
     InviteCheck,
     Invites,
@@ -34,6 +33,7 @@ from appliance.protocol.account import (
     TakeLink,
 )
 from appliance.protocol.codec import to_text
+from appliance.protocol.export import Export
 from tests.boxes import PASSPHRASE, Net, Running, running
 from tests.households import Person
 
@@ -74,6 +74,7 @@ async def test_a_member_joins_by_the_onion_and_lives_there(tmp_path):
         await post(http, "/v1/session/device", BindDevice(os.urandom(16)))
         export = await http.call("POST", "/v1/account/export", Export)
         assert (export.name, export.role, len(export.sessions)) == ("bob", "member", 1)
+        assert (export.can_post, export.karma, export.bans, export.channels) == ("by karma", 0, [], [])
 
         http.cookies["island_access"] = "ran out"
         (row,) = (await http.call("GET", "/v1/sessions", Sessions)).sessions

@@ -9,6 +9,7 @@ import time
 from appliance.client.http import Http
 from appliance.protocol import channel as wire
 from appliance.protocol.codec import JSON, to_text
+from appliance.protocol.export import Export
 from appliance.protocol.moderation import NewReport, OwnReport, Thank, Thanked
 from appliance.protocol.post import Events
 from appliance.protocol.roster import Close, Create, Info, Remove
@@ -77,7 +78,10 @@ async def test_two_members_talk_through_the_onion(tmp_path):
         thanked = await far.call("POST", "/v1/thanks", Thanked, Thank(CHANNEL, entry))
         assert (thanked.thanks, thanked.mine) == (1, True)
         report = NewReport(os.urandom(16), "abuse", log=CHANNEL, entry=entry, evidence="She said so.")
-        assert (await far.call("POST", "/v1/reports", OwnReport, report)).about
+        own = await far.call("POST", "/v1/reports", OwnReport, report)
+        assert own.about
+        export = await far.call("POST", "/v1/account/export", Export)
+        assert (export.channels, export.reports) == ([CHANNEL], [own])
         with refused("role"):
             await bob.ask(dict, "/take-down", wire.TakeDown(CHANNEL, 3))
         await ada.ask(dict, "/take-down", wire.TakeDown(CHANNEL, 3))

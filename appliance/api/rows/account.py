@@ -9,6 +9,7 @@ from appliance.api.account_handlers import admin_of, place_of
 from appliance.api.cookies import REFRESH_PATH
 from appliance.api.row import Row, admin, anyone, member, moderator
 from appliance.protocol import account
+from appliance.protocol.export import Export
 
 DOOR: Final = (
     anyone("GET", "/v1/door", None, account.Door,
@@ -54,7 +55,7 @@ OWN: Final = (
     member("POST", "/v1/account/totp/remove", account.Confirm, None,
            lambda box, call: box.accounts.remove_totp(call.member, call.body, place_of(call)),
            "Sign in without a second factor."),
-    member("POST", "/v1/account/export", None, account.Export,
+    member("POST", "/v1/account/export", None, Export,
            lambda box, call: box.accounts.export(call.member), "What the box keeps about the account."),
     member("POST", "/v1/account/delete", account.Confirm, None,
            handlers.delete, "Delete the account and all that belongs to it."),

@@ -286,16 +286,3 @@ export interface Linked {
   packet: Uint8Array;
   session: Session;
 }
-
-/** What the box keeps about an account, in clear where the box can read it. */
-export interface Export {
-  name: string;
-  role: Role;
-  created_hour: number;
-  sessions: SessionRow[];
-  vault_records: number;
-  vault_octets: number;
-  mailboxes: number;
-  waiting: number;
-  directory_entry: Uint8Array | null;
-}
