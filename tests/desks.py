@@ -11,6 +11,7 @@ from pathlib import Path
 from appliance.config import Config
 from appliance.protocol.audit import Act
 from appliance.protocol.desk import ChangeSettings
+from appliance.service.board_rules import HELD
 from appliance.service.branding import Branding
 from appliance.service.caller import OPERATOR, Caller
 from appliance.service.events import EventBook
@@ -57,11 +58,11 @@ class Desk:
     async def set(self, **values: object) -> None:
         await self.settings.change(OPERATOR, ChangeSettings(values=values))
 
-    async def write(self, name: str, log: bytes = BOARD_LOG, body: bytes = b"words") -> bytes:
+    async def write(self, name: str, log: bytes = BOARD_LOG, body: bytes = b"words", kind: int = 1) -> bytes:
         """An entry of somebody's; its id."""
         id = os.urandom(16)
         author = self.logs.author(log, self.callers[name].account)
-        await self.logs.append(log, Draft(id, 1, body, author=author))
+        await self.logs.append(log, Draft(id, kind, body, author=author))
         return id
 
     async def acts(self, caller: Caller = OPERATOR) -> list[Act]:
@@ -81,7 +82,7 @@ async def desk(folder: Path, clock: Time | None = None) -> AsyncIterator[Desk]:
         events = EventBook(house.store, house.clock)
         logs = Logs(house.store, house.ring, settings.config, house.clock, events)
         room: set[bytes] = set()
-        logs.register(BOARD, LogUser(open=True))
+        logs.register(BOARD, LogUser(open=True, hidden=frozenset({HELD})))
         logs.register(CHANNEL, LogUser(members=lambda log: room))
         await logs.create(BOARD_LOG, BOARD, sealed=True)
         await logs.create(ROOM_LOG, CHANNEL, sealed=False)

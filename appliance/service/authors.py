@@ -15,10 +15,11 @@ AREAS = {BOARD: "boards", CHANNEL: "channels"}
 
 
 class Written(NamedTuple):
-    """An entry of a board or channel: where it is, and the account that wrote it (None: not known)."""
+    """An entry of a board or channel: where, of what kind, and whose account wrote it (None: not known)."""
 
     area: str
     kind: int
+    entry: int
     author: bytes | None
 
 
@@ -34,4 +35,4 @@ def find(txn: Transaction, sealer: Sealer, log: bytes, entry: bytes) -> Written:
     author = next(
         (one for one in txn.keys(ACCOUNTS) if logs.author_of(sealer, log, one) == found.author), None
     )
-    return Written(AREAS[head.kind], head.kind, author)
+    return Written(AREAS[head.kind], head.kind, found.kind, author)

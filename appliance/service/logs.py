@@ -101,6 +101,13 @@ class Logs:
         user = self._user(kind)
         return user.open or account in user.members(log)
 
+    def check_read(self, log: bytes, kind: int, account: bytes, entry: int) -> None:
+        """Refusal no_log when an account may not know what is in it, no_item of an entry of a hidden kind."""
+        if not self.may_hear(log, kind, account):
+            raise Refusal("no_log")
+        if entry in self._user(kind).hidden:
+            raise Refusal("no_item")
+
     def author(self, log: bytes, account: bytes) -> bytes:
         """What an entry keeps of its author. Refusal locked."""
         return logs.author_of(self._ring.require(), log, account)

@@ -126,8 +126,7 @@ class Reports:
                 raise Refusal("no_account")
             return msgspec.structs.replace(base, account=named, trusted=True)
         written = authors.find(txn, sealer, body.log, body.entry)
-        if not self._logs.may_hear(body.log, written.kind, caller.account):
-            raise Refusal("no_log")
+        self._logs.check_read(body.log, written.kind, caller.account, written.entry)
         author = written.author or named or b""
         known = accounts.find(txn, self._machine, author)
         return msgspec.structs.replace(

@@ -30,8 +30,7 @@ class Thanking:
         """Thank for an entry; again is alike. Refusals: yourself, no_log, no_item, suspended, banned, …"""
         sealer = self._ring.require()
         written = await self._store.read_cold(lambda txn: authors.find(txn, sealer, body.log, body.entry))
-        if not self._logs.may_hear(body.log, written.kind, caller.account):
-            raise Refusal("no_log")
+        self._logs.check_read(body.log, written.kind, caller.account, written.entry)
         author = written.author
         if author is None:
             raise Refusal("no_item")

@@ -9,7 +9,8 @@ import pytest
 
 from appliance.errors import Refusal
 from appliance.protocol.account import ChangeMember
-from appliance.protocol.moderation import CloseReport, NewReport, OwnReport, Report
+from appliance.protocol.moderation import CloseReport, NewReport, OwnReport, Report, Thank
+from appliance.service.board_rules import HELD
 from appliance.service.caller import OPERATOR, Caller
 from appliance.store import reports as store_reports
 from appliance.store.engine import DATA_FILE
@@ -142,6 +143,18 @@ async def test_what_is_no_report(tmp_path: Path) -> None:
         id = (await report(d, "bob", person="ann")).id
         with refused("wrong_state"):
             await report(d, "ann", person="bob", id=id)
+
+
+async def test_what_is_held_back_is_not_there_for_others(tmp_path: Path) -> None:
+    async with desk(tmp_path) as d:
+        bob = await d.join("bob")
+        await d.join("carol")
+        held = await d.write("carol", kind=HELD)
+        for hidden in (held, os.urandom(16)):
+            with refused("no_item"):
+                await report(d, "bob", log=BOARD_LOG, entry=hidden)
+            with refused("no_item"):
+                await d.moderation.thanking.give(bob, Thank(BOARD_LOG, hidden))
 
 
 async def test_nobody_floods_the_queue(tmp_path: Path) -> None:
