@@ -223,3 +223,19 @@ async def carry(house: PostHouse) -> None:
 async def state(house: PostHouse, caller: Caller, id: bytes) -> DispatchState:
     rows = (await house.post.dispatch.page(caller)).dispatches
     return next(row for row in rows if row.id == id)
+
+
+class Seat:
+    """A reader of a feed that counts what its feed calls."""
+
+    def __init__(self) -> None:
+        self.woken = self.taken = self.evicted = 0
+
+    def wake(self) -> None:
+        self.woken += 1
+
+    def take(self) -> None:
+        self.taken += 1
+
+    def evict(self) -> None:
+        self.evicted += 1

@@ -1,8 +1,9 @@
 """The event socket: a WebSocket of one member's device (SPEC.md, "Events").
 
-One task reads and works, one passes events on from the feed of the sign-in. Frames that arrived together
-share a commit. The reader takes nothing new before its answers are sent, so a peer that does not read stops
-itself; a peer that falls behind its feed hears "reset".
+One task reads and works, one passes events on from the feed of the sign-in. News that many hear, and mail, go
+out from the feed's own step (`take`) as long as the peer keeps up, so that no task has to run for each of
+them. Frames that arrived together share a commit. The reader takes nothing new before its answers are sent,
+so a peer that does not read stops itself; a peer that falls behind its feed hears "reset".
 """
 
 from __future__ import annotations
@@ -47,6 +48,10 @@ class EventSocket(Socket):
         super().__init__(box, wire, MAX_MESSAGE)
         self._caller = caller
         self._feed = feed
+        self._after = feed.last
+        """The number of the last event that was sent."""
+        self._bell: trio.Event | None = None
+        """What the passing task waits on while there is nothing new."""
         self._ahead = ahead
         self._bucket = Bucket(box.config.event_messages, trio.current_time())
         self._code = frames.CLOSE_AWAY
@@ -69,7 +74,7 @@ class EventSocket(Socket):
     async def run(self) -> None:
         """Serve until either side closes or the sign-in ends."""
         events = self._box.post.events
-        events.enter(self._feed, self._evict)
+        events.enter(self._feed, self)
         try:
             with self._scope:
                 async with trio.open_nursery() as nursery:
@@ -79,13 +84,38 @@ class EventSocket(Socket):
                     self._code = code if self._code == frames.CLOSE_AWAY else self._code
                     nursery.cancel_scope.cancel()
         finally:
-            events.leave(self._feed, self._evict)
+            events.leave(self._feed, self)
         await self._close(self._code)
 
-    def _evict(self) -> None:
+    # What the feed calls
+
+    def evict(self) -> None:
         """Make room for a newer socket of the sign-in."""
         self._code = CLOSE_TOO_MANY
         self._scope.cancel()
+
+    def wake(self) -> None:
+        """There is something new: the passing task sends it."""
+        if self._bell is not None:
+            self._bell.set()
+
+    def take(self) -> None:
+        """Send what is new now, if the passing task waits and the kernel takes it; else wake that task."""
+        if self._bell is None or self._bell.is_set() or not self._is_free:
+            self.wake()
+            return
+        try:
+            if not self._try_send(self._news()):
+                self.wake()
+        except GONE:
+            self._cut = True
+            self._scope.cancel()
+        except Exception as error:  # the sender's step goes on, for the others
+            self._box.count_fault("events", error)
+            self._code = frames.CLOSE_FAULT
+            self._scope.cancel()
+
+    # Tasks
 
     async def _serve(self) -> int:
         try:
@@ -187,22 +217,31 @@ class EventSocket(Socket):
 
     async def _pass_on(self) -> None:
         """Pass events on until the sign-in ends."""
-        feed, after = self._feed, self._feed.last
+        feed = self._feed
         try:
-            await self._send(frames.binary(codec.encode(Event(after, "hello"))))
+            await self._send(frames.binary(codec.encode(Event(self._after, "hello"))))
             while True:
-                await feed.wait(after)
-                found = feed.after(after)
-                if found:
-                    after = found[-1].event.number
-                    await self._send(b"".join(frames.binary(entry.data) for entry in found))
+                if self._after < feed.last or self._rest:
+                    await self._send(self._news())
                 elif feed.ended:
                     self._code = CLOSE_ENDED
                     self._scope.cancel()
                     return
+                else:
+                    self._bell = trio.Event()
+                    await self._bell.wait()
         except GONE:
             self._cut = True
             self._scope.cancel()
+        finally:
+            self._bell = None
+
+    def _news(self) -> bytes:
+        """The events that were not sent yet, as frames."""
+        found = self._feed.after(self._after)
+        if found:
+            self._after = found[-1].event.number
+        return b"".join(frames.binary(entry.data) for entry in found)
 
 
 def _answer(word: str, body: Any, number: int) -> bytes:

@@ -41,6 +41,8 @@ class Socket:
         self._wire = wire
         self._frames = frames.Frames(largest)
         self._lock = trio.StrictFIFOLock()
+        self._rest = b""
+        """What the kernel did not take of the last `_try_send`; it goes before all else."""
         self._received = 0
         """Reads so far: the signs of life."""
         self._cut = False
@@ -70,18 +72,30 @@ class Socket:
             self._cut = True
             leave()
 
-    async def _send(self, data: bytes | bytearray) -> None:
-        if self._lock.locked():
+    @property
+    def _is_free(self) -> bool:
+        """Whether nothing waits to be sent."""
+        return not self._rest and not self._lock.locked()
+
+    def _try_send(self, data: bytes | bytearray) -> bool:
+        """Send without waiting, while `_is_free`; False when a rest is left, which `_send` must send."""
+        sent = self._wire.send_now(data)
+        self._rest = bytes(data[sent:])
+        return not self._rest
+
+    async def _send(self, data: bytes | bytearray = b"") -> None:
+        """Send all of it, after what was left of earlier frames."""
+        if not self._is_free:
             await self._lock.acquire()
+        # Nearly always the kernel takes everything at once; only a rest has to wait.
+        elif self._try_send(data):
+            return
         else:
-            # Nearly always the kernel takes everything at once; only a rest has to wait.
-            sent = self._wire.send_now(data)
-            if sent == len(data):
-                return
-            data = data[sent:]
             self._lock.acquire_nowait()
+            data = b""
         try:
-            await self._wire.send_all(data)
+            rest, self._rest = self._rest, b""
+            await self._wire.send_all(rest + data)
         except trio.TooSlowError:
             # The peer stopped reading in the middle of a frame, so no close frame can follow.
             self._cut = True

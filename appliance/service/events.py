@@ -17,7 +17,7 @@ from appliance.protocol.log import LogNews
 from appliance.protocol.mailbox import MailboxId
 from appliance.protocol.post import DispatchState, Event, EventKind, Events, Listening, Queued, Ticket
 from appliance.service.caller import Caller
-from appliance.service.feed import Feed, Shared
+from appliance.service.feed import Feed, Reader, Shared
 from appliance.service.ports import Clock, hour_of
 from appliance.service.queue import queued
 from appliance.service.rights import Level, reaches
@@ -121,17 +121,17 @@ class EventBook:
         for log in feed.watched:
             self._watchers[log].add(feed)
 
-    def enter(self, feed: Feed, evict: Callable[[], None]) -> None:
+    def enter(self, feed: Feed, reader: Reader) -> None:
         """One more socket reads a feed; where there are too many the oldest, long dead perhaps, must go."""
         if feed.readers >= SOCKETS:
-            feed.sockets.pop(0)()
-        feed.sockets.append(evict)
+            feed.sockets.pop(0).evict()
+        feed.sockets.append(reader)
         self.on_presence()
 
-    def leave(self, feed: Feed, evict: Callable[[], None]) -> None:
+    def leave(self, feed: Feed, reader: Reader) -> None:
         """A socket is gone."""
-        if evict in feed.sockets:
-            feed.sockets.remove(evict)
+        if reader in feed.sockets:
+            feed.sockets.remove(reader)
         feed.used = trio.current_time()
         self.expect(feed.device, LEFT_SECONDS)
         self.on_presence()

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections import deque
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import trio
 
@@ -22,6 +21,19 @@ KEPT_EVENTS: Final = 256
 KEPT_OCTETS: Final = 256 * 1024
 INLINE_BEHIND: Final = 24
 """With so many events unread, mail is only announced: its reader is slow and will read the queue."""
+
+
+class Reader(Protocol):
+    """A socket that reads a feed. Its feed calls these on the event loop; none waits or raises."""
+
+    def wake(self) -> None:
+        """There is something new: let the socket's task look."""
+
+    def take(self) -> None:
+        """The same of news that many hear: give them to the peer at once where nothing stands in the way."""
+
+    def evict(self) -> None:
+        """Make room for a newer socket of the sign-in."""
 
 
 class Shared:
@@ -72,8 +84,8 @@ class Feed:
         self.device = device
         """Account ‖ device."""
         self.stream = secrets.token_bytes(8)
-        self.sockets: list[Callable[[], None]] = []
-        """What makes each open socket leave, the oldest first."""
+        self.sockets: list[Reader] = []
+        """Open sockets, the oldest first."""
         self.used = trio.current_time()
         self.ended = False
         self.watched: frozenset[bytes] = frozenset()
@@ -106,6 +118,10 @@ class Feed:
             return
         self._last += 1
         self._put(Entry(Event(self._last, kind, **fields)))
+        if kind == "mail":
+            self.hand_on()
+        else:
+            self.wake()
 
     def add_log(self, shared: Shared) -> None:
         """News of a log; a slow reader hears its newest number only, once, until it reads."""
@@ -117,13 +133,13 @@ class Feed:
                 self._last -= 1
         self._last += 1
         self._put(Entry(Event(self._last, "log", log=shared.news), shared))
+        self.hand_on()
 
     def _put(self, entry: Entry) -> None:
         self._entries.append(entry)
         self._octets += entry.size
         while len(self._entries) > KEPT_EVENTS or (self._octets > KEPT_OCTETS and len(self._entries) > 1):
             self._octets -= self._entries.popleft().size
-        self._wake.set()
 
     def after(self, number: int) -> list[Entry]:
         """Events with higher numbers; where some are lost, one "reset" that stands for all."""
@@ -132,7 +148,7 @@ class Feed:
         if number < self._last - len(self._entries) or number < 0:
             found = [Entry(Event(self._last, "reset"))]
         else:
-            found = list(self._entries)[number - self._last :]
+            found = [self._entries[place] for place in range(number - self._last, 0)]
         self._read = max(self._read, self._last)
         self.used = trio.current_time()
         return found
@@ -147,13 +163,21 @@ class Feed:
     def wake(self) -> None:
         """Let whoever waits look again."""
         self._wake.set()
+        for reader in self.sockets:
+            reader.wake()
+
+    def hand_on(self) -> None:
+        """The same, and sockets whose peers keep up send at once: no task has to run for each of them."""
+        self._wake.set()
+        for reader in self.sockets:
+            reader.take()
 
     def end(self) -> None:
         """The sign-in has ended."""
         if not self.ended:
             self.add("session")
             self.ended = True
-            self._wake.set()
+            self.wake()
 
     def _announces_mail(self) -> bool:
         """Whether the newest event says "look into the queue" and nobody has read it."""

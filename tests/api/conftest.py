@@ -18,8 +18,11 @@ from appliance.api.limits import Limits
 from appliance.api.server import Server
 from appliance.api.static import Site
 from appliance.config import Config
+from tests.api.event_wires import Door
 from tests.api.fakes import FakeBox
 from tests.api.wires import House
+from tests.posts import Far, posts
+from tests.services import Time
 
 Open = Callable[..., AbstractAsyncContextManager[House]]
 
@@ -46,3 +49,16 @@ def house(tmp_path: Path) -> Open:
             await stream.aclose()
 
     return open_house
+
+
+@pytest.fixture
+def door(house: Open, tmp_path: Path) -> object:
+    """Open a server with a post behind it: `async with door(idle_seconds=1) as d`."""
+
+    @asynccontextmanager
+    async def open_door(**settings: object) -> AsyncIterator[Door]:
+        async with posts(tmp_path / "post", Time(), Far(), "home") as (home,), house(**settings) as found:
+            found.box.post = home.post
+            yield Door(found, home)
+
+    return open_door

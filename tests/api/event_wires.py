@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Any
 
 import trio
@@ -9,8 +11,13 @@ from wsproto.frame_protocol import Opcode
 
 from appliance.protocol import codec
 from appliance.protocol.post import Event
+from appliance.service.caller import Caller
 from tests.api.fakes import ADDRESS
 from tests.api.wires import House, Socket
+from tests.posts import PostHouse, dispatch, member, routes_of
+from tests.services import envelope
+
+ADA = member("ada")
 
 
 class EventWire(Socket):
@@ -69,3 +76,33 @@ def head(ticket: str, host: str = "localhost", headers: str = "") -> bytes:
         "connection: keep-alive, Upgrade\r\nsec-websocket-version: 13\r\n"
         f"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
     ).encode()
+
+
+@dataclass
+class Door:
+    """A server with a post behind it."""
+
+    house: House
+    home: PostHouse
+
+    @property
+    def bob(self) -> Caller:
+        """The member whom the fake sign-in knows."""
+        return self.house.box.sign_in.caller("member")
+
+    def ticket(self) -> str:
+        return self.home.post.events.ticket(self.bob).ticket
+
+    async def open(self, **how: str) -> EventWire:
+        wire = await EventWire.connect(self.house, self.ticket(), **how)
+        await wire.event("hello")
+        return wire
+
+    async def mail(self, *envelopes: bytes) -> None:
+        """Something for Bob."""
+        routes = await routes_of(self.home, self.bob)
+        message = dispatch(routes, envelopes=list(envelopes or [envelope()]))
+        await self.home.post.dispatch.send(ADA, message)
+
+
+OpenDoor = type[AbstractAsyncContextManager[Door]]

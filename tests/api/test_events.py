@@ -6,10 +6,6 @@ import json
 import os
 import socket
 import struct
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 import trio
@@ -21,55 +17,12 @@ from appliance.protocol.codec import to_text
 from appliance.protocol.post import DispatchState, Events, Settle, Signal
 from appliance.service import events as service
 from appliance.service.feed import KEPT_EVENTS
-from tests.api.conftest import Open
-from tests.api.event_wires import EventWire, head
+from tests.api.event_wires import ADA, EventWire, OpenDoor, head
 from tests.api.wires import House
-from tests.posts import Far, PostHouse, dispatch, member, posts, routes_of, waiting
-from tests.services import Time, envelope
+from tests.posts import dispatch, routes_of, waiting
+from tests.services import envelope
 
-ADA = member("ada")
 COOKIE = {"cookie": "island_access=member"}
-
-
-@dataclass
-class Door:
-    """A server with a post behind it."""
-
-    house: House
-    home: PostHouse
-
-    @property
-    def bob(self):
-        """The member whom the fake sign-in knows."""
-        return self.house.box.sign_in.caller("member")
-
-    def ticket(self) -> str:
-        return self.home.post.events.ticket(self.bob).ticket
-
-    async def open(self, **how: str) -> EventWire:
-        wire = await EventWire.connect(self.house, self.ticket(), **how)
-        await wire.event("hello")
-        return wire
-
-    async def mail(self, *envelopes: bytes) -> None:
-        """Something for Bob."""
-        routes = await routes_of(self.home, self.bob)
-        message = dispatch(routes, envelopes=list(envelopes or [envelope()]))
-        await self.home.post.dispatch.send(ADA, message)
-
-
-@pytest.fixture
-def door(house: Open, tmp_path: Path) -> object:
-    @asynccontextmanager
-    async def open_door(**settings: object) -> AsyncIterator[Door]:
-        async with posts(tmp_path / "post", Time(), Far(), "home") as (home,), house(**settings) as found:
-            found.box.post = home.post
-            yield Door(found, home)
-
-    return open_door
-
-
-OpenDoor = type[AbstractAsyncContextManager[Door]]
 
 
 @pytest.mark.parametrize("kind", ["loopback", "onion"])

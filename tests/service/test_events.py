@@ -13,6 +13,7 @@ from trio.testing import MockClock
 
 from appliance.protocol import codec, onion
 from appliance.protocol.envelope import envelope_id
+from appliance.protocol.log import LogNews
 from appliance.protocol.mailbox import MailboxId
 from appliance.protocol.messages import Deposit, DepositGroup
 from appliance.protocol.post import Event, Keep, ReadKept, RelaySignal, Settle, Signal
@@ -21,7 +22,7 @@ from appliance.service import feed as feed_module
 from appliance.service.dispatch import deposit_here
 from appliance.service.feed import Feed
 from appliance.store.transaction import Transaction
-from tests.posts import HANDLE, Far, PostHouse, dispatch, member, posts, routes_of, settle_all, waiting
+from tests.posts import HANDLE, Far, PostHouse, Seat, dispatch, member, posts, routes_of, settle_all, waiting
 from tests.services import Time, envelope, refused
 
 ADA, BOB = member("ada"), member("bob")
@@ -238,7 +239,8 @@ async def test_feeds_that_nobody_reads_go(house: PostHouse, mock_clock: MockCloc
     await routes_of(house, BOB)
     feed = house.post.events.open(BOB)
     kept = house.post.events.open(ADA)
-    house.post.events.enter(kept, print)
+    seat = Seat()
+    house.post.events.enter(kept, seat)
     mock_clock.jump(module.IDLE_SECONDS + 1)
     assert house.post.events.open(BOB) is feed  # it was used in time after all
     mock_clock.jump(module.IDLE_SECONDS + 1)
@@ -246,20 +248,33 @@ async def test_feeds_that_nobody_reads_go(house: PostHouse, mock_clock: MockCloc
     assert house.post.events.live() == [kept]
     assert not house.post.events.mailboxes
     assert house.post.events.open(BOB) is not feed
-    house.post.events.leave(kept, print)
+    house.post.events.leave(kept, seat)
 
 
 async def test_a_sign_in_has_a_few_sockets_only(house: PostHouse) -> None:
     feed = house.post.events.open(BOB)
-    gone: list[int] = []
-    acts = [lambda n=n: gone.append(n) for n in range(module.SOCKETS + 2)]
-    for act in acts:
-        house.post.events.enter(feed, act)
-    assert gone == [0, 1]
+    seats = [Seat() for _ in range(module.SOCKETS + 2)]
+    for seat in seats:
+        house.post.events.enter(feed, seat)
+    assert [seat.evicted for seat in seats] == [1, 1] + [0] * module.SOCKETS
     assert feed.readers == module.SOCKETS
-    for act in acts:
-        house.post.events.leave(feed, act)
+    for seat in seats:
+        house.post.events.leave(feed, seat)
     assert feed.readers == 0
+
+
+async def test_sockets_are_given_mail_and_logs_at_once_and_the_rest_when_they_come_by(
+    house: PostHouse,
+) -> None:
+    feed, seat = house.post.events.open(BOB), Seat()
+    house.post.events.enter(feed, seat)
+    house.post.on_vault_changed(BOB.account, 1)
+    assert (seat.woken, seat.taken) == (1, 0)
+    feed.add("mail")
+    house.post.events.tell_log(LogNews(bytes(16), 7), [BOB.account])
+    assert (seat.woken, seat.taken) == (1, 2)
+    house.post.end_session(BOB.session)
+    assert seat.woken > 1
 
 
 async def test_an_event_is_written_once_and_can_be_read(house: PostHouse) -> None:
@@ -325,17 +340,17 @@ async def test_who_is_here_is_told_when_they_let_it_be_seen(house: PostHouse, mo
     async with trio.open_nursery() as nursery:
         nursery.start_soon(presence.run)
         watcher = events.open(ADA)
-        events.enter(watcher, print)
-        feed = events.open(BOB)
-        events.enter(feed, print)
+        events.enter(watcher, Seat())
+        feed, seat = events.open(BOB), Seat()
+        events.enter(feed, seat)
         await trio.sleep(10)
         assert presence.here().names == []
         presence.show(BOB, True)
         await watcher.wait(1)
         assert [(one.kind, one.names) for one in heard(watcher)] == [("here", ["bob"])]
         # A page that is loaded again does not come and go.
-        events.leave(feed, print)
-        events.enter(feed, print)
+        events.leave(feed, seat)
+        events.enter(feed, seat)
         await trio.sleep(10)
         assert heard(watcher, watcher.last) == []
         number = watcher.last

@@ -12,7 +12,7 @@ from trio.testing import MockClock
 from appliance.protocol.post import Listening
 from appliance.service import events as module
 from appliance.service.caller import Caller
-from tests.posts import Far, PostHouse, member, posts
+from tests.posts import Far, PostHouse, Seat, member, posts
 from tests.services import Time
 
 ADA, BOB = member("ada"), member("bob")
@@ -39,11 +39,11 @@ async def test_who_listens_is_known_and_a_moment_is_given_to_who_comes_and_goes(
     assert events.listening(ADA) == Listening([], 0)
     feed = events.open(BOB)
     assert listening(BOB) == []
-    events.enter(feed, lambda: None)
-    evict = feed.sockets[0]
+    seat = Seat()
+    events.enter(feed, seat)
     assert await after(100, BOB) == [BOB.device]
     assert listening(ADA) == []
-    events.leave(feed, evict)
+    events.leave(feed, seat)
     assert await after(module.LEFT_SECONDS - 1, BOB) == [BOB.device]
     assert await after(2, BOB) == []
 
