@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,7 +22,9 @@ from appliance.service.conduct import Conduct
 from appliance.service.events import EventBook
 from appliance.service.four_eyes import FourEyes
 from appliance.service.logs import Logs
-from appliance.store import accounts, directory
+from appliance.store import accounts, board_index, directory
+from appliance.store.board_postings import Budget
+from appliance.store.storekey import Sealer
 from appliance.store.transaction import Transaction
 from tests.services import House
 
@@ -127,3 +130,10 @@ class BoardHouse:
         """Remove what is to be removed."""
         while await self.boards.sweep() or await self.logs.sweep():
             pass
+
+
+def postings(txn: Transaction, sealer: Sealer, word: str, board: bytes = BOARD) -> dict[int, int]:
+    """Every post that the index has under a word, by rising number, with the word's weight."""
+    column = board_index.column(txn, sealer, board, word, Budget(1 << 20, math.inf))
+    blocks = list(column.blocks())
+    return {number: weight for block in reversed(blocks) for number, weight in block.items()}

@@ -6,7 +6,6 @@ two seconds after somebody did, so posting does not wait for it; a crash loses n
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from typing import Final, NamedTuple
@@ -17,9 +16,11 @@ from appliance.errors import Refusal
 from appliance.protocol import board as wire
 from appliance.protocol.board import Deletion, Edit, Hit, Hits, Moderation, Post
 from appliance.service import words
+from appliance.service.board_ranking import Query, rank
 from appliance.service.board_rules import HELD
 from appliance.service.boards import require
 from appliance.store import board_index, boards, logs
+from appliance.store.board_postings import Budget
 from appliance.store.engine import Store
 from appliance.store.storekey import KeyRing, Sealer
 from appliance.store.transaction import Transaction
@@ -32,12 +33,11 @@ QUIET_SECONDS: Final = 0.2
 LONGEST_WAIT: Final = 2.0
 SEARCH_SECONDS: Final = 0.25
 """A search that takes longer gives what it has."""
-MOST_COMPLETIONS: Final = 64
-MOST_RANKED: Final = 5000
+MOST_BLOCKS: Final = 1024
+"""Blocks of postings that one search opens; one that would need more gives what it has."""
+MOST_RANKED: Final = 2000
 """Of more posts that have all words, the newest are ranked."""
 EXCERPT: Final = 160
-_TAIL: Final = 3
-"""Letters from which on the last word of a query may be a beginning."""
 
 
 class _Place(NamedTuple):
@@ -108,32 +108,32 @@ class BoardSearch:
             raise Refusal("malformed", field="q")
         self._check_on()
         sealer = self._ring.require()
-        wanted = list(dict.fromkeys(words.words_of(query)))[: words.QUERY_WORDS]
-        open_end = bool(query) and not query[-1].isspace()
+        wanted = Query(query)
 
         def look(txn: Transaction) -> Hits:
             rows = boards.list_all(txn, sealer) if board is None else [require(txn, sealer, board)]
-            until = time.monotonic() + SEARCH_SECONDS
+            budget = Budget(MOST_BLOCKS, time.monotonic() + SEARCH_SECONDS)
+            most = max(MAX_HITS, MOST_RANKED // max(1, len(rows)))
             found: list[_Place] = []
             behind, partial = 0, False
             for row in rows:
                 head = logs.find(txn, row.id)
                 mark = board_index.mark(txn, row.id)
                 behind += 0 if head is None else max(0, head.last - mark.last)
-                if time.monotonic() > until:
-                    partial = True
-                    break
-                if wanted and head is not None:
-                    found += _rank(txn, sealer, row.id, wanted, open_end, mark.posts, head.last)
+                if head is None or not mark.posts:
+                    continue
+                ranked = rank(txn, sealer, row.id, wanted, mark.posts, head.last, most, budget)
+                found += [_Place(score, row.id, number) for number, score in ranked.scores.items()]
+                partial = partial or ranked.partial
             found.sort(reverse=True)
             hits: list[Hit] = []
             for place in found:
                 if len(hits) == limit:
                     break
-                if time.monotonic() > until:
+                if budget.is_late():
                     partial = True
                     break
-                hit = _hit(txn, sealer, place, wanted)
+                hit = _hit(txn, sealer, place, wanted.words)
                 if hit is not None:
                     hits.append(hit)
             return Hits(hits, behind, partial)
@@ -191,45 +191,6 @@ def _said(txn: Transaction, sealer: Sealer, board: bytes, number: int) -> tuple[
         if isinstance(value, Edit):
             subject, body = value.subject or subject, value.body
     return post, subject, body
-
-
-def _rank(
-    txn: Transaction,
-    sealer: Sealer,
-    board: bytes,
-    wanted: list[str],
-    open_end: bool,
-    posts: int,
-    last: int,
-) -> list[_Place]:
-    """Posts of a board that have all words, with what BM25 says of them and a preference for new ones."""
-    columns: list[tuple[dict[int, int], float]] = []
-    for at, word in enumerate(wanted):
-        found = board_index.find(txn, sealer, board, word)
-        column = dict(zip(found.numbers, found.weights, strict=True))
-        paired = board_index.is_paired(word)
-        if open_end and at == len(wanted) - 1 and (len(word) >= _TAIL or paired):
-            for longer in board_index.words_from(txn, sealer, board, word, MOST_COMPLETIONS):
-                if longer != word:
-                    more = board_index.find(txn, sealer, board, longer)
-                    for number, weight in zip(more.numbers, more.weights, strict=True):
-                        column[number] = max(column.get(number, 0), weight)
-        if not column:
-            return []
-        columns.append((column, math.log(1 + max(posts, len(column)) / (len(column) + 0.5))))
-    columns.sort(key=lambda entry: len(entry[0]))
-    common = set(columns[0][0])
-    for column, _ in columns[1:]:
-        common.intersection_update(column)
-    ranked = sorted(common, reverse=True)[:MOST_RANKED]
-    return [
-        _Place(
-            sum(rarity * column[number] for column, rarity in columns) * (0.75 + 0.25 * number / last),
-            board,
-            number,
-        )
-        for number in ranked
-    ]
 
 
 def _hit(txn: Transaction, sealer: Sealer, place: _Place, wanted: list[str]) -> Hit | None:

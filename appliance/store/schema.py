@@ -87,7 +87,7 @@ the sealed value. Times are unix hours unless seconds are said; what strangers c
 | board_doomed | board 16, thread 16 or nothing | empty: deleted, rows wait for the sweep |
 | board_held | board 16, number u64 | empty: entries that wait for a moderator |
 | board_words | board 16, blind beginning of a word 8 | sealed words that begin so |
-| board_postings | board 16, blind word 8, number u32 of the first post in it | sealed `board_index` block |
+| board_postings | board 16, blind word 8, number u32 of its first post | sealed `board_postings` block |
 | board_indexed | board 16, number u64 | sealed words of a post that is indexed |
 | board_marks | board 16 | `board_index.MARK`: how far the log is indexed, posts in the index |
 | feeds | account 16 | sealed `feeds.Feed`: the secret of its links |

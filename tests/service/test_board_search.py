@@ -13,9 +13,10 @@ from appliance.protocol.board import Hit
 from appliance.service import board_search
 from appliance.service.board_search import excerpt
 from appliance.store import board_index
+from appliance.store.board_postings import BLOCK
 from appliance.store.schema import BOARD_INDEXED, BOARD_POSTINGS, BOARD_WORDS
 from appliance.store.transaction import Transaction
-from tests.boards import BOARD, Author, BoardHouse
+from tests.boards import BOARD, Author, BoardHouse, postings
 from tests.services import House, Time, refused
 
 OTHER = b"O" * 16
@@ -166,7 +167,7 @@ async def test_the_index_agrees_with_a_plain_search(box: BoardHouse, ada: Author
 
 async def test_blocks_split_and_shrink(box: BoardHouse) -> None:
     sealer = box.house.ring.require()
-    count = 3 * board_index.BLOCK + 7
+    count = 3 * BLOCK + 7
     numbers = list(range(1, 2 * count, 2))
 
     def fill(txn: Transaction) -> None:
@@ -179,10 +180,9 @@ async def test_blocks_split_and_shrink(box: BoardHouse) -> None:
 
     await box.house.store.write(fill)
     right = sorted({*numbers, 600, 2, 1500} - {1, 601, numbers[-1]})
-    postings = box.house.store.read(lambda txn: board_index.find(txn, sealer, BOARD, "word"))
-    assert list(postings.numbers) == right
+    found = box.house.store.read(lambda txn: postings(txn, sealer, "word"))
     known = {600: 9, 2: 9, 1500: 9}
-    assert list(postings.weights) == [known.get(n, n % 255 + 1) for n in right]
+    assert list(found.items()) == [(n, known.get(n, n % 255 + 1)) for n in right]
 
 
 async def test_bounds(box: BoardHouse, ada: Author, monkeypatch: pytest.MonkeyPatch) -> None:

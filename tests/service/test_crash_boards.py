@@ -17,7 +17,7 @@ from appliance.store import board_index, boards, logs
 from appliance.store.schema import BOARD_ACTIVITY, BOARD_INDEXED, BOARD_POSTS, BOARD_THREADS, BOARD_VERSIONS
 from appliance.store.storekey import Sealer
 from appliance.store.transaction import Transaction
-from tests.boards import BOARD, BoardHouse
+from tests.boards import BOARD, BoardHouse, postings
 from tests.services import Time, opened
 
 ROUNDS = 12
@@ -31,7 +31,7 @@ import os, random, sys, trio
 from dataclasses import replace
 from pathlib import Path
 from appliance.protocol import board as wire
-from tests.boards import BOARD, BoardHouse
+from tests.boards import BOARD, BoardHouse, postings
 from tests.services import Time, opened
 
 def tell(word, id, body):
@@ -153,5 +153,4 @@ def check_index(txn: Transaction, sealer: Sealer) -> None:
             right.setdefault(word, []).append(entry.number)
     assert board_index.mark(txn, BOARD).posts == txn.count(BOARD_INDEXED) == count
     for word in [f"word{n}" for n in range(50)] + [f"edit{n}" for n in range(50)]:
-        found = board_index.find(txn, sealer, BOARD, word)
-        assert list(found.numbers) == right.get(word, [])
+        assert list(postings(txn, sealer, word)) == right.get(word, [])
