@@ -274,7 +274,7 @@ export class FakeConversation implements Conversation {
 /** What an attachment that goes nowhere need not do. */
 const STILL = { problem: null, cancel() {}, goOn() {}, choose: () => Promise.resolve(true) };
 
-function attached(file: File, voice: Attachment["voice"]): Attachment {
+export function attached(file: File, voice: Attachment["voice"]): Attachment {
   const made = URL.createObjectURL(file);
   return {
     name: file.name,
@@ -289,11 +289,11 @@ function attached(file: File, voice: Attachment["voice"]): Attachment {
   };
 }
 
-function withContent(attachment: Attachment): Attachment {
+export function withContent(attachment: Attachment): Attachment {
   if (!attachment.media.startsWith("image/")) return attachment;
   return { ...attachment, url: async () => picture() };
 }
 
-function hex(bytes: Uint8Array): string {
+export function hex(bytes: Uint8Array): string {
   return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -115,7 +115,7 @@ export const ferry = (): Line[] => [
 ];
 
 /** @returns an attachment without behaviour; the conversation adds it. */
-function file(
+export function file(
   name: string,
   media: string,
   size: number,

@@ -1,6 +1,7 @@
 /** Deutsch: aller Text der Seite. */
 import { deBoards } from "./de-boards.ts";
 import { deBox } from "./de-box.ts";
+import { deChannels } from "./de-channels.ts";
 import { deDoor } from "./de-door.ts";
 import { deErrors } from "./de-errors.ts";
 import { deOrder } from "./de-order.ts";
@@ -16,6 +17,7 @@ export const de: Catalogue = {
   places: {
     label: "Orte",
     messages: "Nachrichten",
+    channels: "Kanäle",
     boards: "Foren",
     people: "Leute",
     box: "Box",
@@ -112,6 +114,7 @@ export const de: Catalogue = {
   },
   ...deMessages,
   ...deBoards,
+  ...deChannels,
   ...deDoor,
   ...deBox,
   ...deLook,

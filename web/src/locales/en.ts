@@ -1,6 +1,7 @@
 /** English: all text of the page. Sentences about what the box does come from the box itself. */
 import { enBoards } from "./en-boards.ts";
 import { enBox } from "./en-box.ts";
+import { enChannels } from "./en-channels.ts";
 import { enDoor } from "./en-door.ts";
 import { enErrors } from "./en-errors.ts";
 import { enOrder } from "./en-order.ts";
@@ -15,6 +16,7 @@ export const en = {
   places: {
     label: "Places",
     messages: "Messages",
+    channels: "Channels",
     boards: "Boards",
     people: "People",
     box: "Box",
@@ -108,6 +110,7 @@ export const en = {
   },
   ...enMessages,
   ...enBoards,
+  ...enChannels,
   ...enDoor,
   ...enBox,
   ...enLook,

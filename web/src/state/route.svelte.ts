@@ -1,7 +1,7 @@
 /** Where one is: the place and, behind it, what is open there; kept in the address after `#`. */
 
 /** The places of the rail, and the pages of the place "box". */
-export const PLACES = ["messages", "boards", "people", "box", "account"] as const;
+export const PLACES = ["messages", "channels", "boards", "people", "box", "account"] as const;
 export const BOX_PAGES = ["home", "relay", "health", "settings"] as const;
 export type Place = (typeof PLACES)[number];
 export type BoxPage = (typeof BOX_PAGES)[number];

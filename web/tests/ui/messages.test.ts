@@ -1,7 +1,7 @@
 /** Conversations over the fake engine: what one reads, types and decides. */
 import { cleanup, fireEvent, render, screen, waitFor, within } from "@testing-library/svelte";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { account, messenger } from "../../dev/engine.ts";
+import { account, channels, messenger } from "../../dev/engine.ts";
 import type { FakeConversation } from "../../dev/conversation.svelte.ts";
 import { route } from "../../src/state/route.svelte.ts";
 import { flushRemovals, toasts } from "../../src/state/toasts.svelte.ts";
@@ -9,6 +9,7 @@ import Shell from "../../src/ui/Shell.svelte";
 
 beforeEach(() => {
   messenger.reset();
+  channels.reset(new URLSearchParams("empty"));
   account.standing = "in";
   account.byCode = false;
 });
