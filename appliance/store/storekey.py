@@ -16,11 +16,10 @@ from typing import Final, NamedTuple
 
 import trio
 from argon2.low_level import Type, hash_secret_raw
-from nacl import bindings
-from nacl.exceptions import CryptoError
 
 from appliance.errors import Refusal
 from appliance.protocol.keys import SigningKey, hkdf
+from appliance.store import aead
 from appliance.store.engine import Store, Table, Transaction
 from appliance.store.schema import KEYS
 
@@ -57,10 +56,7 @@ class Sealer:
         """version(1) ‖ nonce(24) ‖ ciphertext ‖ tag(16): OVERHEAD octets more than the value."""
         nonce = os.urandom(_NONCE_SIZE)
         head = bytes((VERSION,))
-        sealed = bindings.crypto_aead_xchacha20poly1305_ietf_encrypt(
-            value, _bound(head, table, key), nonce, self._key
-        )
-        return head + nonce + sealed
+        return head + nonce + aead.encrypt(self._key, nonce, _bound(head, table, key), value)
 
     def open(self, table: Table, key: bytes, sealed: bytes) -> bytes:
         """The value that was sealed at this place; Refusal damaged_store."""
@@ -68,10 +64,8 @@ class Sealer:
         if head != bytes((VERSION,)):
             raise Refusal("damaged_store")
         try:
-            return bindings.crypto_aead_xchacha20poly1305_ietf_decrypt(
-                sealed[1 + _NONCE_SIZE :], _bound(head, table, key), nonce, self._key
-            )
-        except (CryptoError, ValueError) as error:
+            return aead.decrypt(self._key, nonce, _bound(head, table, key), sealed[1 + _NONCE_SIZE :])
+        except ValueError as error:
             raise Refusal("damaged_store") from error
 
     def blind(self, table: Table, key: bytes) -> bytes:
