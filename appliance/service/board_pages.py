@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 from appliance.errors import Refusal
 from appliance.protocol import board as wire
@@ -76,9 +76,9 @@ class BoardPages:
             rows = boards.list_posts(txn, board, thread, after, before, limit + 1)
             more = len(rows) > limit
             kept = rows[:limit] if before is None else rows[-limit:]
-            views, cut = _views(txn, sealer, board, kept, author, before is not None)
-            signed = (one for view in views for one in (view.post, view.edit) if one is not None)
-            return Posts(board, _thread(found), views, more or cut, _entries(txn, signed))
+            shown = _shown(txn, sealer, board, kept, author, before is not None)
+            entries = _entries(txn, shown.by_author.values())
+            return Posts(board, _thread(found), shown.views, more or shown.cut, entries)
 
         return await self._store.read_cold(look)
 
@@ -165,12 +165,22 @@ def _thread(row: ThreadRow) -> wire.Thread:
     )
 
 
-def _views(
+class _Shown(NamedTuple):
+    """Posts as they stand; one signed value of each who wrote; whether some were left out."""
+
+    views: list[PostView]
+    by_author: dict[bytes, bytes]
+    cut: bool
+
+
+def _shown(
     txn: Transaction, sealer: Sealer, board: bytes, rows: list[PostRow], author: bytes, backwards: bool
-) -> tuple[list[PostView], bool]:
-    """Posts as they stand, as far as they fit one answer; whether some were left out."""
-    found: list[PostView] = []
+) -> _Shown:
+    """Posts as far as they fit one answer. Edits are by those who wrote the post."""
+    views: list[PostView] = []
+    by_author: dict[bytes, bytes] = {}
     octets = PAGE_OCTETS
+    cut = False
     for row in reversed(rows) if backwards else rows:
         entry = logs.get(txn, sealer, board, row.number)
         if entry is None:
@@ -187,10 +197,13 @@ def _views(
             removed=entry.removed,
         )
         octets -= len(view.post or b"") + len(view.edit or b"")
-        if found and octets < 0:
-            return (found[::-1] if backwards else found), True
-        found.append(view)
-    return (found[::-1] if backwards else found), False
+        if views and octets < 0:
+            cut = True
+            break
+        views.append(view)
+        if entry.body is not None:
+            by_author.setdefault(entry.author, entry.body)
+    return _Shown(views[::-1] if backwards else views, by_author, cut)
 
 
 def _entries(txn: Transaction, signed: Iterable[bytes]) -> list[bytes]:
