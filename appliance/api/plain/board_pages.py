@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 import msgspec
+import trio
 from markupsafe import Markup
 
 from appliance.api.plain.forms import Form, WriteForm
@@ -39,6 +40,8 @@ HITS: Final = 30
 """Of one page: over Tor short ones come sooner."""
 LONGEST_QUERY: Final = 200
 WHYS: Final[tuple[Why, ...]] = get_args(Why)
+_DRAWING: Final = trio.CapacityLimiter(2)
+"""Pages that are drawn at the same time."""
 _TO_BOARDS: Final = re.compile(r'<a href="#/boards/([A-Za-z0-9_-]{22}(?:/[A-Za-z0-9_-]{22})?)')
 
 
@@ -78,7 +81,9 @@ async def show_thread(box: Box, ask: Ask) -> Page:
     board, thread = await _board(box, ask), _id(ask, "thread")
     after, before = _number(ask, "after") or 0, _number(ask, "before")
     found = await box.board_pages.posts(ask.member, board.id, thread, after, before, POSTS)
-    posts = _drawn(box, ask, board.id, thread, found)
+    host = onion.public_key(box.relay.host)
+    # Signatures and Markdown of a whole page: nobody else waits for them.
+    posts = await trio.to_thread.run_sync(_drawn, host, board.id, thread, found, limiter=_DRAWING)
     first = posts[0].post.number if posts else 0
     last = posts[-1].post.number if posts else 0
     earlier = found.more if before is not None else after > 0
@@ -264,8 +269,7 @@ def _page(
     return drawn(ask, template, title, **{**about, **values})
 
 
-def _drawn(box: Box, ask: Ask, board: bytes, thread: bytes, found: wire.Posts) -> list[Drawn]:
-    host = onion.public_key(box.relay.host)
+def _drawn(host: bytes, board: bytes, thread: bytes, found: wire.Posts) -> list[Drawn]:
     known = identities(found.authors, host)
     posts = [(view, verified(view, host, board, thread, known)) for view in found.posts]
     return [
