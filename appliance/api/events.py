@@ -241,7 +241,7 @@ class EventSocket(Socket):
         found = self._feed.after(self._after)
         if found:
             self._after = found[-1].event.number
-        return b"".join(frames.binary(entry.data) for entry in found)
+        return b"".join([frames.binary(entry.data) for entry in found])
 
 
 def _answer(word: str, body: Any, number: int) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections import deque
+from functools import lru_cache
 from typing import Any, Final, Protocol
 
 import trio
@@ -52,7 +53,7 @@ class Shared:
         """The CBOR of the event that has this number in a feed: {log, kind, number}, in this order."""
         if self._data is None:
             self._data = b"\xa3\x63log" + codec.encode(self.news) + b"\x64kind\x63log\x66number"
-        return self._data + codec.encode(number)
+        return self._data + _number(number)
 
 
 class Entry:
@@ -62,8 +63,9 @@ class Entry:
 
     def __init__(self, event: Event, shared: Shared | None = None) -> None:
         self.event = event
-        self.size = 128 + sum(len(one.envelope) for one in event.queued or ()) + len(event.envelope or b"")
-        self.size += 0 if shared is None else shared.size
+        self.size = 128 + len(event.envelope or b"") + (0 if shared is None else shared.size)
+        if event.queued:
+            self.size += sum(len(one.envelope) for one in event.queued)
         self._shared = shared
         self._data: bytes | None = None
 
@@ -185,3 +187,9 @@ class Feed:
             return False
         newest = self._entries[-1].event
         return newest.kind == "mail" and newest.queued is None
+
+
+@lru_cache(maxsize=4096)
+def _number(number: int) -> bytes:
+    """A number as CBOR: many feeds are at about the same one."""
+    return codec.encode(number)
