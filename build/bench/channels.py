@@ -128,6 +128,7 @@ class _Meeting:
         ready = self._poll.poll(QUIET_SECONDS)
         if not ready:
             raise RuntimeError("a message did not reach everybody")
+        came: list[tuple[float, bytes]] = []
         for descriptor, _ in ready:
             if descriptor == self._line.fileno():
                 self._answer += self._line.recv(65_536)
@@ -136,11 +137,12 @@ class _Meeting:
                     if not self._answer.startswith(b"HTTP/1.1 200 "):
                         raise RuntimeError("not posted: " + repr(bytes(self._answer[:400])))
                 continue
-            for frame in self._sockets[descriptor].frames():
-                now = time.perf_counter()
-                event = codec.convert(codec.decode(frame), Event)
-                if event.log is not None and event.log.entries:
-                    self._heard.append(now)
+            came += [(time.perf_counter(), frame) for frame in self._sockets[descriptor].frames()]
+        # Read first and looked at afterwards: a member's own work must not count as the others' wait.
+        for when, frame in came:
+            event = codec.convert(codec.decode(frame), Event)
+            if event.log is not None and event.log.entries:
+                self._heard.append(when)
 
     def _cpu(self) -> float:
         """Seconds of processor time of the box until now."""
