@@ -6,8 +6,10 @@ background; HTTP comes on top and costs the same as for envelopes.
 
 from __future__ import annotations
 
+import gc
 import os
 import random
+import sys
 import time
 from dataclasses import replace
 from functools import partial
@@ -18,6 +20,8 @@ from typing import Final, NamedTuple
 import trio
 from people import Tell, Times, times
 
+from appliance import app
+from appliance.api.plain import board_pages as plain
 from appliance.config import Config
 from appliance.protocol import board as wire
 from appliance.protocol import codec
@@ -27,7 +31,7 @@ from appliance.service import boards as board_service
 from appliance.service.audit import Audit
 from appliance.service.board_pages import BoardPages
 from appliance.service.board_posts import BoardPosts
-from appliance.service.board_rules import CHECKS, WRITES, Work
+from appliance.service.board_rules import CHECKS, MOST_POSTS, WRITES, Work
 from appliance.service.board_search import BoardSearch, index
 from appliance.service.boards import Boards
 from appliance.service.caller import Caller
@@ -50,7 +54,9 @@ ROUND_POSTS: Final = 3000
 ROUNDS: Final = 3
 OPENINGS: Final = 2000
 SEARCHES: Final = 1500
-FULL, EMPTY = b"F" * 16, b"E" * 16
+PLAIN_PAGES: Final = 300
+LONGEST: Final = MOST_POSTS
+FULL, EMPTY, LONG = b"F" * 16, b"E" * 16, b"L" * 16
 
 
 class BoardFigures(NamedTuple):
@@ -62,6 +68,12 @@ class BoardFigures(NamedTuple):
     opening: Times
     listing: Times
     search: Times
+    paging: Times
+    """Pages anywhere in the longest thread there can be."""
+    jumping: Times
+    """To one post of it, with what stands before and after."""
+    drawing: Times
+    """A page of it as HTML."""
     indexing: float
     stored_octets: int
 
@@ -119,17 +131,16 @@ class _Scene:
             found.append(id)
         return found
 
-    def fill(self, txn: Transaction, signed: list[wire.Submit]) -> None:
+    def fill(self, txn: Transaction, board: bytes, signed: list[wire.Submit]) -> None:
         """Posts as the box writes them, many to a commit, without looking at their signatures."""
-        author = logs.author_of(self.sealer, FULL, self.caller.account)
+        author = logs.author_of(self.sealer, board, self.caller.account)
         for one in signed:
             value = wire.value_of(one.signed)
-            row = board_service.require(txn, self.sealer, FULL)
+            row = board_service.require(txn, self.sealer, board)
             work = Work(self.sealer, self.caller, author, one.signed)
             CHECKS[type(value)](txn, row, value, work)
-            number = logs.append(
-                txn, self.sealer, FULL, logs.Draft(value.id, 1, one.signed, author), 1
-            ).number
+            draft = logs.Draft(value.id, 1, one.signed, author)
+            number = logs.append(txn, self.sealer, board, draft, 1).number
             entry = logs.Entry(number, value.id, 1, 1, author, 0, None, one.signed)
             WRITES[type(value)](txn, row, value, work, entry)
 
@@ -141,6 +152,13 @@ class _Scene:
                 break
             done += index(txn, self.sealer, FULL)
         return done
+
+    async def grow(self, board: bytes, threads: list[bytes], count: int) -> None:
+        """Posts in these threads, at random."""
+        for at in range(0, count, FILLED_AT_ONCE):
+            some = min(FILLED_AT_ONCE, count - at)
+            signed = [self.sign(board, random.choice(threads))[1] for _ in range(some)]
+            await self.store.write(partial(self.fill, board=board, signed=signed))
 
     async def submit(self, board: bytes, signed: list[wire.Submit]) -> float:
         """Post all of these, several at once; the seconds it took."""
@@ -159,6 +177,8 @@ class _Scene:
 
 def boards(folder: Path, count: int, tell: Tell) -> BoardFigures:
     """Fill a board and measure it."""
+    sys.setswitchinterval(app.SWITCH_SECONDS)
+    gc.set_threshold(*app.GARBAGE_THRESHOLDS)
     store = open_store(folder / "boards")
     try:
         ring = open_keys(folder / "boards", store)
@@ -171,14 +191,11 @@ async def _measure(store: Store, ring: KeyRing, count: int, tell: Tell) -> Board
     scene = _Scene(store, ring)
     async with trio.open_nursery() as nursery:
         await nursery.start(scene.store.run)
-        for board in (FULL, EMPTY):
+        for board in (FULL, EMPTY, LONG):
             await scene.boards.make(scene.caller, wire.NewBoard(board, "Board"))
         tell(f"a board with {count:,} posts")
         threads = await scene.begin(FULL, count // A_THREAD)
-        for at in range(len(threads), count, FILLED_AT_ONCE):
-            some = min(FILLED_AT_ONCE, count - at)
-            signed = [scene.sign(FULL, random.choice(threads))[1] for _ in range(some)]
-            await scene.store.write(partial(scene.fill, signed=signed))
+        await scene.grow(FULL, threads, count - len(threads))
         tell("indexing")
         began = time.process_time()
         while await scene.store.write(partial(scene.index, batches=INDEXED_AT_ONCE)):
@@ -189,6 +206,12 @@ async def _measure(store: Store, ring: KeyRing, count: int, tell: Tell) -> Board
         opening = await times(lambda: _open(scene, threads), OPENINGS, 1)
         listing = await times(lambda: _list(scene), OPENINGS, 1)
         search = await times(lambda: _search(scene), SEARCHES, 1)
+        tell(f"a thread of {LONGEST:,} posts")
+        [thread] = await scene.begin(LONG, 1)
+        await scene.grow(LONG, [thread], LONGEST - 1)
+        paging = await times(lambda: _page(scene, thread), OPENINGS, 1)
+        jumping = await times(lambda: _jump(scene, thread), OPENINGS, 1)
+        drawing = await times(lambda: _plain(scene, thread), PLAIN_PAGES, 1)
         nursery.start_soon(scene.search.run)
         tell("posting")
         rates: dict[bytes, list[float]] = {FULL: [], EMPTY: []}
@@ -198,11 +221,34 @@ async def _measure(store: Store, ring: KeyRing, count: int, tell: Tell) -> Board
                 signed = [scene.sign(board, random.choice(places))[1] for _ in range(ROUND_POSTS)]
                 rates[board].append(ROUND_POSTS / await scene.submit(board, signed))
         nursery.cancel_scope.cancel()
-    return BoardFigures(count, rates[EMPTY], rates[FULL], opening, listing, search, indexing, stored)
+    return BoardFigures(
+        count, rates[EMPTY], rates[FULL], opening, listing, search, paging, jumping, drawing, indexing, stored
+    )
 
 
 async def _open(scene: _Scene, threads: list[bytes]) -> None:
     codec.encode(await scene.pages.posts(scene.caller, FULL, random.choice(threads)))
+
+
+async def _page(scene: _Scene, thread: bytes) -> None:
+    """A page at any place, forwards or backwards."""
+    number = random.randrange(LONGEST)
+    where = {"after": number} if random.random() < 0.5 else {"before": number + 2}
+    codec.encode(await scene.pages.posts(scene.caller, LONG, thread, **where))
+
+
+async def _jump(scene: _Scene, thread: bytes) -> None:
+    """What a client asks for that shows one post in its place."""
+    number = random.randrange(1, LONGEST)
+    codec.encode(await scene.pages.posts(scene.caller, LONG, thread, after=number - 1))
+    codec.encode(await scene.pages.posts(scene.caller, LONG, thread, before=number))
+
+
+async def _plain(scene: _Scene, thread: bytes) -> None:
+    """A page for browsers without scripts: signatures checked and Markdown rendered by the box."""
+    after = random.randrange(LONGEST)
+    found = await scene.pages.posts(scene.caller, LONG, thread, after, limit=plain.POSTS)
+    plain.draw_posts(scene.onion, LONG, thread, found)
 
 
 async def _list(scene: _Scene) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
 import artifacts
+import boards
 import channels
 import yardstick
 from boards import BoardFigures
@@ -132,8 +133,9 @@ def of_boards(found: BoardFigures) -> list[Figure]:
     """A large board beside an empty one."""
     full, empty = statistics.median(found.at_full), statistics.median(found.at_empty)
     ratios = ", ".join(f"{at / beside:.2f}" for at, beside in zip(found.at_full, found.at_empty, strict=True))
-    held = f"of {found.posts:,} posts"
+    held, long = f"of {found.posts:,} posts", f"of {boards.LONGEST:,} posts"
     opening, search = found.opening, found.search
+    paging, jumping, drawing = found.paging, found.jumping, found.drawing
     return [
         Figure("posting on an empty board", empty, "/s", detail="signed, indexed in the background"),
         Figure(
@@ -142,13 +144,17 @@ def of_boards(found: BoardFigures) -> list[Figure]:
         Figure("a thread of 50 opened, p99", opening.p99_ms, "ms", 20, "at most", _p50(opening, held)),
         Figure("threads listed, p99", found.listing.p99_ms, "ms", 20, "at most", _p50(found.listing, held)),
         Figure("search, p99", search.p99_ms, "ms", 50, "at most", _p50(search, held)),
+        Figure("a page of a long thread, p99", paging.p99_ms, "ms", 20, "at most", _p50(paging, long)),
+        Figure("a jump in a long thread, p99", jumping.p99_ms, "ms", 40, "at most", _p50(jumping, long)),
+        Figure("its page without scripts, p99", drawing.p99_ms, "ms", 40, "at most", _p50(drawing, long)),
         Figure("indexing", found.indexing, "/CPU-s", detail="in the background, 25 posts at a time"),
         Figure("stored per post", found.stored_octets / found.posts, "B", detail="40 words, with the index"),
     ]
 
 
 def _p50(measured: Times, held: str) -> str:
-    return f"{held}; p50 {measured.p50_ms:.1f} ms"
+    cpu = f"{measured.cpu_p50_ms:.1f} and {measured.cpu_p99_ms:.1f} ms"
+    return f"{held}; p50 {measured.p50_ms:.1f} ms; of the processor p50 and p99 {cpu}"
 
 
 def of_artifacts(folder: Path) -> list[Figure]:

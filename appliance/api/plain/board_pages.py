@@ -83,7 +83,7 @@ async def show_thread(box: Box, ask: Ask) -> Page:
     found = await box.board_pages.posts(ask.member, board.id, thread, after, before, POSTS)
     host = onion.public_key(box.relay.host)
     # Signatures and Markdown of a whole page: nobody else waits for them.
-    posts = await trio.to_thread.run_sync(_drawn, host, board.id, thread, found, limiter=_DRAWING)
+    posts = await trio.to_thread.run_sync(draw_posts, host, board.id, thread, found, limiter=_DRAWING)
     first = posts[0].post.number if posts else 0
     last = posts[-1].post.number if posts else 0
     earlier = found.more if before is not None else after > 0
@@ -269,7 +269,8 @@ def _page(
     return drawn(ask, template, title, **{**about, **values})
 
 
-def _drawn(host: bytes, board: bytes, thread: bytes, found: wire.Posts) -> list[Drawn]:
+def draw_posts(host: bytes, board: bytes, thread: bytes, found: wire.Posts) -> list[Drawn]:
+    """Posts of the box with this key as the page shows them: checked, and rendered."""
     known = identities(found.authors, host)
     posts = [(view, verified(view, host, board, thread, known)) for view in found.posts]
     return [
