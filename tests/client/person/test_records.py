@@ -30,6 +30,8 @@ PAIRS = {
     "TalkRecord": records.Talk,
     "LastLine": records.LastLine,
     "PersonRecord": records.Person,
+    "ChannelRecord": records.Channel,
+    "PostingRecord": records.Posting,
     "SegmentRecord": records.Segment,
 }
 
@@ -77,12 +79,17 @@ def test_records_have_the_same_names():
         "talk": records.talk("c"),
         "person": records.person("c"),
         "segment": records.segment(a, "c", 3),
+        "channel": records.channel(b),
+        "channelKeys": records.channel_keys(b, "n"),
+        "posting": records.posting(b, a),
     }
     values = {"${device}": a.hex(), "${peer}": b.hex(), "${conversation}": "c", "${number}": "3"}
+    values |= {"${id}": b.hex(), "${name}": "n"}
     theirs = {}
     for name, text in re.findall(r"^  (\w+):[^\"`]*[\"`]([^\"`]+)[\"`]", table[1], re.MULTILINE):
         for word, value in values.items():
             text = text.replace(word, value)
         theirs[name] = text
     assert theirs.pop("boards") == "boards"  # which posts were read: only pages show that
+    assert theirs.pop("channels") == "channels"  # how far channels were read
     assert ours == theirs

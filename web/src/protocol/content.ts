@@ -26,7 +26,7 @@ export const MAX_TIMER = 31_536_000;
 /** Chunk ids in a manifest; of a larger attachment it names the index chunks. */
 export const MAX_LISTED = 512;
 
-const MAX_TARGETS = 64;
+export const MAX_TARGETS = 64;
 /** Messages of one chain of sender keys. */
 export const MAX_ITERATIONS = 1000;
 const U32 = 0xffff_ffff;

@@ -5,7 +5,7 @@ import type { Channel, ChannelDesk } from "./types.ts";
 
 /** Whoever has the desk of the account that is open; undefined while none is. */
 export interface Holder {
-  readonly core: { readonly channels: ChannelDesk | undefined } | undefined;
+  readonly core: { readonly channels: ChannelDesk } | undefined;
 }
 
 export class Channels implements ChannelDesk {

@@ -6,7 +6,7 @@ import type { OwnDevice } from "../../protocol/pqxdh.ts";
 import type { Event } from "../../protocol/post.ts";
 import { Refusal } from "../api.ts";
 import type { Locker } from "../locker.ts";
-import type { ChannelDesk } from "../channels/types.ts";
+import { ChannelsDesk } from "../channels/desk.svelte.ts";
 import { random } from "../random.ts";
 import { Vault } from "../vault/vault.ts";
 import { tidings } from "../tidings.svelte.ts";
@@ -84,10 +84,10 @@ export class Core {
   readonly parts = new Parts(this);
   readonly uploads = new Uploads(this);
   readonly signals = new Signals(this);
-  readonly channels: ChannelDesk | undefined = undefined;
-  /** Told of every event, and of every record that another device wrote: the boards. */
+  /** Told of every event, and of every record that another device wrote: boards and channels. */
   readonly listeners = new Set<(event: Event) => void>();
   readonly rereads = new Set<(changed: readonly string[]) => void>();
+  readonly channels = new ChannelsDesk(this);
   #listening: Listening | undefined;
   #chores: ReturnType<typeof setInterval> | undefined;
   #pulling: ReturnType<typeof setTimeout> | undefined;
@@ -172,6 +172,7 @@ export class Core {
       .catch(() => undefined)
       .then(() => this.uploads.resume())
       .catch(() => undefined);
+    void this.channels.start().catch(() => undefined);
     this.#listening = new Listening(
       this,
       (connection) => this.#connection(connection),
@@ -334,9 +335,8 @@ export class Core {
   }
 
   async #tidy(): Promise<void> {
-    for (const chat of this.chats.all) {
-      if (chat.opened) chat.update();
-    }
+    for (const chat of this.chats.all) if (chat.opened) chat.update();
+    this.channels.tidy();
     // Where messages disappear they do so also when nobody looks.
     await this.chats.sweep().catch(() => undefined);
     await this.upkeep.settle().catch(() => undefined);
@@ -385,6 +385,7 @@ export class Core {
     clearTimeout(this.#pulling);
     this.routes.stop();
     this.signals.stop();
+    this.channels.stop();
     for (const chat of this.chats.all) chat.stop();
     this.#listening?.stop();
     this.wake();

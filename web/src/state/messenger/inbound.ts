@@ -11,6 +11,7 @@ import { address } from "../../protocol/onion.ts";
 import { open, type Peer } from "../../protocol/peer.ts";
 import type { Dispatch, Queue, Queued } from "../../protocol/post.ts";
 import { note, wasSeen } from "../../protocol/replays.ts";
+import { isForChannel } from "../channels/keys.ts";
 import { random } from "../random.ts";
 import { Displaced } from "../vault/vault.ts";
 import { isOffline } from "../wire.ts";
@@ -209,6 +210,11 @@ export class Inbound {
 
   #lost(batch: Batch, record: SessionRecord, effects: Effects): void {
     const { conversation, peer } = record;
+    if (!this.core.chats.get(conversation)) {
+      // Of a channel only: what is missing is asked for, in a new session.
+      batch.set(names.session(this.core.seat.id, toHex(peer.device)), undefined);
+      return;
+    }
     if (effects.lost.some((one) => equal(one.peer, peer.device))) return;
     effects.lost.push({ conversation, peer: peer.device });
     // One line says it until they are in step again.
@@ -267,7 +273,11 @@ export class Inbound {
     const known = await this.core.ledger.session(batch, peer);
     // Whoever signs somebody else's device id under their own name gets neither its handle nor its routes.
     if (known && !equal(known.peer.identity, certificate.identity)) return undefined;
-    const sender = await this.core.reading.sender(certificate, address(certificate.onion));
+    const { rooms } = this.core.channels;
+    const host = address(certificate.onion);
+    const wanted = await this.core.reading.sender(certificate, host);
+    const isMember = !wanted && (await rooms.knows(certificate.identity));
+    const sender = wanted ?? (isMember ? await this.core.reading.sender(certificate, host, true) : undefined);
     if (sender === undefined) return undefined;
     const prekeys = await batch.read<PrekeysRecord>(names.prekeys(this.core.seat.id));
     const keys = await batch.read<KeysRecord>(names.keys(this.core.seat.id));
@@ -288,10 +298,14 @@ export class Inbound {
       if (known && code === "repeated") throw this.#usedAgain(batch, known, initial.message, error);
       throw error;
     }
-    // Nobody gets a place in the list before their message was read to its end.
-    sender.enter(batch);
-    if (!known) await this.#makeRoom(batch, sender.conversation);
     const { conversation } = sender;
+    const said = contentOf(accepted.payload, this.core.now());
+    const forChannel = isForChannel(said);
+    // Keys of strangers are nobody's; and who has only a channel in common with us says nothing else.
+    if (forChannel ? !(await rooms.knows(certificate.identity, said.channel)) : !wanted) return undefined;
+    // Nobody gets a place in the list before their message was read to its end, and none for a channel's sake.
+    if (!forChannel || this.core.chats.get(conversation)) sender.enter(batch);
+    if (!known) await this.#makeRoom(batch, conversation);
     if (accepted.one_time_id > 0 && prekeys)
       batch.set(names.prekeys(this.core.seat.id), {
         ...prekeys,

@@ -24,6 +24,8 @@ export interface Target {
   identity: Uint8Array;
   bundle?: Bundle;
   oneTime?: OneTimePrekey | null;
+  /** Of a channel: there need be no conversation. */
+  member?: boolean;
 }
 
 interface Pending {
@@ -189,8 +191,10 @@ export class Outbound {
   async #ready(batch: Batch, target: Target, fresh: boolean): Promise<SessionRecord | undefined> {
     const { device, identity, bundle } = target;
     let record = await this.core.ledger.session(batch, toHex(device.device));
-    const conversation = this.core.chats.byIdentity(identity)!;
-    if (!record || !equal(record.peer.agreement, device.agreement))
+    if (!record || !equal(record.peer.agreement, device.agreement)) {
+      const known = this.core.chats.byIdentity(identity);
+      if (known === undefined && !target.member) return undefined;
+      const conversation = known ?? toHex(identity);
       record = {
         v: 1,
         peer: makePeer(identity, device),
@@ -200,6 +204,7 @@ export class Outbound {
         told: new Uint8Array(),
         resynced: 0,
       };
+    }
     if (bundle && record.routes.length === 0) record = { ...record, routes: bundle.routes };
     if (bundle && (fresh || !hasSession(record.peer))) {
       const own = this.core.own();

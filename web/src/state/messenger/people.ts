@@ -11,7 +11,7 @@ import type {
 } from "../../protocol/directory.ts";
 import { readPerson } from "../../protocol/names.ts";
 import { checkOneTime, readEntry, type Wanted } from "../../protocol/prekeys.ts";
-import { readDirectory, type Known } from "../../protocol/transparency.ts";
+import { readDirectory, type Known, type LogHead } from "../../protocol/transparency.ts";
 import { Refusal } from "../api.ts";
 import type { Core } from "./core.ts";
 import { Logs } from "./logs.ts";
@@ -53,7 +53,18 @@ export class People {
     const query: FarLookUp = { address: `${name}@${host}` };
     if (older) query.size = older.size;
     const found = await this.core.wire.post<Found>("/v1/people", query);
-    const want = { name, onion, ...this.#remembered(name, host) };
+    const known = await this.check(found, { name, onion, ...this.#remembered(name, host) }, host, older);
+    for (const bundle of known.bundles) this.#bundles.set(toHex(bundle.device), bundle);
+    return { ...known, name, host };
+  }
+
+  /** What a box answered to a look-up, once it is sure that it continues what was known of its log. */
+  async check(
+    found: Found,
+    want: Wanted & { name: string; onion: Uint8Array },
+    host: string,
+    older: LogHead | null,
+  ): Promise<Known> {
     const note = found.proof.checkpoint;
     let known: Known;
     try {
@@ -67,8 +78,7 @@ export class People {
       throw error;
     }
     if (!older || known.head.size > older.size) this.logs.keep(host, known.head, note);
-    for (const bundle of known.bundles) this.#bundles.set(toHex(bundle.device), bundle);
-    return { ...known, name, host };
+    return known;
   }
 
   /** What an address showed before: an older entry of the same identity is refused. */
@@ -141,7 +151,8 @@ export class People {
   }
 }
 
-function isGood(prekey: OneTimePrekey, device: Device): boolean {
+/** Whether a device signed this prekey. */
+export function isGood(prekey: OneTimePrekey, device: Device): boolean {
   try {
     checkOneTime(prekey, device);
     return true;

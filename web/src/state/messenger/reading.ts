@@ -3,6 +3,7 @@ import { equal, toHex } from "../../protocol/bytes.ts";
 import type { Certificate } from "../../protocol/certificate.ts";
 import type { Content } from "../../protocol/content.ts";
 import { Refusal } from "../api.ts";
+import { isForChannel } from "../channels/keys.ts";
 import type { Core } from "./core.ts";
 import type { Effects } from "./inbound.ts";
 import type { Batch } from "./ledger.ts";
@@ -35,8 +36,11 @@ export interface Sender {
 export class Reading {
   constructor(readonly core: Core) {}
 
-  /** The conversation of a certificate's holder; undefined when nothing of them is wanted. */
-  async sender(certificate: Certificate, host: string): Promise<Sender | undefined> {
+  /**
+   * The conversation of a certificate's holder; undefined when nothing of them is wanted. A co-member of a channel
+   * needs no place among the requests.
+   */
+  async sender(certificate: Certificate, host: string, isMember = false): Promise<Sender | undefined> {
     const { chats, people } = this.core;
     if (equal(certificate.identity, this.core.identity())) return undefined;
     const known = chats.byIdentity(certificate.identity);
@@ -50,7 +54,7 @@ export class Reading {
       void people.refresh(named).catch(() => undefined);
       return undefined;
     }
-    if (chats.requestCount() >= MAX_REQUESTS) return undefined;
+    if (chats.requestCount() >= MAX_REQUESTS && !isMember) return undefined;
     const conversation = toHex(certificate.identity);
     return { conversation, enter: (batch) => this.#enter(batch, conversation, certificate, host) };
   }
@@ -95,6 +99,13 @@ export class Reading {
   ): Promise<void> {
     if (!content) return;
     const { conversation } = record;
+    if (isForChannel(content)) {
+      const { identity, device } = record.peer;
+      const { rooms, keys } = this.core.channels;
+      if (!this.core.chats.isBlocked(conversation) && (await rooms.knows(identity, content.channel)))
+        keys.take(batch, { identity, device }, content);
+      return;
+    }
     const talk = await batch.read<TalkRecord>(names.talk(conversation));
     if (!talk || talk.state === "blocked") return;
     const { device } = record.peer;
@@ -112,10 +123,6 @@ export class Reading {
         return this.#hello(batch, conversation);
       case "resync":
         return void batch.after.push(() => this.core.resync.answer(conversation, device));
-      case "sender_key":
-      case "sender_key_wanted":
-        // For a channel, not for this conversation.
-        return;
       case "receipt": {
         const targets = this.#heard(batch, record, content.targets);
         if (talk.state !== "contact" || targets.length === 0) return;

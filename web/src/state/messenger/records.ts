@@ -1,4 +1,6 @@
 /** What lies in the vault: the records' names and shapes. Ids in names are hex; keys are snake-free and short. */
+import type { Value } from "../../protocol/cbor.ts";
+import type { PostChannel } from "../../protocol/channel.ts";
 import type { Bundle } from "../../protocol/directory.ts";
 import type { Attachment, Content } from "../../protocol/content.ts";
 import type { Peer } from "../../protocol/peer.ts";
@@ -12,6 +14,7 @@ export const names = {
   logs: "logs",
   knock: "knock",
   boards: "boards",
+  channels: "channels",
   head: (device: string): string => `head/${device}`,
   keys: (device: string): string => `keys/${device}`,
   prekeys: (device: string): string => `prekeys/${device}`,
@@ -23,6 +26,10 @@ export const names = {
   person: (conversation: string): string => `person/${conversation}`,
   segment: (device: string, conversation: string, number: number): string =>
     `log/${device}/${conversation}/${number}`,
+  channel: (id: string): string => `channel/${id}`,
+  /** A record of a channel's cipher, by the name that the cipher gives it. */
+  channelKeys: (id: string, name: string): string => `channel/${id}/${name}`,
+  posting: (id: string, device: string): string => `channel/${id}/posting/${device}`,
 };
 
 /** The account: its identity and its devices. */
@@ -214,6 +221,28 @@ export interface PersonRecord {
   change: { identity: Uint8Array; hour: number } | null;
 }
 
+/** What all devices of the account remember of a channel (SPEC section 30). */
+export interface ChannelRecord {
+  v: 1;
+  /** Of its roster as it was seen last (`membership.store`); empty: not yet. */
+  state: Record<string, Value>;
+  /** Of its sealed titles, the newest first. */
+  info_keys: Uint8Array[];
+  /** identity ‖ device of whom there are chains. */
+  devices: Uint8Array[];
+  /** Hours at which chains were asked for, by their ids. */
+  asked: Record<string, number>;
+  /** A member's device showed another roster. */
+  alarm?: boolean;
+}
+
+/** A message to a channel, from before it leaves until it is answered. */
+export interface PostingRecord {
+  v: 1;
+  post: PostChannel;
+  payload: Uint8Array;
+}
+
 export interface SegmentRecord {
   v: 1;
   events: LogEvent[];
@@ -253,6 +282,16 @@ export type LogEvent =
   | { k: "x"; at: number; t: Uint8Array[] };
 
 export type { Bundle, Content, Peer, Route };
+
+/** A channel of which nothing is known yet. */
+export const NEW_CHANNEL: ChannelRecord = {
+  v: 1,
+  state: {},
+  info_keys: [],
+  devices: [],
+  asked: {},
+  alarm: false,
+};
 
 /** A conversation that begins. */
 export function newTalk(state: "request" | "contact"): TalkRecord {

@@ -2,6 +2,7 @@
 import type { Chat } from "./chat.svelte.ts";
 import type { SegmentRecord } from "./records.ts";
 import type { Core } from "./core.ts";
+import { plain } from "./plain.ts";
 import { textOf } from "./timeline.ts";
 import type { Hit } from "./types.ts";
 
@@ -43,8 +44,4 @@ function collect(chat: Chat, wanted: string, hits: Map<string, Hit>): void {
     };
     hits.set(entry.id, hit);
   }
-}
-
-function plain(text: string): string {
-  return text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase().trim();
 }

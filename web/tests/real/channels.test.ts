@@ -1,0 +1,184 @@
+/** Channels of two engines and a program against a real box: ISLAND=../.venv/bin/island npx vitest run tests/real/channels.test.ts */
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { AccountDesk } from "../../src/state/account/account.svelte.ts";
+import type { ChannelView } from "../../src/state/channels/channel.svelte.ts";
+import { MemoryLocker } from "../../src/state/locker.ts";
+import { MessengerDesk } from "../../src/state/messenger/messenger.svelte.ts";
+import { Wire } from "../../src/state/wire.ts";
+import { PASSPHRASE, until } from "../state/fake/people.ts";
+import { RealBox, RealLine } from "./box.ts";
+
+const NO_TABS = { locks: undefined, channel: undefined };
+const SOON = 20_000;
+let box: RealBox;
+
+class Person {
+  readonly line = new RealLine(box);
+  readonly account: AccountDesk;
+  readonly messenger: MessengerDesk;
+
+  constructor(readonly locker = new MemoryLocker()) {
+    this.account = new AccountDesk(new Wire(this.line), locker);
+    this.messenger = new MessengerDesk(this.account, NO_TABS, { patience: 600, stock: 20 });
+  }
+
+  get desk() {
+    return this.messenger.core!.channels;
+  }
+  get identity(): string {
+    return this.messenger.me!.identity;
+  }
+
+  async ready(): Promise<this> {
+    await until(() => this.messenger.core?.upkeep.settled === true, SOON);
+    await until(() => this.desk.phase === "ready", SOON);
+    return this;
+  }
+
+  async open(id: string): Promise<ChannelView> {
+    return (await this.desk.open(id)) as ChannelView;
+  }
+}
+
+/** The words of a channel, one after the other. */
+const texts = (channel: ChannelView): string =>
+  channel.messages
+    .filter((one) => one.kind !== "change")
+    .map((one) => one.unreadable ?? one.deleted ?? one.text)
+    .join();
+
+async function says(channel: ChannelView, words: string): Promise<void> {
+  await until(() => texts(channel) === words, SOON).catch(() => expect(texts(channel)).toBe(words));
+}
+
+async function another(owner: Person, name: string): Promise<Person> {
+  const invite = await owner.account.invite({ uses: 1 });
+  const person = new Person();
+  await person.account.signUp({ name, passphrase: PASSPHRASE, invite: invite.code, label: name });
+  return person.ready();
+}
+
+async function secondOf(person: Person): Promise<Person> {
+  const link = await person.account.linkDevice();
+  const phone = new Person();
+  await phone.account.signInByLink(link.url.slice(link.url.indexOf("#")), "Phone");
+  return phone.ready();
+}
+
+let ada: Person;
+let ben: Person;
+
+beforeAll(async () => {
+  box = await RealBox.start(process.env["ISLAND"]!);
+  ada = new Person();
+  await ada.account.signUp({ name: "ada", passphrase: PASSPHRASE, invite: box.token, label: "Laptop" });
+  await ada.ready();
+  ben = await another(ada, "ben");
+}, 60_000);
+afterAll(() => box?.stop());
+
+test("a private channel: written both ways, with reactions, edits, pins and a reader who is put out", async () => {
+  const here = (await ada.desk.create({
+    title: "Garden",
+    topic: "what grows",
+    public: false,
+  })) as ChannelView;
+  expect([here.title, here.topic, here.role, here.count]).toEqual(["Garden", "what grows", "owner", 1]);
+  await here.send("before you came");
+  await here.invite("ben", "member");
+  await until(() => ben.desk.mine.length === 1, SOON);
+  await until(() => ben.desk.mine[0]!.title === "Garden", SOON);
+  const there = await ben.open(here.id);
+  expect(there.members.map((one) => [one.name, one.role, one.me])).toEqual([
+    ["ada", "owner", false],
+    ["ben", "member", true],
+  ]);
+  await here.send("hello @ben");
+  await says(there, "hello @ben");
+  expect(there.messages.at(-1)).toMatchObject({ mentionsMe: true, mine: false, name: "ada", state: "" });
+  expect([there.unread, there.mentioned, ben.desk.unread]).toEqual([1, true, 1]);
+  there.markRead();
+  expect([there.unread, there.mentioned]).toEqual([0, false]);
+  await there.send("hello ada", there.messages.at(-1)!.id);
+  await says(here, "before you came,hello @ben,hello ada");
+  const [, first, second] = here.messages.filter((one) => one.kind === "text");
+  expect(second!.reply).toBe(first!.id);
+  await until(() => first!.state === "posted" || here.messages.some((one) => one.state === "posted"), SOON);
+
+  await there.react(first!.id, "🌱");
+  await until(() => here.messages.some((one) => one.reactions.length === 1), SOON);
+  expect(here.messages.find((one) => one.id === first!.id)!.reactions).toEqual([
+    { emoji: "🌱", names: ["ben"], mine: false },
+  ]);
+  await there.edit(second!.id, "hello Ada");
+  await says(here, "before you came,hello @ben,hello Ada");
+  await here.pin(second!.id, true);
+  await until(() => there.pins.length === 1, SOON);
+  await expect(there.edit(first!.id, "mine")).rejects.toMatchObject({ code: "wrong_state" });
+  await there.remove(second!.id);
+  await says(here, "before you came,hello @ben,author");
+  expect(here.pins).toEqual([]);
+
+  await here.putOut(ben.identity);
+  await here.send("only for us");
+  await says(here, "before you came,hello @ben,author,only for us");
+  await until(() => ben.desk.mine.length === 0, SOON);
+  await expect(ben.desk.open(here.id)).rejects.toMatchObject({ code: "not_member" });
+  await expect(there.send("may I?")).rejects.toMatchObject({ code: "not_member" });
+
+  await here.describe({ title: "Orchard", topic: "" });
+  await here.invite("ben", "member");
+  await until(() => ben.desk.mine[0]?.title === "Orchard", SOON);
+  const again = await ben.open(here.id);
+  await here.send("welcome back");
+  await until(() => texts(again).endsWith("welcome back"), SOON);
+  expect(texts(again)).not.toContain("only for us");
+}, 120_000);
+
+test("a public channel: who joins late reads from then on, a second device reads all, a restart posts once", async () => {
+  const here = (await ada.desk.create({ title: "Harbour", topic: "", public: true })) as ChannelView;
+  await here.send("one");
+  await here.send("two");
+  await ben.desk.refresh();
+  const there = await ben.open(here.id);
+  expect([there.role, there.title, texts(there)]).toEqual([null, "Harbour", ""]);
+  await there.join();
+  expect(there.role).toBe("member");
+  await here.send("three");
+  await says(there, "three");
+  await there.send("four");
+  await says(here, "one,two,three,four");
+
+  const phone = await secondOf(ben);
+  const small = await phone.open(here.id);
+  await says(small, "three,four");
+  await small.send("five");
+  await says(here, "one,two,three,four,five");
+  await says(there, "three,four,five");
+  await here.send("six");
+  for (const one of [there, small]) await says(one, "three,four,five,six");
+
+  // The answer to a post is lost, and the page with it.
+  const { fetch } = ada.line;
+  let cut = false;
+  ada.line.fetch = async (path, init) => {
+    if (cut) throw new Error("the page is gone");
+    const answer = await fetch(path, init);
+    if (path !== "/v1/channels/post") return answer;
+    cut = true;
+    throw new Error("lost");
+  };
+  await here.send("seven");
+  await until(() => cut, SOON);
+  await ada.messenger.core!.close(false);
+  const back = new Person(ada.locker);
+  for (const [name, value] of ada.line.cookies) back.line.cookies.set(name, value);
+  await back.account.begin();
+  await back.ready();
+  const after = await back.open(here.id);
+  await says(after, "one,two,three,four,five,six,seven");
+  await after.send("eight");
+  await says(there, "three,four,five,six,seven,eight");
+  await says(after, "one,two,three,four,five,six,seven,eight");
+  ada = back;
+}, 120_000);
