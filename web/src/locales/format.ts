@@ -51,6 +51,13 @@ export function relative(time: number, now: number): string {
   return words.format(Math.round(difference / (30 * DAY)), "month");
 }
 
+/** The same of something of which only the hour is known (since 1970): "this hour", "1 hour ago". */
+export function relativeHour(hour: number, now: number): string {
+  const difference = hour - Math.floor(now / HOUR);
+  if (Math.abs(difference) >= 22) return relative(hour * HOUR, now);
+  return new Intl.RelativeTimeFormat(locale, { numeric: "auto" }).format(difference, "hour");
+}
+
 /** A day and time in full, for a tooltip. */
 export function moment(time: number): string {
   return dated({ dateStyle: "full", timeStyle: "short" }, time * 1000);

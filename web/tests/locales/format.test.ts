@@ -1,5 +1,14 @@
 import { expect, test } from "vitest";
-import { count, day, isoDay, octets, plural, relative, span } from "../../src/locales/format.ts";
+import {
+  count,
+  day,
+  isoDay,
+  octets,
+  plural,
+  relative,
+  relativeHour,
+  span,
+} from "../../src/locales/format.ts";
 
 const NOW = 1_795_000_000;
 
@@ -23,6 +32,15 @@ test.each([
   [365 * 86_400, "in 12 months"],
 ])("%d seconds from now are “%s”", (difference, text) => {
   expect(relative(NOW + difference, NOW)).toBe(text);
+});
+
+test.each([
+  [0, "this hour"],
+  [-1, "1 hour ago"],
+  [1, "in 1 hour"],
+  [-24, "yesterday"],
+])("%d hours from this one are “%s”", (difference, text) => {
+  expect(relativeHour(Math.floor(NOW / 3600) + difference, NOW)).toBe(text);
 });
 
 test("plurals carry the number", () => {
