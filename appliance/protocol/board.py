@@ -153,8 +153,8 @@ def read(signed: bytes) -> Opened:
 
 
 def value_of(signed: bytes) -> Value:
-    """The value without looking at its signature: for what was checked when it came. Refusal malformed."""
-    decoded = codec.decode(signed[SIGNATURE_SIZE:])
+    """The value without a look at signature or form: for what was checked when it came. Refusal malformed."""
+    decoded = codec.decode_own(signed[SIGNATURE_SIZE:])
     return codec.convert(decoded, _kind_of(decoded))
 
 

@@ -73,7 +73,7 @@ def take_out(txn: Transaction, sealer: Sealer, board: bytes, number: int) -> boo
     value = txn.get(BOARD_INDEXED, key)
     if value is None:
         return False
-    words = codec.read(sealer.open(BOARD_INDEXED, key, value), list[str])
+    words = codec.read_own(sealer.open(BOARD_INDEXED, key, value), list[str])
     remove = board_postings.remove
     gone = [word for word in words if remove(txn, sealer, board + hash_of(sealer, board, word), number)]
     _name(txn, sealer, board, gone, add=False)
@@ -92,7 +92,7 @@ def words_from(txn: Transaction, sealer: Sealer, board: bytes, beginning: str, l
     value = txn.get(BOARD_WORDS, key)
     if value is None:
         return []
-    words = codec.read(sealer.open(BOARD_WORDS, key, value), list[str])
+    words = codec.read_own(sealer.open(BOARD_WORDS, key, value), list[str])
     return sorted((word for word in words if word.startswith(beginning)), key=_length_first)[:limit]
 
 
@@ -117,7 +117,9 @@ def _name(txn: Transaction, sealer: Sealer, board: bytes, words: Iterable[str], 
         by_family.setdefault(board + _family(sealer, board, word), set()).add(word)
     for key, changed in by_family.items():
         value = txn.get(BOARD_WORDS, key)
-        known = set() if value is None else set(codec.read(sealer.open(BOARD_WORDS, key, value), list[str]))
+        known = (
+            set() if value is None else set(codec.read_own(sealer.open(BOARD_WORDS, key, value), list[str]))
+        )
         left = sorted(known | changed if add else known - changed, key=_length_first)[:MOST_LISTED]
         if left:
             txn.put(BOARD_WORDS, key, sealer.seal(BOARD_WORDS, key, codec.encode(left)))

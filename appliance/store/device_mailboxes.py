@@ -188,4 +188,4 @@ def _key(sealer: Sealer, place: Place) -> bytes:
 
 
 def _open(sealer: Sealer, key: bytes, value: bytes) -> Place:
-    return codec.read(sealer.open(DEVICE_PLACES, key, value), Place)
+    return codec.read_own(sealer.open(DEVICE_PLACES, key, value), Place)

@@ -85,7 +85,7 @@ def key_of(account: bytes, id: bytes) -> DispatchKey:
 def find(txn: Transaction, sealer: Sealer, dispatch: DispatchKey) -> Head | None:
     """The head, or None."""
     value = txn.get(DISPATCHES, dispatch)
-    return None if value is None else codec.read(sealer.open(DISPATCHES, dispatch, value), Head)
+    return None if value is None else codec.read_own(sealer.open(DISPATCHES, dispatch, value), Head)
 
 
 def state(dispatch: DispatchKey, head: Head) -> DispatchState:
@@ -97,7 +97,7 @@ def list_all(txn: Transaction, sealer: Sealer, account: bytes, limit: int) -> li
     """The account's dispatches, those under way first, then the ones done last; at most `limit`."""
     found = []
     for key, value in txn.range(DISPATCHES, account, prefix_end(account)):
-        found.append((DispatchKey(key), codec.read(sealer.open(DISPATCHES, key, value), Head)))
+        found.append((DispatchKey(key), codec.read_own(sealer.open(DISPATCHES, key, value), Head)))
     found.sort(key=lambda row: (row[1].ended > 0, -row[1].ended, -row[1].created, row[0]))
     return [state(key, head) for key, head in found[:limit]]
 

@@ -140,7 +140,7 @@ def target(txn: Transaction, sealer: Sealer, leg: LegKey) -> Target:
     value = txn.get(DISPATCH_LEGS, leg)
     if value is None:
         raise Refusal("no_item")
-    return codec.read(sealer.open(DISPATCH_LEGS, leg, value), Target)
+    return codec.read_own(sealer.open(DISPATCH_LEGS, leg, value), Target)
 
 
 def progress_of(txn: Transaction, leg: LegKey) -> Progress:

@@ -59,6 +59,6 @@ class SealedTable(Generic[R]):
 
     def _open(self, sealer: Sealer, at: bytes, value: bytes) -> R:
         try:
-            return codec.read(sealer.open(self.table, at, value), self._kind)
+            return codec.read_own(sealer.open(self.table, at, value), self._kind)
         except Refusal as error:
             raise Refusal("damaged_store") from error

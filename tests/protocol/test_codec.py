@@ -57,6 +57,21 @@ def test_values_of_the_vectors(case: dict[str, Any]) -> None:
     assert codec.decode(data) == value
 
 
+@given(values)
+def test_what_was_written_here_is_read_alike_without_a_second_look(value: Any) -> None:
+    assert codec.decode_own(codec.encode(value)) == value
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\xa1", b"\xc0\x00", b"\x9f\xff", b"\xd8\x23\x61\x28", b"\x81" * 600 + b"\x00"]
+)
+def test_nor_does_what_is_damaged_pass_for_it(data: bytes) -> None:
+    for read in (codec.decode_own, lambda given: codec.read_own(given, Note)):
+        with pytest.raises(Refusal) as caught:
+            read(data)
+        assert caught.value.code == "malformed"
+
+
 @pytest.mark.parametrize("case", VECTORS["refused"], ids=lambda case: case["why"])
 def test_what_must_be_refused(case: dict[str, Any]) -> None:
     with pytest.raises(Refusal, match="malformed"):
