@@ -89,14 +89,14 @@ class BoardPosts:
             draft = Draft(value.id, HELD if held else wire.entry_kind(value), signed, work.author)
 
             def check(txn: Transaction, head: Head) -> None:
-                row = require(txn, work.sealer, board)
+                row = work.row = require(txn, work.sealer, board)
                 if leave is not None:
                     leave.check(txn)
                 check_identity(txn, caller, value)
                 CHECKS[type(value)](txn, row, value, work)
 
             def also(txn: Transaction, entry: Entry) -> None:
-                row = require(txn, work.sealer, board)
+                row = work.board
                 if held:
                     boards.add_held(txn, board, entry.number)
                     return

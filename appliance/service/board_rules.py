@@ -40,10 +40,18 @@ class Work:
     caller: Caller
     author: bytes
     signed: bytes
+    row: BoardRow | None = None
     found: ThreadRow | None = None
     post_row: PostRow | None = None
     held: Entry | None = None
     """The held entry that it is about."""
+
+    @property
+    def board(self) -> BoardRow:
+        """The board it is for. Refusal no_board."""
+        if self.row is None:
+            raise Refusal("no_board")
+        return self.row
 
     @property
     def thread(self) -> ThreadRow:
@@ -188,7 +196,7 @@ def _write_post(txn: Transaction, row: BoardRow, value: Post, work: Work, entry:
             old, posts=old.posts + 1, last=entry.number, last_name=value.name, last_hour=entry.hour
         )
     boards.save_thread(txn, work.sealer, row.id, thread_row, old)
-    boards.add_post(txn, work.sealer, row.id, thread, entry.number)
+    boards.add_post(txn, work.sealer, row, thread, entry.number, old is None)
 
 
 def _write_edit(txn: Transaction, row: BoardRow, value: Edit, work: Work, entry: Entry) -> None:

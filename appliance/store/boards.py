@@ -127,12 +127,6 @@ def doom(txn: Transaction, sealer: Sealer, board: bytes) -> bool:
     return True
 
 
-def _count(txn: Transaction, sealer: Sealer, board: bytes, threads: int, posts: int) -> None:
-    row = find(txn, sealer, board)
-    if row is not None:
-        save(txn, sealer, replace(row, threads=row.threads + threads, posts=row.posts + posts))
-
-
 # Threads
 
 
@@ -168,13 +162,11 @@ def quietest(txn: Transaction, sealer: Sealer, board: bytes) -> ThreadRow | None
 def save_thread(
     txn: Transaction, sealer: Sealer, board: bytes, row: ThreadRow, old: ThreadRow | None
 ) -> None:
-    """Write a thread and its place in the order; `old` is the row before."""
+    """Write a thread and its place in the order; `old` is the row before. `add_post` counts a new one."""
     if old is not None:
         txn.delete(BOARD_ACTIVITY, _place(board, old))
     txn.put(BOARD_ACTIVITY, _place(board, row), row.thread)
     _THREADS.put(txn, sealer, board + row.thread, row)
-    if old is None:
-        _count(txn, sealer, board, 1, 0)
 
 
 def doom_thread(txn: Transaction, sealer: Sealer, board: bytes, row: ThreadRow) -> None:
@@ -182,7 +174,9 @@ def doom_thread(txn: Transaction, sealer: Sealer, board: bytes, row: ThreadRow) 
     txn.delete(BOARD_ACTIVITY, _place(board, row))
     _THREADS.delete(txn, sealer, board + row.thread)
     txn.put(BOARD_DOOMED, board + row.thread, b"")
-    _count(txn, sealer, board, -1, -row.posts)
+    found = find(txn, sealer, board)
+    if found is not None:
+        save(txn, sealer, replace(found, threads=found.threads - 1, posts=found.posts - row.posts))
 
 
 def _place(board: bytes, row: ThreadRow) -> bytes:
@@ -197,10 +191,12 @@ def _read_threads(txn: Transaction, sealer: Sealer, board: bytes, threads: list[
 # Posts
 
 
-def add_post(txn: Transaction, sealer: Sealer, board: bytes, thread: bytes, number: int) -> None:
-    """Note that an entry is a post of a thread."""
-    txn.put(BOARD_POSTS, board + thread + _POSTS + _U64.pack(number), POST.pack(0, 0))
-    _count(txn, sealer, board, 0, 1)
+def add_post(
+    txn: Transaction, sealer: Sealer, board: BoardRow, thread: bytes, number: int, opens: bool
+) -> None:
+    """Note that an entry is a post of a thread, which it `opens` or not; `board` is as it is now."""
+    txn.put(BOARD_POSTS, board.id + thread + _POSTS + _U64.pack(number), POST.pack(0, 0))
+    save(txn, sealer, replace(board, threads=board.threads + opens, posts=board.posts + 1))
 
 
 def add_other(txn: Transaction, board: bytes, thread: bytes, number: int) -> None:
