@@ -10,6 +10,7 @@ import msgspec
 
 from appliance.client.person import records, telling
 from appliance.client.person.records import Tell
+from appliance.demo.scene import is_quiet
 from appliance.errors import Refusal
 from appliance.protocol.peer import Peer
 from tests.boxes import Net, running
@@ -102,6 +103,7 @@ async def test_an_acceptance_the_box_refused_is_told_again_until_it_is_known(tmp
             return record is not None and record.told != b"" and record.tells == []
 
         await once(bob, known)
+        await once(bob, lambda: is_quiet(ada, bob))
         # What is known is not told again.
         before = bob._core.dispatcher.states.copy()
         ahead = 40 * 24 * 3600
