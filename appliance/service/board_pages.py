@@ -73,7 +73,7 @@ class BoardPages:
             found = boards.find_thread(txn, sealer, board, thread)
             if found is None:
                 raise Refusal("no_thread")
-            rows = boards.list_posts(txn, board, thread, after, before, limit + 1)
+            rows = boards.list_posts(txn, board, found, after, before, limit + 1)
             more = len(rows) > limit
             kept = rows[:limit] if before is None else rows[-limit:]
             shown = _shown(txn, sealer, board, kept, author, before is not None)

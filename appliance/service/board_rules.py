@@ -110,7 +110,7 @@ def _target(txn: Transaction, row: BoardRow, target: bytes, work: Work) -> tuple
     if not isinstance(value, Post) or entry.kind == HELD:
         raise Refusal("no_entry")
     work.found = _thread(txn, row, value.thread or value.id, work)
-    work.post_row = boards.find_post(txn, row.id, work.thread.thread, number)
+    work.post_row = boards.find_post(txn, row.id, work.thread, number)
     return entry, value
 
 
@@ -195,15 +195,16 @@ def _write_post(txn: Transaction, row: BoardRow, value: Post, work: Work, entry:
         thread_row = replace(
             old, posts=old.posts + 1, last=entry.number, last_name=value.name, last_hour=entry.hour
         )
-    boards.save_thread(txn, work.sealer, row.id, thread_row, old)
-    boards.add_post(txn, work.sealer, row, thread, entry.number, old is None)
+    boards.add_post(txn, work.sealer, row, thread_row, old)
 
 
 def _write_edit(txn: Transaction, row: BoardRow, value: Edit, work: Work, entry: Entry) -> None:
-    boards.add_version(txn, row.id, work.thread.thread, work.post, entry.number)
+    thread_row = boards.settle_posts(txn, row.id, work.thread)
     if value.subject is not None:
-        thread_row = replace(work.thread, subject=value.subject)
+        thread_row = replace(thread_row, subject=value.subject)
+    if thread_row != work.thread:
         boards.save_thread(txn, work.sealer, row.id, thread_row, work.thread)
+    boards.add_version(txn, row.id, thread_row.thread, work.post, entry.number)
 
 
 def _write_deletion(txn: Transaction, row: BoardRow, value: Deletion, work: Work, entry: Entry) -> None:

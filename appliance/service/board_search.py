@@ -184,9 +184,9 @@ def _said(txn: Transaction, sealer: Sealer, board: bytes, number: int) -> tuple[
     if not isinstance(post, Post):
         return None
     subject, body = post.subject or "", post.body
-    row = boards.find_post(txn, board, post.thread or post.id, number)
-    if row is not None and row.edit:
-        edit = logs.get(txn, sealer, board, row.edit)
+    newest = boards.newest_edit(txn, board, post.thread or post.id, number)
+    if newest:
+        edit = logs.get(txn, sealer, board, newest)
         value = None if edit is None or edit.body is None else wire.value_of(edit.body)
         if isinstance(value, Edit):
             subject, body = value.subject or subject, value.body

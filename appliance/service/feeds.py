@@ -84,14 +84,14 @@ def _atom(txn: Transaction, sealer: Sealer, board: bytes, base: str) -> bytes:
     updated = SubElement(feed, "updated")
     octets = MOST_OCTETS
     newest = row.made_hour
-    for thread, number in boards.newest_posts(txn, board, ENTRIES):
+    for thread, number in boards.newest_posts(txn, sealer, board, ENTRIES):
         entry = logs.get(txn, sealer, board, number)
         owner = boards.find_thread(txn, sealer, board, thread)
         value = None if entry is None or entry.body is None else wire.value_of(entry.body)
         if entry is None or owner is None or not isinstance(value, Post):
             continue
-        post = boards.find_post(txn, board, thread, number)
-        edit = logs.get(txn, sealer, board, post.edit) if post is not None and post.edit else None
+        changed_by = boards.newest_edit(txn, board, thread, number)
+        edit = logs.get(txn, sealer, board, changed_by) if changed_by else None
         changed = None if edit is None or edit.body is None else wire.value_of(edit.body)
         body = changed.body if isinstance(changed, Edit) else value.body
         octets -= len(body)

@@ -30,6 +30,8 @@ from appliance.store.schema import (
 from appliance.store.sealed import Record, SealedTable
 from appliance.store.storekey import Sealer
 
+MOST_FRESH: Final = 16
+"""Posts of a thread that wait to become rows."""
 POST: Final = struct.Struct(">QH")
 """Number of the newest edit (0: none), how many there were."""
 
@@ -74,7 +76,11 @@ class BoardRow(Record, frozen=True):
 
 
 class ThreadRow(Record, frozen=True):
-    """A thread; `last` is the number of its newest post."""
+    """A thread; `last` is the number of its newest post.
+
+    Its newest posts, as long as nobody has edited them, are numbers in `fresh` and become rows together: the
+    thread is written with every post anyway, and a row of its own would be another page to write.
+    """
 
     thread: bytes
     number: int
@@ -86,6 +92,7 @@ class ThreadRow(Record, frozen=True):
     last_hour: int
     pinned: bool = False
     locked: bool = False
+    fresh: tuple[int, ...] = ()
 
 
 class PostRow(NamedTuple):
@@ -171,6 +178,7 @@ def save_thread(
 
 def doom_thread(txn: Transaction, sealer: Sealer, board: bytes, row: ThreadRow) -> None:
     """Take a thread out of the list; `sweep` takes its entries away."""
+    settle_posts(txn, board, row)
     txn.delete(BOARD_ACTIVITY, _place(board, row))
     _THREADS.delete(txn, sealer, board + row.thread)
     txn.put(BOARD_DOOMED, board + row.thread, b"")
@@ -192,11 +200,21 @@ def _read_threads(txn: Transaction, sealer: Sealer, board: bytes, threads: list[
 
 
 def add_post(
-    txn: Transaction, sealer: Sealer, board: BoardRow, thread: bytes, number: int, opens: bool
+    txn: Transaction, sealer: Sealer, board: BoardRow, row: ThreadRow, old: ThreadRow | None
 ) -> None:
-    """Note that an entry is a post of a thread, which it `opens` or not; `board` is as it is now."""
-    txn.put(BOARD_POSTS, board.id + thread + _POSTS + _U64.pack(number), POST.pack(0, 0))
-    save(txn, sealer, replace(board, threads=board.threads + opens, posts=board.posts + 1))
+    """A thread has a new post, its `last`; `old` is the thread before (None: it is new), `board` as it is."""
+    row = replace(row, fresh=(*row.fresh, row.last))
+    if len(row.fresh) > MOST_FRESH:
+        row = settle_posts(txn, board.id, row)
+    save_thread(txn, sealer, board.id, row, old)
+    save(txn, sealer, replace(board, threads=board.threads + (old is None), posts=board.posts + 1))
+
+
+def settle_posts(txn: Transaction, board: bytes, row: ThreadRow) -> ThreadRow:
+    """Give a thread's fresh posts their rows; the thread without them, to be saved."""
+    for number in row.fresh:
+        txn.put(BOARD_POSTS, board + row.thread + _POSTS + _U64.pack(number), POST.pack(0, 0))
+    return replace(row, fresh=()) if row.fresh else row
 
 
 def add_other(txn: Transaction, board: bytes, thread: bytes, number: int) -> None:
@@ -204,14 +222,22 @@ def add_other(txn: Transaction, board: bytes, thread: bytes, number: int) -> Non
     txn.put(BOARD_POSTS, board + thread + _OTHERS + _U64.pack(number), b"")
 
 
-def find_post(txn: Transaction, board: bytes, thread: bytes, number: int) -> PostRow | None:
+def find_post(txn: Transaction, board: bytes, row: ThreadRow, number: int) -> PostRow | None:
     """A post of a thread, or None."""
-    value = txn.get(BOARD_POSTS, board + thread + _POSTS + _U64.pack(number))
+    if number in row.fresh:
+        return PostRow(number, 0, 0)
+    value = txn.get(BOARD_POSTS, board + row.thread + _POSTS + _U64.pack(number))
     return None if value is None else PostRow(number, *POST.unpack(value))
 
 
+def newest_edit(txn: Transaction, board: bytes, thread: bytes, number: int) -> int:
+    """The number of the newest edit of a post; 0 where there is none."""
+    value = txn.get(BOARD_POSTS, board + thread + _POSTS + _U64.pack(number))
+    return 0 if value is None else int(POST.unpack(value)[0])
+
+
 def add_version(txn: Transaction, board: bytes, thread: bytes, post: PostRow, number: int) -> None:
-    """A post has a newer version: entry `number`."""
+    """A post that is no fresh one (`settle_posts`) has a newer version: entry `number`."""
     key = board + thread + _POSTS + _U64.pack(post.number)
     txn.put(BOARD_POSTS, key, POST.pack(number, min(post.edits + 1, 0xFFFF)))
     txn.put(BOARD_VERSIONS, board + _U64.pack(post.number) + _U64.pack(number), b"")
@@ -225,14 +251,18 @@ def versions(txn: Transaction, board: bytes, post: int, limit: int) -> list[int]
 
 
 def list_posts(
-    txn: Transaction, board: bytes, thread: bytes, after: int, before: int | None, limit: int
+    txn: Transaction, board: bytes, row: ThreadRow, after: int, before: int | None, limit: int
 ) -> list[PostRow]:
     """Posts of a thread by rising number: those after one, or the last ones before one."""
-    start = board + thread + _POSTS
+    start = board + row.thread + _POSTS
+    backwards = before is not None
     stop = prefix_end(start) if before is None else start + _U64.pack(before)
-    rows = list(txn.range(BOARD_POSTS, start + _U64.pack(after + 1), stop, before is not None, limit))
-    found = [PostRow(_number(key), *POST.unpack(value)) for key, value in rows]
-    return found[::-1] if before is not None else found
+    # The fresh ones are newer than all that have rows.
+    fresh = [PostRow(one, 0, 0) for one in row.fresh if one > after and (before is None or one < before)]
+    found = fresh[::-1][:limit] if backwards else []
+    rows = txn.range(BOARD_POSTS, start + _U64.pack(after + 1), stop, backwards, limit - len(found))
+    found += [PostRow(_number(key), *POST.unpack(value)) for key, value in rows]
+    return found[::-1] if backwards else (found + fresh)[:limit]
 
 
 def list_events(txn: Transaction, board: bytes, after: int, limit: int) -> list[int]:
@@ -265,17 +295,13 @@ def drop_event(txn: Transaction, board: bytes, number: int) -> None:
     logs.drop(txn, board, number)
 
 
-def newest_posts(txn: Transaction, board: bytes, limit: int) -> list[tuple[bytes, int]]:
+def newest_posts(txn: Transaction, sealer: Sealer, board: bytes, limit: int) -> list[tuple[bytes, int]]:
     """Thread and number of the newest posts of a board, the newest first."""
-    threads = [
-        thread
-        for order in (_PINNED, _COMMON)
-        for _, thread in txn.range(BOARD_ACTIVITY, board + order, prefix_end(board + order), True, limit)
-    ]
+    threads = list_threads(txn, sealer, board, None, limit) + list_pinned(txn, sealer, board, limit)
     found = [
-        (thread, post.number)
-        for thread in threads
-        for post in list_posts(txn, board, thread, 0, 1 << 53, limit)
+        (row.thread, post.number)
+        for row in threads
+        for post in list_posts(txn, board, row, 0, 1 << 53, limit)
     ]
     return sorted(found, key=lambda entry: -entry[1])[:limit]
 

@@ -107,7 +107,7 @@ from typing import Final
 from appliance.errors import Refusal
 from appliance.store.engine import Store, Table, Transaction
 
-VERSION: Final = 3
+VERSION: Final = 4
 
 TABLES: Final[list[Table]] = []
 """Every table below."""
@@ -254,7 +254,13 @@ def _line_up(txn: Transaction) -> None:
             txn.put(QUEUE, owner[:32] + entry[:8], b"")
 
 
-STEPS: Final[Mapping[int, Step]] = {1: _make_accounts, 2: _line_up}
+def _allow_fresh(txn: Transaction) -> None:
+    """From 3: a thread's newest posts may stand in its own row (`boards.ThreadRow.fresh`), of which a program
+    of version 3 would know nothing. What is there stays as it is.
+    """
+
+
+STEPS: Final[Mapping[int, Step]] = {1: _make_accounts, 2: _line_up, 3: _allow_fresh}
 """What brings a store of this version to the next one."""
 
 
