@@ -27,7 +27,7 @@ demo:
 test:
 	@$(PYTHON) build/setup.py test
 	cd web && npm test
-	$(BIN)/pytest --verbosity=0 --durations=10 $(ARGS)
+	$(BIN)/pytest --numprocesses auto --dist worksteal --verbosity=0 --durations=10 $(ARGS)
 
 # `make -k check` goes on after a failure and shows every one.
 check: check-tree check-style check-types check-layers check-web
