@@ -48,7 +48,7 @@ export const deChannels: typeof enChannels = {
       "Dieser Kanal ist geschlossen. Was gesagt wurde, bleibt lesbar; Neues kann niemand schreiben.",
     outTitle: "Du bist nicht mehr in diesem Kanal",
     outLead: "Was du gelesen hast, bleibt dir. Was von jetzt an gesagt wird, kannst du nicht lesen.",
-    reactedWith: (emoji: string, names: string) => `${emoji} von ${names}`,
+    reactedBy: (names: string) => `von ${names}`,
     me: "dir",
     and: (names: string, n: number) => `${names} und ${n} mehr`,
     pinned: "Angeheftet",

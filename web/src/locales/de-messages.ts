@@ -50,8 +50,7 @@ export const deMessages: typeof enMessages = {
     delete: "Löschen",
     retry: "Noch einmal senden",
     throwAway: "Verwerfen",
-    reaction: (emoji: string, n: number) =>
-      `${emoji} ${plural(n, { one: "von # Person", other: "von # Personen" })}`,
+    reaction: (n: number) => plural(n, { one: "von # Person", other: "von # Personen" }),
     picker: "Eine Reaktion wählen",
     removeTitle: "Diese Nachricht löschen?",
     removeHere: "Für mich löschen",
@@ -277,5 +276,6 @@ export const deMessages: typeof enMessages = {
     onion:
       "Benachrichtigungen gibt es nur auf deinem eigenen Rechner: Sonst gingen sie durch fremde Rechner.",
     body: (name: string) => `Neue Nachricht von ${name}`,
+    inChannel: (title: string) => `Neue Nachricht in ${title}`,
   },
 };

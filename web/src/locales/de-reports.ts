@@ -64,6 +64,7 @@ export const deReports = {
     answered: "Antwort:",
     noted: "Vermerk:",
     toMembers: "Zu den Mitgliedern",
+    toMessage: "Zur Nachricht",
   },
   ownReports: {
     title: "Meine Meldungen",

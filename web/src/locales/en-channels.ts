@@ -45,7 +45,7 @@ export const enChannels = {
     closedLead: "This channel is closed. What was said stays to be read; nothing new can be written.",
     outTitle: "You are not in this channel any more",
     outLead: "What you have read stays with you. You cannot read what is said from now on.",
-    reactedWith: (emoji: string, names: string) => `${emoji} from ${names}`,
+    reactedBy: (names: string) => `from ${names}`,
     me: "you",
     and: (names: string, n: number) => `${names} and ${n} more`,
     pinned: "Pinned",

@@ -49,8 +49,7 @@ export const enMessages = {
     delete: "Delete",
     retry: "Send again",
     throwAway: "Throw away",
-    reaction: (emoji: string, n: number) =>
-      `${emoji} ${plural(n, { one: "from # person", other: "from # people" })}`,
+    reaction: (n: number) => plural(n, { one: "from # person", other: "from # people" }),
     picker: "Choose a reaction",
     removeTitle: "Delete this message?",
     removeHere: "Delete for me",
@@ -274,5 +273,6 @@ export const enMessages = {
     onion:
       "Notifications are offered only on your own machine: on other ways they would go through other computers.",
     body: (name: string) => `New message from ${name}`,
+    inChannel: (title: string) => `New message in ${title}`,
   },
 };

@@ -60,6 +60,7 @@ export const enReports = {
     answered: "Answer:",
     noted: "Note:",
     toMembers: "To the members",
+    toMessage: "To the message",
   },
   ownReports: {
     title: "My reports",

@@ -5,6 +5,10 @@ import { account, channels, messenger } from "../../dev/engine.ts";
 import { identityOf, type FakeChannel } from "../../dev/channel.svelte.ts";
 import { route } from "../../src/state/route.svelte.ts";
 import { toasts } from "../../src/state/toasts.svelte.ts";
+import { toBase64url } from "../../src/protocol/base64url.ts";
+import { fromHex } from "../../src/protocol/bytes.ts";
+import type { Report } from "../../src/state/order.ts";
+import ReportCard from "../../src/ui/people/ReportCard.svelte";
 import Shell from "../../src/ui/Shell.svelte";
 
 beforeEach(() => {
@@ -191,7 +195,7 @@ test("a name behind an @ is completed by keyboard", async () => {
 test("answers, signs and edits by keyboard alone; who reacted is said", async () => {
   const channel = await open("Harbour watch");
   const answered = "In the shed, left of the door.";
-  expect(within(entry(answered)).getByRole("button", { name: "👍 from leo, you" })).toBeTruthy();
+  expect(within(entry(answered)).getByRole("button", { name: "👍2 from leo, you" })).toBeTruthy();
   await fireEvent.keyDown(entry(answered), { key: "r" });
   expect(await screen.findByText("Answer to jonas")).toBeTruthy();
   await fireEvent.keyDown(composer("Harbour watch"), { key: "Escape" });
@@ -324,4 +328,22 @@ test("an owner changes name, timer and slow mode, closes and deletes", async () 
   await fireEvent.click(screen.getByRole("button", { name: "Delete" }));
   await fireEvent.click(within(dialog()).getByRole("button", { name: "Delete" }));
   await waitFor(() => expect(channels.all).not.toContain(channel));
+});
+
+test.each([
+  ["Harbour watch", true],
+  ["Book swap", false],
+])("a report about a message in %s leads to it: %s", (title, linked) => {
+  const channel = find(title);
+  const { entry } = channel.everything.find((one) => one.entry !== "")!;
+  const report = {
+    ...{ id: "r", why: "abuse", words: "", evidence: "Go away", area: "channels", account: null },
+    ...{ about: "leo", role: "member", trusted: true, reporter: "marta", second: 0, phase: "open" },
+    ...{ taken_by: "", changed: 0, did: [], answer: "", note: "" },
+    log: toBase64url(fromHex(channel.id)),
+    entry: toBase64url(fromHex(entry)),
+  } as unknown as Report;
+  render(ReportCard, { report, changed: () => {}, close: () => {} });
+  const way = screen.queryByRole("link", { name: "To the message" });
+  expect(way?.getAttribute("href")).toBe(linked ? `#/channels/${channel.id}/${entry}` : undefined);
 });

@@ -113,7 +113,7 @@ export function signsOf(reactions: readonly ChannelReaction[], me: string): Sign
     emoji,
     mine,
     count: names.length,
-    words: t.channels.reactedWith(emoji, namesOf(names, me)),
+    words: t.channels.reactedBy(namesOf(names, me)),
   }));
 }
 

@@ -31,7 +31,7 @@ export interface Writable {
   saveDraft(text: string): void;
 }
 
-/** A sign under a message: how many gave it, and who, in words. */
+/** A sign under a message: how many gave it; `words` say who. */
 export interface Sign {
   readonly emoji: string;
   readonly count: number;
