@@ -14,6 +14,7 @@ from appliance.errors import Refusal
 from appliance.protocol import codec, onion
 from appliance.protocol.certificate import Certificate
 from appliance.protocol.group_cipher import Recipient
+from appliance.protocol.membership import Member
 from appliance.protocol.route import Route
 
 if TYPE_CHECKING:
@@ -51,9 +52,7 @@ class Reading:
             # Somebody else writes under a name we know: only their directory can say that it is theirs now.
             core.soon(core.people.refresh, named)
             return None
-        requests = [chat for chat in core.chats.all if chat.talk.state == "request"]
-        full = len(requests) >= MAX_REQUESTS and not co_member
-        return None if full else certificate.identity.hex()
+        return None if self._is_full() and not co_member else certificate.identity.hex()
 
     def enter(self, batch: Batch, id: str, certificate: Certificate) -> None:
         """A stranger gets a place among the requests; a new device of somebody known is looked up."""
@@ -61,17 +60,24 @@ class Reading:
         if core.chats.get(id) is not None:
             core.people.meet(id, certificate.device)
             return
-        person = records.Person(
-            1,
-            certificate.name,
-            onion.address(certificate.onion),
-            certificate.identity,
-            "",
-            False,
-            b"",
-            0,
-            None,
-        )
+        self._add(batch, id, certificate)
+
+    def _meet(self, batch: Batch, record: records.Session) -> None:
+        """Who had only a channel in common with us writes in that session: a request."""
+        core = self._core
+        member = core.channels.rooms.member(record.peer.identity)
+        if member is None or self._is_full():
+            return
+        if core.chats.by_address(member.name, onion.address(member.onion)) is None:
+            self._add(batch, record.conversation, member)
+
+    def _is_full(self) -> bool:
+        requests = [chat for chat in self._core.chats.all if chat.talk.state == "request"]
+        return len(requests) >= MAX_REQUESTS
+
+    def _add(self, batch: Batch, id: str, who: Certificate | Member) -> None:
+        core, host = self._core, onion.address(who.onion)
+        person = records.Person(1, who.name, host, who.identity, "", False, b"", 0, None)
         batch.change(records.talk(id), records.Talk, lambda now: now or records.new_talk("request"))
         batch.change(records.person(id), records.Person, lambda now: now or person)
         batch.change(records.INDEX, records.Index, with_id(id))
@@ -88,6 +94,8 @@ class Reading:
             if wanted and await core.channels.rooms.knows(sender.identity, said["channel"]):
                 await core.channels.keys.take(batch, sender, said)
             return
+        if said["kind"] in MESSAGES and core.chats.get(id) is None:
+            self._meet(batch, record)
         talk = await batch.get(records.talk(id), records.Talk)
         if talk is None or talk.state == "blocked":
             return

@@ -20,7 +20,7 @@ from appliance.protocol import channel_info, codec, membership, onion
 from appliance.protocol.codec import to_text
 from appliance.protocol.directory import Bundle, Device, Entry, OneTimePrekey
 from appliance.protocol.group_cipher import Recipient
-from appliance.protocol.membership import State
+from appliance.protocol.membership import Member, State
 from appliance.protocol.roster import Info
 from appliance.protocol.transparency import check_found
 
@@ -196,6 +196,11 @@ class Rooms:
     def get(self, channel: bytes) -> Room | None:
         """A room that was entered."""
         return self._rooms.get(channel)
+
+    def member(self, identity: bytes) -> Member | None:
+        """Who somebody is in a channel of ours."""
+        states = [room.state for room in self._rooms.values() if room.state]
+        return next((found for state in states if (found := state.member(identity))), None)
 
     def _is_known(self, identity: bytes, channel: bytes | None) -> bool:
         rooms = self._rooms.values() if channel is None else [self._rooms.get(channel)]

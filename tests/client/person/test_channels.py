@@ -12,7 +12,7 @@ from appliance.client.person.channel_keys import reading_name
 from appliance.protocol import channel as wire
 from appliance.protocol.group_cipher import Reading, Recipient
 from tests.boxes import Net, running
-from tests.clients import coming_back, joining
+from tests.clients import coming_back, joining, once
 from tests.services import refused
 
 
@@ -40,6 +40,21 @@ async def test_two_devices_of_a_member_read_and_write(box):
             assert await texts(phone, id) == ["one", "two", "three"]
             await bob._core.pull()
             assert await texts(bob, id) == ["one", "two", "three"]
+
+
+async def test_who_has_only_a_channel_in_common_writes_in_private(box):
+    async with joining(box, "ada") as ada, joining(box, "bob") as bob:
+        id = await ada.channels.create("Garden")
+        await bob.channels.join(id)
+        await ada.channels.send(id, "one")
+        await texts(bob, id)
+        await bob.channels.send(id, "two")
+        assert await texts(ada, id) == ["one", "two"]
+        assert [ada.contacts(), bob.contacts()] == [[], []]
+        await bob.send(ada.address, "just between us")
+        (request,) = await once(ada, ada.contacts)
+        assert (request.state, request.address) == ("request", bob.address)
+        assert [one.text for one in await ada.history(bob.address)] == ["just between us"]
 
 
 async def test_a_lost_answer_and_an_old_roster_post_once(box):

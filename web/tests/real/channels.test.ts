@@ -182,3 +182,51 @@ test("a public channel: who joins late reads from then on, a second device reads
   await says(after, "one,two,three,four,five,six,seven,eight");
   ada = back;
 }, 120_000);
+
+test("who met in a channel writes in private; a key that was lost is asked for; slow mode keeps what was said", async () => {
+  const carl = await another(ada, "carl");
+  const here = (await ada.desk.create({ title: "Reef", topic: "", public: true })) as ChannelView;
+  await carl.desk.refresh();
+  const there = await carl.open(here.id);
+  await there.join();
+  await here.send("one");
+  await says(there, "one");
+  await there.send("two");
+  await says(here, "one,two");
+  const chat = await carl.messenger.start(ada.messenger.me!.address);
+  await chat.send("just between us");
+  await until(() => ada.messenger.requests.length === 1, SOON);
+  ada.messenger.open(ada.messenger.requests[0]!.id);
+  await until(() => ada.messenger.requests[0]!.messages.at(-1)?.text === "just between us", SOON);
+
+  // Carl's device forgets what it was given: it asks, and reads.
+  const { vault, ledger } = carl.messenger.core!;
+  const name = `channel/${here.id}/reading/${ada.identity}/${ada.messenger.me!.device}`;
+  expect(vault.peek(name)).toBeDefined();
+  await there.reader.readings.save();
+  await ledger.run((batch) => batch.change(name, () => undefined));
+  await here.send("three");
+  await until(() => texts(there) === "one,two,waits", SOON);
+  await says(there, "one,two,three");
+
+  await here.setSlow(3);
+  await until(() => there.slow === 3, SOON);
+  await there.send("four");
+  await until(() => there.messages.at(-1)!.state === "posted", SOON);
+  expect(there.waitUntil).toBeGreaterThan(0);
+  await there.send("five");
+  expect(there.messages.at(-1)).toMatchObject({ text: "five", state: "sealed" });
+  await says(here, "one,two,three,four,five");
+  await expect(there.setSlow(0)).rejects.toMatchObject({ code: "bad_roster" });
+
+  await here.setTimer(3600);
+  await here.send("soon gone");
+  await until(() => there.messages.at(-1)?.text === "soon gone", SOON);
+  const { expires, sent } = there.messages.at(-1)!;
+  expect(expires! - sent).toBeLessThanOrEqual(3600);
+  await here.close();
+  await until(() => there.closed, SOON);
+  await expect(there.send("too late")).rejects.toMatchObject({ code: "channel_closed" });
+  await here.delete();
+  await until(() => carl.desk.find(here.id) === undefined, SOON);
+}, 120_000);

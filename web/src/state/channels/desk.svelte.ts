@@ -121,6 +121,8 @@ export class ChannelsDesk implements ChannelDesk {
         this.rooms.forget(id);
       }
       this.#sortAnew();
+      const mine = new Set(this.mine.map((view) => view.id));
+      if (this.#started) this.#change((now) => marks.withoutOthers(now, mine));
       this.phase = "ready";
       this.problem = null;
       if (this.#started) void this.#glance().catch(() => undefined);

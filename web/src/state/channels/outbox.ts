@@ -10,6 +10,7 @@ import {
   writeChannelContent,
   type ChannelContent,
 } from "../../protocol/channelContent.ts";
+import { memberOf } from "../../protocol/membership.ts";
 import { Refusal } from "../api.ts";
 import { names, type PostingRecord } from "../messenger/records.ts";
 import type { Core } from "../messenger/core.ts";
@@ -115,7 +116,8 @@ export class Outbox {
         const posted = await this.#send(item);
         failures = 0;
         this.#queue.shift();
-        this.stage.waitUntil(0);
+        this.#rest();
+        item.done();
         this.#show(item, { state: "posted", hour: posted.hour });
         // Should no news of it come.
         void this.reader.newer().catch(() => undefined);
@@ -140,10 +142,7 @@ export class Outbox {
   }
 
   #fail(item: Item, refusal: Refusal): void {
-    const { kind } = item.content;
-    // Only what is a message stays to be looked at; who edits or reacts is told, and does it again.
-    if (kind === "text" || kind === "attachment")
-      this.#show(item, { state: "failed", problem: refusal.code });
+    if (isMessage(item.content)) this.#show(item, { state: "failed", problem: refusal.code });
     else this.reader.timeline.drop(item.number);
     this.stage.changed();
     item.failed(refusal);
@@ -154,6 +153,14 @@ export class Outbox {
     if (!row) return;
     this.reader.timeline.put([{ ...row, ...change }]);
     this.stage.changed();
+  }
+
+  /** In slow mode a member rests after each message. */
+  #rest(): void {
+    const { places } = this.rooms.get(this.id)!;
+    const me = places.state && memberOf(places.state, this.core.identity());
+    const seconds = me?.role === "member" ? places.state!.slow : 0;
+    this.stage.waitUntil(seconds > 0 ? this.core.now() + seconds : 0);
   }
 
   async #wait(seconds: number): Promise<void> {
@@ -172,7 +179,8 @@ export class Outbox {
     for (let turn = 1; ; turn++) {
       try {
         item.draft ??= await this.#seal(item, turn > 1);
-        item.done();
+        // Whoever edits or reacts waits until it is there: if it is refused, nothing of it stays to be seen.
+        if (isMessage(item.content)) item.done();
         const posted = await this.core.wire.post<wire.Posted>("/v1/channels/post", item.draft);
         this.#clear(item.draft);
         return posted;
@@ -235,4 +243,8 @@ export class Outbox {
       ),
     );
   }
+}
+
+function isMessage({ kind }: ChannelContent): boolean {
+  return kind === "text" || kind === "attachment";
 }

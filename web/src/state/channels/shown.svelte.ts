@@ -55,6 +55,7 @@ export abstract class ShownChannel {
   #expiring: ReturnType<typeof setTimeout> | undefined;
   #drafting: ReturnType<typeof setTimeout> | undefined;
   #catching: Promise<void> | undefined;
+  #loading: Promise<void> | undefined;
 
   constructor(
     readonly desk: ChannelsDesk,
@@ -136,8 +137,8 @@ export abstract class ShownChannel {
       this.#roster = state;
       this.#info = state && infoOf(state, record);
     } catch (error) {
-      // Of a newer version: whoever opens it is told.
-      if ((error as { code?: string }).code !== "unknown_version") throw error;
+      // Damaged, or of a newer version: whoever opens it is told.
+      if (!(error as { code?: string }).code) throw error;
     }
     this.#soon();
   }
@@ -226,16 +227,18 @@ export abstract class ShownChannel {
     this.#update();
   }
 
-  async loadOlder(): Promise<void> {
-    if (this.older !== "more") return;
+  loadOlder(): Promise<void> {
+    if (this.older === "none") return Promise.resolve();
+    this.#loading ??= this.#loadOlder().finally(() => (this.#loading = undefined));
+    return this.#loading;
+  }
+
+  async #loadOlder(): Promise<void> {
     this.older = "loading";
-    try {
-      await this.#back();
-    } catch (error) {
-      throw asRefusal(error);
-    } finally {
+    await this.asked(() => this.#back()).finally(() => {
+      this.older = "more";
       this.#update();
-    }
+    });
   }
 
   async #back(): Promise<void> {
@@ -249,7 +252,6 @@ export abstract class ShownChannel {
   async reach(id: string): Promise<boolean> {
     while (!this.messages.some((message) => message.id === id || message.entry === id)) {
       if (this.older === "none") return false;
-      if (this.older === "loading") await this.#catching;
       await this.loadOlder();
     }
     return true;
@@ -259,8 +261,11 @@ export abstract class ShownChannel {
   async heard(news: LogNews): Promise<void> {
     this.seen = { ...this.seen, last: Math.max(this.seen.last, news.last) };
     const before = this.desk.rooms.get(this.id)?.places.count;
+    // Nothing new is what is told of a channel that was deleted.
+    const isOver = news.last <= this.reader.high && !news.entries?.length;
     try {
-      if (this.reader.begun) await this.reader.heard(news);
+      if (isOver) await this.desk.rooms.enter(this.id);
+      else if (this.reader.begun) await this.reader.heard(news);
       else await this.glance();
       if (news.entries?.some((entry) => !entry.body)) this.#forgetSoon();
     } finally {
@@ -303,17 +308,13 @@ export abstract class ShownChannel {
     const until = this.reader.begun ? (this.reader.more ? this.reader.low - 1 : 0) : this.seen.last;
     this.unread = this.seen.member ? unread + Math.max(0, until - this.#mark) : 0;
     this.mentioned = mentioned;
-    if (this.older !== "loading" || !this.reader.more)
-      this.older = this.reader.more || all.length > this.messages.length ? "more" : "none";
+    const hidden = this.reader.more || all.length > this.messages.length;
+    if (this.older !== "loading") this.older = this.seen.member && hidden ? "more" : "none";
     this.desk.sort();
   }
 
   #pinned(): ChannelMessage[] {
-    const found = this.reader.timeline.rows().flatMap((row) => {
-      const entry = this.reader.timeline.entry(row);
-      return entry && entry.pinned > 0 ? [entry] : [];
-    });
-    return found.sort((a, b) => b.pinned - a.pinned).map((entry) => this.#message(entry));
+    return this.reader.timeline.pinned().map((entry) => this.#message(entry));
   }
 
   /** All messages that were read and have not disappeared. */
@@ -321,8 +322,11 @@ export abstract class ShownChannel {
     const now = this.desk.core.now();
     let next = Infinity;
     const list: ChannelMessage[] = [];
-    for (const row of this.reader.timeline.rows()) {
-      if (row.expires !== null && row.expires <= now) continue;
+    const rows = this.reader.timeline.rows();
+    const over = rows.filter(({ expires }) => expires !== null && expires <= now);
+    this.reader.timeline.drop(...over.map(({ number }) => number));
+    for (const row of rows) {
+      if (over.includes(row)) continue;
       const entry = this.reader.timeline.entry(row);
       if (!entry) continue;
       next = Math.min(next, row.expires ?? Infinity);

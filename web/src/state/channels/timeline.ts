@@ -83,7 +83,8 @@ export class Timeline {
   readonly #saying = new Map<string, number[]>();
   readonly #about = new Map<string, number[]>();
   readonly #entries = new Map<number, Entry | null>();
-  #ahead = 0;
+  readonly #ahead = new Set<number>();
+  #given = 0;
 
   get size(): number {
     return this.#rows.size;
@@ -114,25 +115,24 @@ export class Timeline {
 
   /** A number for what is on its way into the log. */
   ahead(): number {
-    return AHEAD + ++this.#ahead;
+    return AHEAD + ++this.#given;
   }
 
-  drop(number: number): void {
-    const row = this.#rows.get(number);
-    if (!row) return;
-    this.#index(row, false);
-    this.#rows.delete(number);
-    this.#order = this.#order.filter((one) => one !== number);
+  /** Take rows out. */
+  drop(...numbers: readonly number[]): void {
+    for (const number of numbers) {
+      const row = this.#rows.get(number);
+      if (row) this.#index(row, false);
+      this.#rows.delete(number);
+      this.#ahead.delete(number);
+    }
+    if (numbers.length > 0) this.#order = this.#order.filter((number) => this.#rows.has(number));
   }
 
   /** Keep only the newest rows of the log. */
   trim(count: number): void {
-    const there = this.rows().filter((row) => row.number < AHEAD);
-    for (const { number } of there.slice(0, Math.max(0, there.length - count))) {
-      this.#index(this.#rows.get(number)!, false);
-      this.#rows.delete(number);
-    }
-    this.#order = this.#order.filter((number) => this.#rows.has(number));
+    const there = this.rows().filter(isPosted);
+    this.drop(...there.slice(0, Math.max(0, there.length - count)).map(({ number }) => number));
   }
 
   /** The message that a row is; null: it is none, or counts with another one. */
@@ -153,12 +153,19 @@ export class Timeline {
     return other && (this.entry(other) ?? undefined);
   }
 
+  /** Messages that are pinned, the latest pinned first. */
+  pinned(): Entry[] {
+    const entries = this.rows().flatMap((row) => this.entry(row) ?? []);
+    return entries.filter(({ pinned }) => pinned > 0).sort((a, b) => b.pinned - a.pinned);
+  }
+
   /** What stands in the log of a message: itself, as often as it was posted, and its author's edits of it. */
   standing({ id, row }: Entry): Row[] {
     const numbers = [...(this.#saying.get(id) ?? []), ...(this.#about.get(id) ?? [])];
     const of = numbers.map((number) => this.#rows.get(number)!).filter((one) => one.number < AHEAD);
-    const theirs = of.filter((one) => one.identity === row.identity && one.said?.kind !== "reaction");
-    return theirs.length > 0 ? theirs.filter((one) => one.said?.kind !== "delete") : [row];
+    const words = ["text", "attachment", "edit"];
+    const theirs = of.filter((one) => one.identity === row.identity && words.includes(one.said?.kind ?? ""));
+    return theirs.length > 0 ? theirs : [row];
   }
 
   /** The roster is another one: whatever depends on it is made anew. */
@@ -170,11 +177,12 @@ export class Timeline {
     const last = this.#order.at(-1);
     if (last !== undefined && last > number) this.#sorted = false;
     this.#order.push(number);
+    if (number >= AHEAD) this.#ahead.add(number);
   }
 
   #arrived(row: Row): void {
     const id = toHex(row.said!.id);
-    for (const other of this.#order.filter((number) => number >= AHEAD)) {
+    for (const other of [...this.#ahead]) {
       const mine = this.#rows.get(other)!;
       if (mine.said && toHex(mine.said.id) === id && mine.identity === row.identity) this.drop(other);
     }

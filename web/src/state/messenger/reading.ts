@@ -2,6 +2,7 @@
 import { equal, toHex } from "../../protocol/bytes.ts";
 import type { Certificate } from "../../protocol/certificate.ts";
 import type { Content } from "../../protocol/content.ts";
+import { address } from "../../protocol/onion.ts";
 import { Refusal } from "../api.ts";
 import { isForChannel } from "../channels/keys.ts";
 import type { Core } from "./core.ts";
@@ -59,6 +60,15 @@ export class Reading {
     return { conversation, enter: (batch) => this.#enter(batch, conversation, certificate, host) };
   }
 
+  /** Who had only a channel in common with us writes in that session: they get a place among the requests. */
+  async #meet(batch: Batch, { conversation, peer }: SessionRecord): Promise<void> {
+    const { chats, channels } = this.core;
+    const member = chats.get(conversation) ? undefined : channels.rooms.member(peer.identity);
+    if (!member || chats.requestCount() >= MAX_REQUESTS) return;
+    const host = address(member.onion);
+    if (chats.byAddress(member.name, host) === undefined) this.#enter(batch, conversation, member, host);
+  }
+
   #newDevice(batch: Batch, conversation: string, certificate: Certificate): void {
     const person = this.core.people.person(conversation);
     const entry = person && this.core.people.entryOf(person);
@@ -68,7 +78,12 @@ export class Reading {
     batch.after.push(() => void this.core.people.refresh(conversation).catch(() => undefined));
   }
 
-  #enter(batch: Batch, conversation: string, certificate: Certificate, host: string): void {
+  #enter(
+    batch: Batch,
+    conversation: string,
+    certificate: Pick<Certificate, "name" | "identity">,
+    host: string,
+  ): void {
     batch.change<TalkRecord>(names.talk(conversation), (now) => now ?? newTalk("request"));
     batch.change<PersonRecord>(
       names.person(conversation),
@@ -106,6 +121,7 @@ export class Reading {
         keys.take(batch, { identity, device }, content);
       return;
     }
+    if (isMessage(content)) await this.#meet(batch, record);
     const talk = await batch.read<TalkRecord>(names.talk(conversation));
     if (!talk || talk.state === "blocked") return;
     const { device } = record.peer;
@@ -145,7 +161,7 @@ export class Reading {
   ): Promise<void> {
     const { conversation, peer } = record;
     const now = this.core.stamp();
-    const message = content.kind === "text" || content.kind === "attachment" || content.kind === "newer";
+    const message = isMessage(content);
     // What is no message is not counted, so a stranger could go on with it without end.
     if (talk.state === "request" && (!message || talk.fresh.length >= MAX_UNANSWERED)) return;
     const chat = this.core.chats.get(conversation);
@@ -208,6 +224,10 @@ export class Reading {
   #absorb(batch: Batch, conversation: string): void {
     batch.after.push(() => this.core.chats.get(conversation)?.absorb(batch.events.get(conversation) ?? []));
   }
+}
+
+function isMessage({ kind }: { kind: string }): boolean {
+  return kind === "text" || kind === "attachment" || kind === "newer";
 }
 
 /** The index with one more conversation. */
