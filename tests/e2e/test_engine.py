@@ -23,6 +23,10 @@ async def test_people_of_one_box_with_the_engine_of_the_page(tmp_path: Path) -> 
     await vitest("engine", tmp_path, ISLAND=str(ISLAND))
 
 
+async def test_channels_of_two_engines_and_a_program(tmp_path: Path) -> None:
+    await vitest("channels", tmp_path, ISLAND=str(ISLAND))
+
+
 @pytest.mark.slow
 async def test_ten_thousand_messages_are_written_by_the_engine_of_the_page(tmp_path: Path) -> None:
     async with running(tmp_path / "box", claim=False) as box:

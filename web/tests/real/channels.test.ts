@@ -1,4 +1,8 @@
 /** Channels of two engines and a program against a real box: ISLAND=../.venv/bin/island npx vitest run tests/real/channels.test.ts */
+import { execFile } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { AccountDesk } from "../../src/state/account/account.svelte.ts";
 import type { ChannelView } from "../../src/state/channels/channel.svelte.ts";
@@ -56,6 +60,35 @@ async function another(owner: Person, name: string): Promise<Person> {
   const person = new Person();
   await person.account.signUp({ name, passphrase: PASSPHRASE, invite: invite.code, label: name });
   return person.ready();
+}
+
+/** Somebody at a command line of the same box. */
+class Program {
+  private constructor(readonly profile: string) {}
+
+  static async join(owner: Person, name: string): Promise<Program> {
+    const program = new Program(join(box.folder, `${name}.profile`));
+    const passphrase = join(box.folder, `${name}.passphrase`);
+    writeFileSync(passphrase, `${PASSPHRASE}\n`);
+    const { code } = await owner.account.invite({ uses: 1 });
+    const where = ["--box", box.url.origin, "--invite", code, "--passphrase-file", passphrase];
+    await program.run("sign-up", name, ...where);
+    return program;
+  }
+
+  async run(...words: string[]): Promise<unknown> {
+    const all = [...words, "--profile", this.profile, "--json"];
+    const { stdout } = await promisify(execFile)(process.env["ISLAND"]!, all);
+    return stdout.trim() === "" ? undefined : JSON.parse(stdout.trim().split("\n").at(-1)!);
+  }
+
+  async says(id: string, words: string): Promise<void> {
+    const read = async (): Promise<string> => {
+      const told = (await this.run("channel", "read", id)) as { text: string; trouble: string }[];
+      return told.map((one) => one.text || one.trouble).join();
+    };
+    expect(await read()).toBe(words);
+  }
 }
 
 async function secondOf(person: Person): Promise<Person> {
@@ -229,4 +262,29 @@ test("who met in a channel writes in private; a key that was lost is asked for; 
   await expect(there.send("too late")).rejects.toMatchObject({ code: "channel_closed" });
   await here.delete();
   await until(() => carl.desk.find(here.id) === undefined, SOON);
+}, 120_000);
+
+test("a program is in it, too", async () => {
+  const here = (await ada.desk.create({ title: "Pier", topic: "", public: false })) as ChannelView;
+  const dora = await Program.join(ada, "dora");
+  await here.invite("dora", "moderator");
+  await here.send("hello dora");
+  await dora.says(here.id, "hello dora");
+  await dora.run("channel", "send", here.id, "hello @ada");
+  await says(here, "hello dora,hello @ada");
+  expect(here.messages.at(-1)).toMatchObject({ name: "dora", mentionsMe: true });
+  await here.edit(here.messages.find((one) => one.mine && one.kind === "text")!.id, "hello Dora");
+  await dora.run("channel", "invite", here.id, "ben");
+  await until(() => ben.desk.mine.some((one) => one.title === "Pier"), SOON);
+  const there = await ben.open(here.id);
+  await there.send("hello all");
+  await dora.says(here.id, "hello Dora,hello @ada,hello all");
+  await dora.run("channel", "remove", here.id, "ben");
+  await dora.run("channel", "send", here.id, "ben is out");
+  await says(here, "hello Dora,hello @ada,hello all,ben is out");
+  await expect(there.send("no")).rejects.toMatchObject({ code: "not_member" });
+  expect(here.members.map((one) => [one.name, one.role])).toEqual([
+    ["ada", "owner"],
+    ["dora", "moderator"],
+  ]);
 }, 120_000);

@@ -34,6 +34,10 @@ export class ChannelView extends ShownChannel implements Channel {
     }
   }
 
+  mute(muted: boolean): Promise<void> {
+    return this.desk.mute(this.id, muted);
+  }
+
   // Saying
 
   send(text: string, reply?: string): Promise<void> {

@@ -365,10 +365,6 @@ export abstract class ShownChannel {
     this.#update();
   }
 
-  mute(muted: boolean): Promise<void> {
-    return this.desk.mute(this.id, muted);
-  }
-
   saveDraft(text: string): void {
     this.draft = text;
     clearTimeout(this.#drafting);
