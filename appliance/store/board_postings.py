@@ -120,25 +120,51 @@ class _Block(NamedTuple):
     weights: bytes
 
 
+_EMPTY: Final = _Block(array("I"), b"")
+
+
 def insert(txn: Transaction, sealer: Sealer, word: bytes, entries: list[tuple[int, int]]) -> bool:
     """Add postings (number, weight) by rising number; True when the word had none."""
-    found = _block_of(txn, sealer, word, entries[0][0])
-    following = next(txn.keys(BOARD_POSTINGS, word + _U32.pack(entries[0][0] + 1), prefix_end(word), 1), None)
-    fresh = found is None and following is None
+    newest = next(txn.range(BOARD_POSTINGS, word, prefix_end(word), True, 1), None)
+    if newest is None:
+        _write(txn, sealer, word, _merged(_EMPTY, entries))
+        return True
     at = 0
-    while True:
-        # The block whose first number is not above this one takes it, and what follows up to the next block.
-        end = len(entries)
-        if following is not None:
-            bound = _first(following)
-            end = next((i for i in range(at, end) if entries[i][0] > bound), end)
-        _write(txn, sealer, word, _merged(found or _Block(array("I"), b""), entries[at:end]))
-        at = end
-        if at == len(entries):
-            return fresh
-        number = entries[at][0]
-        found = _block_of(txn, sealer, word, number)
-        following = next(txn.keys(BOARD_POSTINGS, word + _U32.pack(number + 1), prefix_end(word), 1), None)
+    while at < len(entries) and entries[at][0] < _first(newest[0]):  # posts that were edited
+        at = _insert_before(txn, sealer, word, entries, at)
+    if at < len(entries):
+        _append(txn, sealer, word, newest, entries[at:])
+    return False
+
+
+def _append(
+    txn: Transaction, sealer: Sealer, word: bytes, row: tuple[bytes, bytes], entries: list[tuple[int, int]]
+) -> None:
+    """Put entries into the newest block; nearly always they follow what it has, and fit."""
+    key, value = row
+    data = sealer.open(BOARD_POSTINGS, key, value)
+    count = len(data) // _OCTETS
+    if count + len(entries) > BLOCK or entries[0][0] <= _U32.unpack_from(data, 4 * count - 4)[0]:
+        _write(txn, sealer, word, _merged(_open(sealer, key, value), entries))
+        return
+    numbers = b"".join([_U32.pack(number) for number, _ in entries])
+    weights = bytes([weight for _, weight in entries])
+    data = data[: 4 * count] + numbers + data[4 * count :] + weights
+    txn.put(BOARD_POSTINGS, key, sealer.seal(BOARD_POSTINGS, key, data))
+
+
+def _insert_before(
+    txn: Transaction, sealer: Sealer, word: bytes, entries: list[tuple[int, int]], at: int
+) -> int:
+    """Put in as many entries from this place on as go before the following block; the place after them."""
+    # The block whose first number is not above this one takes it, and what follows up to the next block.
+    number = entries[at][0]
+    found = _block_of(txn, sealer, word, number)
+    following = next(txn.keys(BOARD_POSTINGS, word + _U32.pack(number + 1), prefix_end(word), 1))
+    bound = _first(following)
+    end = next((i for i in range(at, len(entries)) if entries[i][0] >= bound), len(entries))
+    _write(txn, sealer, word, _merged(found or _EMPTY, entries[at:end]))
+    return end
 
 
 def remove(txn: Transaction, sealer: Sealer, word: bytes, number: int) -> bool:
@@ -156,7 +182,7 @@ def _merged(old: _Block, entries: list[tuple[int, int]]) -> _Block:
     """Postings with more of them, by rising number; nearly always they follow."""
     if old.numbers and old.numbers[-1] >= entries[0][0]:
         block = dict(zip(old.numbers, old.weights, strict=True)) | dict(entries)
-        entries, old = sorted(block.items()), _Block(array("I"), b"")
+        entries, old = sorted(block.items()), _EMPTY
     numbers = old.numbers + array("I", [number for number, _ in entries])
     return _Block(numbers, old.weights + bytes(weight for _, weight in entries))
 
