@@ -211,7 +211,8 @@ class Event(Message):
     routes: a handle's routes changed · signal: `handle` and `envelope` · here: `names` ·
     log: one that this sign-in hears of has grown or changed · report: one's own, `report`, was acted on ·
     desk: reports or approvals, for those who look after the box · box: its name, looks or switches ·
-    session: this session has ended · reset: events were lost, read everything again.
+    session: this session has ended, or may do other things now ·
+    reset: events were lost, read everything again.
     """
 
     number: int

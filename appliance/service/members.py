@@ -72,26 +72,22 @@ class Members:
         Refusals: role, yourself, last_owner, wrong_state, malformed.
         """
 
-        def job(txn: Transaction) -> tuple[wire.Member, list[bytes], bool]:
+        def job(txn: Transaction) -> tuple[wire.Member, list[bytes]]:
             old = accounts.require(txn, self._machine, account)
             new = self._changed(txn, caller, old, body)
             if old.protects and (new.suspended or new.role != "owner"):
                 raise Refusal("wrong_state", reason="this account protects the box")
             accounts.save(txn, self._machine, new)
-            ends = new.suspended and not old.suspended
-            if ends:
+            if new.suspended and not old.suspended:
                 touched = sessions.end_all(txn, self._machine, account)
             elif new.role != old.role:
                 touched = [row.session for row in sessions.list_account(txn, self._machine, account)]
             else:
                 touched = []
-            return self._shown(txn, new), touched, ends
+            return self._shown(txn, new), touched
 
-        member, touched, ends = await self._store.write(job)
-        if ends:
-            self._sign_in.ended(account, touched)
-        else:
-            self._sign_in.renew(touched)
+        member, touched = await self._store.write(job)
+        self._sign_in.ended(account, touched)
         self._nameplate.changed()
         return member
 

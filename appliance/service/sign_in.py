@@ -313,15 +313,10 @@ class SignIn:
                 self.ended(row.account, [row.session])
 
     def ended(self, account: bytes, gone: list[bytes]) -> None:
-        """These sign-ins are not in the store any more: end their tokens and streams."""
+        """End tokens and streams of sign-ins that are in the store no more, or may do other things now."""
         for session in gone:
             self._tokens.drop(session)
         self._hooks.tell_ended(account, gone)
-
-    def renew(self, gone: list[bytes]) -> None:
-        """What these sign-ins may do has changed: their clients fetch new access tokens."""
-        for session in gone:
-            self._tokens.drop(session)
 
     def _admit(self, account: Account, code: str | None) -> int:
         """Check what stands beside the passphrase; the step of the second factor's code."""

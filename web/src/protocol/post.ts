@@ -173,8 +173,8 @@ export type EventKind =
  * mail: look into the queue (`queued` carries what arrived when it is small) · dispatch: one changed ·
  * vault: another device of the account changed it, `revision` · prekeys: `left` of this device ·
  * routes: a handle's routes changed · signal: `handle` and `envelope` · here: `names` ·
- * log: one that this sign-in hears of has grown or changed · session: this session has ended ·
- * reset: events were lost, read everything again.
+ * log: one that this sign-in hears of has grown or changed · session: this session has ended,
+ * or may do other things now · reset: events were lost, read everything again.
  */
 export interface Event {
   number: number;

@@ -65,6 +65,11 @@ export class AccountDesk implements Seen.Account {
     if (this.#entered) follower.open(this.#entered);
   }
 
+  /** What this sign-in may do, as the box says now. */
+  readonly renewed = (session: Wired.Session): void => {
+    if (this.#session) this.#session = session;
+  };
+
   async begin(): Promise<Seen.Standing> {
     try {
       const session = await this.wire.get<Wired.Session>("/v1/session");

@@ -49,6 +49,8 @@ export interface Options {
   vaultKey: Uint8Array;
   fresh: boolean;
   label: string;
+  /** What the sign-in may do has changed. */
+  renewed?: (session: Session) => void;
   /** Unix seconds. */
   now?: () => number;
   /** Milliseconds to wait for an answer to a knock. */
@@ -266,9 +268,6 @@ export class Core {
         break;
       case "here":
         this.stage.here = event.names ?? [];
-        break;
-      case "session":
-        void this.wire.get("/v1/session").catch(() => undefined);
     }
   }
 

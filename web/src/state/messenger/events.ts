@@ -2,6 +2,7 @@
  * News from the box: by WebSocket, by long poll where that does not work. News only say where to look; after
  * every new beginning everything is looked at once, so that a cut loses nothing.
  */
+import type { Session } from "../../protocol/account.ts";
 import { decode, type Value } from "../../protocol/cbor.ts";
 import { toBase64url } from "../../protocol/base64url.ts";
 import type { Event, Events, Ticket } from "../../protocol/post.ts";
@@ -55,6 +56,12 @@ export class Listening {
     }
   }
 
+  /** This sign-in has ended (then the wire says so), or may do other things now. */
+  #lookAtSession(): void {
+    const { wire, options } = this.core;
+    void wire.get<Session>("/v1/session").then(options.renewed, () => undefined);
+  }
+
   get #stopped(): boolean {
     return this.#stop.signal.aborted || this.core.closed;
   }
@@ -75,7 +82,7 @@ export class Listening {
         this.heard(value as unknown as Event);
       };
       socket.onclose = (event) => {
-        if (event.code === SESSION_OVER) void this.core.wire.get("/v1/session").catch(() => undefined);
+        if (event.code === SESSION_OVER) this.#lookAtSession();
         done();
       };
       socket.onerror = () => socket.close();
@@ -94,6 +101,7 @@ export class Listening {
       stream = toBase64url(answer.stream);
       for (const event of answer.events) {
         after = Math.max(after, event.number);
+        if (event.kind === "session") this.#lookAtSession();
         this.heard(event);
       }
     }

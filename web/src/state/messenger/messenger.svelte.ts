@@ -118,6 +118,7 @@ export class MessengerDesk implements Seen.Messenger, Stage, Follower {
       session,
       vaultKey,
       fresh,
+      renewed: this.account.renewed,
     };
     const core = new Core(options, this, (back) => current() && void this.#begin(back, false));
     if (!current()) return;
