@@ -122,6 +122,9 @@ class BoardSearch:
                 behind += 0 if head is None else max(0, head.last - mark.last)
                 if head is None or not mark.posts:
                     continue
+                if budget.is_late():
+                    partial = True
+                    continue
                 ranked = rank(txn, sealer, row.id, wanted, mark.posts, head.last, most, budget)
                 found += [_Place(score, row.id, number) for number, score in ranked.scores.items()]
                 partial = partial or ranked.partial

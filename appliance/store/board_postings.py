@@ -21,7 +21,7 @@ from appliance.store.storekey import Sealer
 
 BLOCK: Final = 256
 """Postings of one block; full ones are cut in two, so that two lie on a page."""
-MOST_COUNTED: Final = 1024
+MOST_COUNTED: Final = 256
 """Blocks of a word that are counted; with more it is as frequent as can be."""
 
 _OCTETS: Final = 5
@@ -53,6 +53,34 @@ class Budget:
             raise Spent
 
 
+class _Block(NamedTuple):
+    """Numbers rising, and the weight of the word in each."""
+
+    numbers: array[int]
+    weights: bytes
+
+    def by_number(self) -> dict[int, int]:
+        """Weights by number."""
+        return dict(zip(self.numbers, self.weights, strict=True))
+
+    def look_up(self, wanted: Sequence[int], found: dict[int, int]) -> None:
+        """Add the weights of those of these numbers that are here."""
+        numbers, weights = self.numbers, self.weights
+        if len(wanted) > _FEW:
+            block = self.by_number()
+            found.update([(number, block[number]) for number in block.keys() & wanted])
+            return
+        for number in wanted:
+            place = bisect_left(numbers, number)
+            if place < len(numbers) and numbers[place] == number:
+                found[number] = weights[place]
+
+
+_EMPTY: Final = _Block(array("I"), b"")
+_FEW: Final = 24
+"""So few are sought one by one; more are met at once, which wants the block as a dict."""
+
+
 class Column:
     """The postings of one word, read as far as they are wanted: newest first, or those of some posts."""
 
@@ -63,7 +91,7 @@ class Column:
         self._sealer = sealer
         self._word = word
         self._budget = budget
-        self._block: dict[int, int] = {}
+        self._block = _EMPTY
         self._first = self._reach = -1  # the open block begins here, and no other does up to there
         self.size = self._measure()
         """About how many posts have the word; exact where they fit one block."""
@@ -80,7 +108,7 @@ class Column:
         """Weights by number, block after block, newest first; numbers rise within each. Raises `Spent`."""
         for key, value in self._txn.range(BOARD_POSTINGS, self._word, prefix_end(self._word), True):
             self._budget.spend()
-            yield _opened(self._sealer, key, value)
+            yield _open(self._sealer, key, value).by_number()
 
     def among(self, numbers: Sequence[int]) -> dict[int, int]:
         """The weights in those of these posts (numbers rising) that have the word. Raises `Spent`."""
@@ -90,9 +118,7 @@ class Column:
             if not self._seek(numbers[stop - 1]):
                 break
             start = bisect_left(numbers, self._first, 0, stop)
-            block = self._block
-            for number in block.keys() & numbers[start:stop]:
-                found[number] = block[number]
+            self._block.look_up(numbers[start:stop], found)
             stop = start
         return found
 
@@ -108,19 +134,9 @@ class Column:
         first = _first(key)
         if first != self._first:
             self._budget.spend()
-            self._block = _opened(self._sealer, key, value)
+            self._block = _open(self._sealer, key, value)
         self._first, self._reach = first, number
         return True
-
-
-class _Block(NamedTuple):
-    """A block to be changed: numbers rising, and the weight of the word in each."""
-
-    numbers: array[int]
-    weights: bytes
-
-
-_EMPTY: Final = _Block(array("I"), b"")
 
 
 def insert(txn: Transaction, sealer: Sealer, word: bytes, entries: list[tuple[int, int]]) -> bool:
@@ -206,11 +222,6 @@ def _block_of(txn: Transaction, sealer: Sealer, word: bytes, number: int) -> _Bl
 
 def _first(key: bytes) -> int:
     return int(_U32.unpack(key[-4:])[0])
-
-
-def _opened(sealer: Sealer, key: bytes, value: bytes) -> dict[int, int]:
-    block = _open(sealer, key, value)
-    return dict(zip(block.numbers, block.weights, strict=True))
 
 
 def _open(sealer: Sealer, key: bytes, value: bytes) -> _Block:

@@ -195,6 +195,10 @@ async def test_bounds(box: BoardHouse, ada: Author, monkeypatch: pytest.MonkeyPa
             await found(box, "x", limit=limit)
     assert await found(box, "word"), "of very many completions some are taken"
     assert await found(box, " ".join(f"word{number}" for number in range(20))), "eight words count"
+    await box.boards.make(ada.caller, wire.NewBoard(OTHER, "News"))
+    await box.post(ada, "word1 too", board=OTHER)
+    await box.index()
+    assert len(await found(box, "word1")) == 2
     monkeypatch.setattr(board_search, "SEARCH_SECONDS", -1.0)
     assert (await box.search.search("word1")).partial
 
