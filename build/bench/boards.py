@@ -65,6 +65,9 @@ class BoardFigures(NamedTuple):
     posts: int
     at_empty: list[float]
     at_full: list[float]
+    work_at_empty: list[float]
+    """Microseconds of processor time for a post, with what is indexed meanwhile."""
+    work_at_full: list[float]
     opening: Times
     listing: Times
     search: Times
@@ -215,15 +218,19 @@ async def _measure(store: Store, ring: KeyRing, count: int, tell: Tell) -> Board
         nursery.start_soon(scene.search.run)
         tell("posting")
         rates: dict[bytes, list[float]] = {FULL: [], EMPTY: []}
+        work: dict[bytes, list[float]] = {FULL: [], EMPTY: []}
         few = await scene.begin(EMPTY, 20)
         for _ in range(ROUNDS):
             for board, places in ((EMPTY, few), (FULL, threads)):
                 signed = [scene.sign(board, random.choice(places))[1] for _ in range(ROUND_POSTS)]
+                before = time.process_time()
                 rates[board].append(ROUND_POSTS / await scene.submit(board, signed))
+                work[board].append((time.process_time() - before) * 1e6 / ROUND_POSTS)
         nursery.cancel_scope.cancel()
     return BoardFigures(
-        count, rates[EMPTY], rates[FULL], opening, listing, search, paging, jumping, drawing, indexing, stored
-    )
+        count, rates[EMPTY], rates[FULL], work[EMPTY], work[FULL], opening, listing, search, paging, jumping,
+        drawing, indexing, stored,
+    )  # fmt: skip
 
 
 async def _open(scene: _Scene, threads: list[bytes]) -> None:

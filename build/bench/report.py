@@ -133,11 +133,15 @@ def of_boards(found: BoardFigures) -> list[Figure]:
     """A large board beside an empty one."""
     full, empty = statistics.median(found.at_full), statistics.median(found.at_empty)
     ratios = ", ".join(f"{at / beside:.2f}" for at, beside in zip(found.at_full, found.at_empty, strict=True))
+    work_full, work_empty = statistics.median(found.work_at_full), statistics.median(found.work_at_empty)
     held, long = f"of {found.posts:,} posts", f"of {boards.LONGEST:,} posts"
     opening, search = found.opening, found.search
     paging, jumping, drawing = found.paging, found.jumping, found.drawing
     return [
         Figure("posting on an empty board", empty, "/s", detail="signed, indexed in the background"),
+        Figure(
+            "work for a post on a full board", work_full, "µs", detail=f"on an empty one {work_empty:.0f} µs"
+        ),
         Figure(
             "posting on a full ÷ an empty board", full / empty, "×", 0.7, detail=f"{held}; rounds {ratios}"
         ),
