@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { AccountDesk } from "../../src/state/account/account.svelte.ts";
 import type { ChannelView } from "../../src/state/channels/channel.svelte.ts";
+import type { ChannelRecord } from "../../src/state/messenger/records.ts";
 import { MemoryLocker } from "../../src/state/locker.ts";
 import { MessengerDesk } from "../../src/state/messenger/messenger.svelte.ts";
 import { Wire } from "../../src/state/wire.ts";
@@ -287,4 +288,35 @@ test("a program is in it, too", async () => {
     ["ada", "owner"],
     ["dora", "moderator"],
   ]);
+}, 120_000);
+
+test("keys of what was taken away go; another roster than the one known is refused, and nothing is sent", async () => {
+  const here = (await ada.desk.create({ title: "Cape", topic: "", public: true })) as ChannelView;
+  await ben.desk.refresh();
+  const there = await ben.open(here.id);
+  await there.join();
+  for (const words of ["one", "two", "three"]) await here.send(words);
+  await says(there, "one,two,three");
+  const name = `channel/${here.id}/reading/${ada.identity}/${ada.messenger.me!.device}`;
+  const base = (person: Person): number => {
+    const value = person.messenger.core!.vault.peek(name) as { chains: { base: { iteration: number } }[] };
+    return value.chains[0]!.base.iteration;
+  };
+  expect([base(ada), base(ben)]).toEqual([0, 0]);
+  await here.remove(here.messages.find((one) => one.text === "one")!.id);
+  await says(there, "author,two,three");
+  await until(() => base(ada) === 1 && base(ben) === 1, SOON);
+  const later = await secondOf(ben);
+  await says(await later.open(here.id), "author,two,three");
+
+  const { ledger } = ben.messenger.core!;
+  await ledger.run((batch) =>
+    batch.change<ChannelRecord>(`channel/${here.id}`, (now) => {
+      const state = { ...now!.state, number: (now!.state["number"] as number) + 2 };
+      return { ...now!, state };
+    }),
+  );
+  await expect(ben.desk.open(here.id)).rejects.toMatchObject({ code: "bad_roster" });
+  expect(there.alarm).toBe(true);
+  await expect(there.send("may I?")).rejects.toMatchObject({ code: "bad_roster" });
 }, 120_000);

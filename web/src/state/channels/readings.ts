@@ -39,11 +39,14 @@ export class Readings {
 
   /** Let go of keys before the first iteration left of each chain; nothing is left of those that are not named. */
   async forget(oldest: ReadonlyMap<string, number>): Promise<void> {
+    await this.save();
     const cipher = await this.#current();
     const all = new Map(oldest);
     // What was never read may be yet to come.
-    for (const chain of await this.#chains())
-      if (chain.last === 0) all.set(toHex(idOf(chain.chain)), chain.base.iteration);
+    for (const { chain, base, last } of await this.#chains()) {
+      const id = toHex(idOf(chain));
+      if (last === 0 && !all.has(id)) all.set(id, base.iteration);
+    }
     cipher.forget(all);
     this.#changed(cipher);
   }
