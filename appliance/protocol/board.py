@@ -294,10 +294,7 @@ class Threads(Message, omit_defaults=False):
 
 
 class PostView(Message, omit_defaults=False):
-    """A post as it stands: what its author signed first, and the newest edit; neither when it was removed.
-
-    `edits` counts its versions after the first.
-    """
+    """A post: what its author signed first, and the newest of its `edits`; neither when it was removed."""
 
     number: int
     id: bytes
@@ -320,8 +317,10 @@ class Posts(Message, omit_defaults=False):
 
 
 class Versions(Message, omit_defaults=False):
-    """Everything a post has said: signed versions from the first on."""
+    """Everything a post has said: signed versions from the first on; where it stands is the box's word."""
 
+    thread: bytes
+    number: int
     versions: list[bytes]
     authors: list[bytes]
 

@@ -98,7 +98,9 @@ class BoardPages:
             found = [entry.body for entry in entries if entry is not None and entry.body is not None]
             if not found:
                 raise Refusal("no_entry")
-            return Versions(found, _entries(txn, found))
+            value = wire.value_of(found[0])
+            thread = value.thread if isinstance(value, wire.Post) else None
+            return Versions(thread or post, number, found, _entries(txn, found))
 
         return await self._store.read_cold(look)
 

@@ -158,7 +158,9 @@ async def test_edits_follow_each_other_and_every_version_can_be_read(
     view = (await box.pages.posts(ada.caller, BOARD, thread)).posts[0]
     assert view.edits == 2 and view.post is not None and view.edit is not None
     assert (await box.pages.threads(BOARD)).threads[0].subject == "New"
-    versions = (await box.pages.versions(BOARD, thread)).versions
+    found = await box.pages.versions(BOARD, thread)
+    assert (found.thread, found.number) == (thread, view.number)
+    versions = found.versions
     said = [wire.read(one).value for one in versions]
     assert [one.body for one in said] == ["helo", "hello", "hello!"]  # type: ignore[union-attr]
     assert [one.previous for one in said[1:]] == [wire.digest(one) for one in versions[:-1]]  # type: ignore[union-attr]

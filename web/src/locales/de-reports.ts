@@ -65,6 +65,7 @@ export const deReports = {
     noted: "Vermerk:",
     toMembers: "Zu den Mitgliedern",
     toMessage: "Zur Nachricht",
+    toPost: "Zum Beitrag",
   },
   ownReports: {
     title: "Meine Meldungen",

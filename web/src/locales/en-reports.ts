@@ -61,6 +61,7 @@ export const enReports = {
     noted: "Note:",
     toMembers: "To the members",
     toMessage: "To the message",
+    toPost: "To the post",
   },
   ownReports: {
     title: "My reports",

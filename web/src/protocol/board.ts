@@ -297,8 +297,10 @@ export interface Posts {
   authors: Uint8Array[];
 }
 
-/** Everything a post has said: signed versions from the first on. */
+/** Everything a post has said: signed versions from the first on; and where it stands, by the box's word. */
 export interface Versions {
+  thread: Uint8Array;
+  number: number;
   versions: Uint8Array[];
   authors: Uint8Array[];
 }

@@ -1,6 +1,7 @@
 /** Order among members: every request of it, one function each, and the lists that pages share. Ids are base64url text. */
 import type * as Audit from "../protocol/audit.ts";
 import { toBase64url } from "../protocol/base64url.ts";
+import type { Versions } from "../protocol/board.ts";
 import type * as Wired from "../protocol/moderation.ts";
 import { ask } from "./api.ts";
 import { random } from "./random.ts";
@@ -35,6 +36,11 @@ const at = encodeURIComponent;
 
 /** The name of a report, chosen by its reporter: the same one sent twice counts once. */
 export const newId = (): string => toBase64url(random(16));
+
+/** Where a post stands now: its thread, and its number there. Refusal no_entry when it is gone. */
+export function placeOf(board: string, post: string): Promise<Told<Pick<Versions, "thread" | "number">>> {
+  return ask("GET", `/v1/boards/${at(board)}/posts/${at(post)}`);
+}
 
 export function report(report: NewReport): Promise<OwnReport> {
   return ask("POST", "/v1/reports", { body: report });
