@@ -107,6 +107,8 @@ class Dial:
         self._hang = hang
         self._words = itertools.count()
         self._good: OrderedDict[Target, int] = OrderedDict()
+        self._proven: set[int] = set()
+        """Words in `_good` whose circuit has connected before."""
         self._renewed = -math.inf
 
     async def __call__(self, onion: str, port: int, isolation: str) -> trio.SocketStream:
@@ -174,12 +176,18 @@ class Dial:
                     return
                 race.won = stream
                 self._keep(race.target, word)
+                self._proven.add(word)
                 race.scope.cancel()
                 return
         except Refusal as said:
             refusal, hung = said, False
-        if self._good.get(race.target) == word:
-            del self._good[race.target]
+        except trio.Cancelled:
+            # Whoever dialled waits no longer. What has connected before and now says nothing is dead, and
+            # would stop the next dial as well; a circuit that is still being built serves it.
+            if word in self._proven:
+                self._drop(race.target, word)
+            raise
+        self._drop(race.target, word)
         await race.tell.send(Ended(began, refusal, hung))
 
     async def _attempt(self, target: Target, word: int, port: int) -> trio.SocketStream:
@@ -204,10 +212,17 @@ class Dial:
 
     def _keep(self, target: Target, word: int) -> None:
         """The next dials of this target go by the circuit of this word."""
+        self._proven.discard(self._good.get(target, -1))
         self._good[target] = word
         self._good.move_to_end(target)
         if len(self._good) > _KEPT:
-            self._good.popitem(last=False)
+            self._proven.discard(self._good.popitem(last=False)[1])
+
+    def _drop(self, target: Target, word: int) -> None:
+        """The next dial of this target takes a fresh circuit, if it would have taken this one."""
+        if self._good.get(target) == word:
+            del self._good[target]
+            self._proven.discard(word)
 
     async def _renew(self, last: Ended) -> bool:
         """Whether Tor has forgotten circuits and cached descriptors since the try began that has ended now.

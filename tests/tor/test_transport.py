@@ -243,6 +243,29 @@ async def test_who_gives_up_leaves_nothing_open(autojump_clock: Clock, socks: So
     assert (len(socks.users), socks.open) == (3, 0)
 
 
+async def test_a_circuit_that_worked_and_hangs_is_not_taken_again(
+    autojump_clock: Clock, socks: Socks, dial: Dial
+) -> None:
+    socks.codes = [0, HANG, 0]
+    await (await dial(ADDRESS, 80, "one")).aclose()
+    with trio.move_on_after(5):  # its box has restarted, and nobody waits longer than that
+        await dial(ADDRESS, 80, "one")
+    await (await dial(ADDRESS, 80, "one")).aclose()
+    first, dead, fresh = socks.users
+    assert first == dead != fresh
+
+
+async def test_a_circuit_that_is_being_built_serves_the_next_dial(
+    autojump_clock: Clock, socks: Socks, dial: Dial
+) -> None:
+    socks.codes = [HANG, 0]
+    with trio.move_on_after(5):
+        await dial(ADDRESS, 80, "one")
+    await (await dial(ADDRESS, 80, "one")).aclose()
+    first, again = socks.users
+    assert first == again
+
+
 async def test_dials_at_once_share_a_circuit(
     autojump_clock: Clock, socks: Socks, dial: Dial, nursery: trio.Nursery
 ) -> None:
