@@ -47,12 +47,13 @@ export async function signUp(page, link, name, passphrase) {
   return codes;
 }
 
-/** Invite somebody. @param {Page} page @param {string} base @param {string} name
+/** Invite so many people. @param {Page} page @param {string} base @param {string} name @param {number} uses
  * @returns {Promise<string>} the link, at `base` */
-export async function invite(page, base, name) {
+export async function invite(page, base, name, uses = 1) {
   await go(page, "people/invites");
   await press(page, "Invite somebody");
   await fill(page, "For whom?", name);
+  await fill(page, "How many people", String(uses));
   await press(page, "Make invite");
   await until(page, "the link", () => document.querySelector("dialog .secret"), null);
   const link = await page.$eval("dialog .secret", (one) => one.textContent?.trim() ?? "");
