@@ -142,6 +142,33 @@ async def read(me: Person, shell: Shell, name: str, limit: int, after: int | Non
     shell.answer([vars(one) for one in found], [_line(one) for one in found] or ["Nothing here yet."])
 
 
+@channel.command("delete")
+@click.argument("name", metavar="CHANNEL")
+@click.argument("number", type=click.IntRange(1))
+@with_person
+async def delete(me: Person, shell: Shell, name: str, number: int) -> None:
+    """Take message NUMBER out of CHANNEL: your own, or anybody's where you keep order."""
+    of = await _channel(me, name)
+    await me.channels.take_away(bytes.fromhex(of.id), number)
+    shell.answer({"deleted": number}, ["It is gone for everybody."])
+
+
+@channel.command("pin")
+@click.argument("name", metavar="CHANNEL")
+@click.argument("number", type=click.IntRange(1))
+@click.option("--off", is_flag=True, help="Pin it no more.")
+@with_person
+async def pin(me: Person, shell: Shell, name: str, number: int, off: bool) -> None:
+    """Pin message NUMBER of CHANNEL, so that everybody finds it easily."""
+    of = await _channel(me, name)
+    found = await me.channels.read(bytes.fromhex(of.id), 1, number - 1)
+    message = next((one for one in found if one.number == number and one.id), None)
+    if message is None:
+        raise Failure("There is no such message that you can read.", exits.FAILED)
+    await me.channels.pin(bytes.fromhex(of.id), message.id, not off)
+    shell.answer({"pinned": not off}, ["Unpinned." if off else "Pinned."])
+
+
 @channel.command("watch")
 @click.argument("name", metavar="CHANNEL")
 @click.option("--count", type=click.IntRange(1), help="End after so many messages.")

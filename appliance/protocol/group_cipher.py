@@ -311,6 +311,8 @@ class SenderKeys(GroupCipher[SenderKey]):
         """See GroupCipher. Chains of which nothing is left go, but for a device's newest one."""
         for id, known in [*self._chains.items()]:
             first = oldest.get(id)
+            if first is None and known.last == 0:
+                continue  # nothing was read by it: what it is for may be yet to come
             if first is None and self._of(_maker(known))[-1] is not known:
                 self._drop(id)
                 continue

@@ -58,6 +58,10 @@ async def test_three_people_talk_in_a_public_channel(terminals):
     assert await bob.ask("message", "list") == [] and await ada.ask("message", "list") == []
     plain = await ada.type("channel", "read", "Garden", "--limit", "1")
     assert "ada: Hello Cleo" in plain.stdout
+    await ada.ask("channel", "pin", "Garden", str(shown[2]["number"]))
+    assert (await bob.ask("channel", "read", "Garden"))[-1]["pinned"]
+    await ada.ask("channel", "delete", "Garden", str(shown[0]["number"]))
+    assert (await bob.ask("channel", "read", "Garden"))[0]["trouble"] == "removed by its author"
     people = await bob.ask("channel", "members", "Garden")
     assert [one["name"] for one in people] == ["ada", "bob", "cleo"]
 

@@ -39,17 +39,23 @@ class ChannelMessage:
     pinned: bool = False
     reactions: dict[str, str] = field(default_factory=dict)
     """By the names of those who reacted."""
+    edits: tuple[int, ...] = ()
+    """Numbers of the entries in which its author changed it."""
     trouble: str = ""
 
 
 class ChannelTimeline:
-    """Entries taken in the order of the log. `wanted`: chains whose keys are missing; `last`: its number."""
+    """Entries taken in the order of the log, up to number `last`.
+
+    `wanted`: chains whose keys are missing; `oldest`: the first iteration of each chain that is there.
+    """
 
     def __init__(self, cipher: SenderKeys, own: bytes) -> None:
         self._cipher = cipher
         self._own = own
         self._shown: dict[bytes, ChannelMessage] = {}
         self.wanted: dict[bytes, None] = {}
+        self.oldest: dict[bytes, int] = {}
         self.last = 0
 
     @property
@@ -66,9 +72,12 @@ class ChannelTimeline:
             self._trouble(entry, f"removed by its {entry.removed or 'author'}")
             return
         try:
+            parts = channel_message.parse(entry.body)
+            known = self.oldest.get(parts.chain, parts.iteration)
+            self.oldest[parts.chain] = min(known, parts.iteration)
             heard = self._cipher.open(state, entry.number, entry.body)
             if heard is None:
-                self.wanted[channel_message.parse(entry.body).chain] = None
+                self.wanted[parts.chain] = None
                 self._trouble(entry, WAITS)
             else:
                 self._said(state, entry, heard, channel_content.read(heard.payload))
@@ -100,7 +109,8 @@ class ChannelTimeline:
             return
         match said:
             case Edit() if target.name == name:
-                target = replace(target, text=said.text, edited=True)
+                edits = (*target.edits, entry.number)
+                target = replace(target, text=said.text, edited=True, edits=edits)
             case Delete() if target.name == name:
                 target = replace(target, text="", trouble="removed by its author")
             case Reaction():

@@ -20,9 +20,9 @@ from appliance.client.person.rooms import Room, Rooms
 from appliance.errors import Refusal
 from appliance.protocol import channel as wire
 from appliance.protocol import channel_content, channel_info, codec, roster
-from appliance.protocol.channel_content import Content, Edit, Text
+from appliance.protocol.channel_content import Content, Edit, Pin, Text
 from appliance.protocol.codec import to_text
-from appliance.protocol.content import VERSION, Reaction
+from appliance.protocol.content import VERSION, Delete, Reaction
 from appliance.protocol.directory import LookUp
 from appliance.protocol.group_cipher import Recipient
 from appliance.protocol.log import LogEntry, LogPage
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 TRIES: Final = 8
 """How often a message is sealed anew because the members changed meanwhile."""
 PAGE: Final = 64
+MOST: Final = 256
+"""Entries in one answer."""
 POLL_SECONDS: Final = 20.0
 PATIENCE_SECONDS: Final = 60
 """So long a watcher waits for the key of a message before it goes on without."""
@@ -186,6 +188,28 @@ class ChannelDesk:
         new = secrets.token_bytes(16)
         await self._say(channel, Reaction(VERSION, new, self._core.now(), bytes.fromhex(id), emoji))
 
+    async def pin(self, channel: bytes, id: str, on: bool = True) -> None:
+        """Let a message be found easily from now on, or no more; counts from who keeps order there."""
+        new = secrets.token_bytes(16)
+        await self._say(channel, Pin(VERSION, new, self._core.now(), bytes.fromhex(id), on))
+
+    async def take_away(self, channel: bytes, number: int) -> None:
+        """Take back what one said, or take down what somebody said, with its edits; Refusal not_found, role.
+
+        The edits were entries of their own: that something was there stays visible of each.
+        """
+        page = await self.page(channel, MOST, number - 1)
+        message = next((one for one in page.shown if one.number == number), None)
+        if message is None:
+            raise Refusal("not_found")
+        if message.own:
+            new = secrets.token_bytes(16)
+            await self._say(channel, Delete(VERSION, new, self._core.now(), bytes.fromhex(message.id)))
+        # What it said goes from the box as well; an entry of the log says to others that it is gone.
+        for entry in (number, *message.edits):
+            body = wire.TakeDown(channel, entry)
+            await self._core.member.post("/v1/channels/take-down", dict, body)
+
     async def give(self, channel: bytes, progress: Progress = _silent) -> None:
         """Give our key to whoever lacks it, without saying anything yet."""
         room = await self.rooms.enter(channel)
@@ -280,7 +304,7 @@ class ChannelDesk:
         return Watching(self, self._core, channel, after)
 
     async def _entries(self, room: Room, limit: int, after: int | None) -> list[LogEntry]:
-        where = f"/v1/channels/{to_text(room.id)}/entries?limit={min(limit, 256)}"
+        where = f"/v1/channels/{to_text(room.id)}/entries?limit={min(limit, MOST)}"
         where += f"&before={room.seen.last + 1}" if after is None else f"&after={after}"
         return (await self._core.member.get(where, LogPage)).entries
 
@@ -311,6 +335,9 @@ class ChannelDesk:
         timeline = ChannelTimeline(cipher, self._core.identity.public)
         for entry in entries:
             timeline.take(states[entry.number], entry)
+        seen = room.seen
+        if entries and entries[0].number <= seen.oldest and entries[-1].number >= seen.last:
+            cipher.forget(timeline.oldest)  # all of the log was looked at
         self.keys.store(batch, room, cipher)
         return timeline
 

@@ -10,7 +10,9 @@ from appliance.client.entrance import Unanswered
 from appliance.client.person import records
 from appliance.client.person.channel_keys import reading_name
 from appliance.protocol import channel as wire
+from appliance.protocol.codec import to_text
 from appliance.protocol.group_cipher import Reading, Recipient
+from appliance.protocol.log import LogPage
 from tests.boxes import Net, running
 from tests.clients import coming_back, joining, once
 from tests.services import refused
@@ -89,6 +91,43 @@ async def test_a_lost_answer_and_an_old_roster_post_once(box):
         await ada.channels.send(id, "four")
         assert await texts(ada, id) == ["one", "two", "three", "four"]
         assert (await texts(bob, id))[-1] == "four"
+
+
+async def test_what_is_taken_away_is_gone_from_the_box_with_its_keys(box):
+    async with joining(box, "ada") as ada, joining(box, "bob") as bob:
+        id = await ada.channels.create("Garden")
+        await bob.channels.join(id)
+        first = await ada.channels.send(id, "one")
+        await ada.channels.edit(id, first, "uno")
+        await ada.channels.send(id, "two")
+        await bob.channels.send(id, "three")
+        assert await texts(bob, id) == ["uno", "two", "three"]
+        uno, _, three = await ada.channels.read(id)
+        whose = Recipient(ada._core.identity.public, ada._core.seat.device)
+        name = records.channel_keys(id, reading_name(whose))
+        (chain,) = (await bob._core.vault.get(name, Reading)).chains
+        assert chain.base.iteration == 0
+
+        with refused("role"):
+            await bob.channels.take_away(id, uno.number)
+        await ada.channels.take_away(id, uno.number)
+        await ada.channels.take_away(id, three.number)
+        with refused("not_found"):
+            await ada.channels.take_away(id, 1)
+        gone = [*["removed by its author"] * 2, "two", "removed by its moderator"]
+        assert await texts(bob, id) == await texts(ada, id) == gone
+        page = await bob._core.member.get(f"/v1/channels/{to_text(id)}/entries?after=0&limit=256", LogPage)
+        assert [one.number for one in page.entries if one.body is None] == [
+            *(uno.number, *uno.edits),
+            three.number,
+        ]
+        (chain,) = (await bob._core.vault.get(name, Reading)).chains
+        assert chain.base.iteration == 2
+
+        await ada.channels.pin(id, (await ada.channels.read(id))[2].id)
+        assert [one.pinned for one in await bob.channels.read(id)] == [False, False, True, False]
+        await ada.channels.pin(id, (await ada.channels.read(id))[2].id, on=False)
+        assert not any(one.pinned for one in await bob.channels.read(id))
 
 
 async def test_a_key_that_was_lost_is_asked_for(box):

@@ -269,6 +269,7 @@ export class SenderKeys implements GroupCipher<SenderKey> {
   forget(oldest: ReadonlyMap<string, number>): void {
     for (const [id, known] of [...this.#chains]) {
       const first = oldest.get(id);
+      if (first === undefined && known.last === 0) continue; // what it is for may be yet to come
       if (first === undefined && this.#of(nameOf(known.chain)).at(-1) !== known) {
         this.#drop(id);
         continue;

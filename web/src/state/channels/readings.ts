@@ -3,10 +3,8 @@
  * are stored a little later: where another device of the account stored them meanwhile, its are taken. What is lost by
  * that, or by a page that is closed, is only how far the heads were: it is read from there again.
  */
-import { toHex } from "../../protocol/bytes.ts";
 import type { Value } from "../../protocol/cbor.ts";
 import { SenderKeys, type Heard, type Posted } from "../../protocol/groupCipher.ts";
-import { RECEIVING_CHAIN, idOf, type ReceivingChain } from "../../protocol/senderKey.ts";
 import { Refusal } from "../api.ts";
 import type { Core } from "../messenger/core.ts";
 import { NEW_CHANNEL, names, type ChannelRecord } from "../messenger/records.ts";
@@ -41,13 +39,7 @@ export class Readings {
   async forget(oldest: ReadonlyMap<string, number>): Promise<void> {
     await this.save();
     const cipher = await this.#current();
-    const all = new Map(oldest);
-    // What was never read may be yet to come.
-    for (const { chain, base, last } of await this.#chains()) {
-      const id = toHex(idOf(chain));
-      if (last === 0 && !all.has(id)) all.set(id, base.iteration);
-    }
-    cipher.forget(all);
+    cipher.forget(oldest);
     this.#changed(cipher);
   }
 
@@ -96,13 +88,6 @@ export class Readings {
     }));
     const all = new Set([this.keys.own, ...whose].map(readingName));
     return [...all].map((name) => names.channelKeys(this.id, name));
-  }
-
-  async #chains(): Promise<ReceivingChain[]> {
-    const values = await this.core.vault.read(await this.#names());
-    return values.flatMap((value) =>
-      ((value as unknown as { chains?: Value[] } | undefined)?.chains ?? []).map(RECEIVING_CHAIN),
-    );
   }
 
   /** The cipher of what the vault has now. */
