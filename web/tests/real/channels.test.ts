@@ -192,29 +192,39 @@ test("a public channel: who joins late reads from then on, a second device reads
   await here.send("six");
   for (const one of [there, small]) await says(one, "three,four,five,six");
 
-  // The answer to a post is lost, and the page with it.
-  const { fetch } = ada.line;
-  let cut = false;
-  ada.line.fetch = async (path, init) => {
-    if (cut) throw new Error("the page is gone");
-    const answer = await fetch(path, init);
-    if (path !== "/v1/channels/post") return answer;
-    cut = true;
-    throw new Error("lost");
-  };
-  await here.send("seven");
-  await until(() => cut, SOON);
-  await ada.messenger.core!.close(false);
-  const back = new Person(ada.locker);
-  for (const [name, value] of ada.line.cookies) back.line.cookies.set(name, value);
-  await back.account.begin();
-  await back.ready();
-  const after = await back.open(here.id);
-  await says(after, "one,two,three,four,five,six,seven");
-  await after.send("eight");
-  await says(there, "three,four,five,six,seven,eight");
-  await says(after, "one,two,three,four,five,six,seven,eight");
-  ada = back;
+  // Each time the page is gone with the line: the answer to a post is lost, the post itself, or everything.
+  let page = here;
+  for (const [words, lost] of [
+    ["seven", "answer"],
+    ["eight", "post"],
+    ["nine", "all"],
+  ] as const) {
+    const { fetch } = ada.line;
+    let cut = lost === "all";
+    ada.line.fetch = async (path, init) => {
+      const post = path === "/v1/channels/post";
+      if (!cut && post && lost === "answer") await fetch(path, init);
+      cut ||= post;
+      if (cut) throw new Error("the line is cut");
+      return fetch(path, init);
+    };
+    const sending = page.send(words).catch(() => undefined);
+    const kept = () => [...ada.locker.values.keys()].some((name) => name.startsWith("unsent/"));
+    if (lost === "all") await until(kept, SOON);
+    else await sending.then(() => until(() => cut, SOON));
+    await until(() => page.messages.at(-1)?.text === words, SOON);
+    if (lost !== "answer") expect(page.messages.at(-1)!.state).toBe("sealed");
+    await ada.messenger.core!.close(false);
+    const back = new Person(ada.locker);
+    for (const [name, value] of ada.line.cookies) back.line.cookies.set(name, value);
+    await back.account.begin();
+    ada = await back.ready();
+    await until(() => texts(there).endsWith(`,${words}`), SOON);
+    page = await ada.open(here.id);
+  }
+  await page.send("ten");
+  await says(there, "three,four,five,six,seven,eight,nine,ten");
+  await says(page, "one,two,three,four,five,six,seven,eight,nine,ten");
 }, 120_000);
 
 test("who met in a channel writes in private; a key that was lost is asked for; slow mode keeps what was said", async () => {

@@ -13,6 +13,7 @@ import { ShownChannel } from "./shown.svelte.ts";
 import type { Row } from "./timeline.ts";
 import type { Channel, ChannelMessage } from "./types.ts";
 
+const DRAFT_PAUSE = 2_000;
 const MOST_EVIDENCE = 4_000;
 /** Entries a search goes back. */
 const MOST_SEARCHED = 20_000;
@@ -20,6 +21,8 @@ const MOST_SEARCHED = 20_000;
 type Loose = ChannelContent extends infer C ? (C extends ChannelContent ? Omit<C, "v" | "id" | "sent"> : never) : never; // prettier-ignore
 
 export class ChannelView extends ShownChannel implements Channel {
+  #drafting: ReturnType<typeof setTimeout> | undefined;
+
   async search(text: string, limit = 100): Promise<ChannelMessage[]> {
     const wanted = plain(text);
     if (wanted === "") return [];
@@ -36,6 +39,17 @@ export class ChannelView extends ShownChannel implements Channel {
 
   mute(muted: boolean): Promise<void> {
     return this.desk.mute(this.id, muted);
+  }
+
+  saveDraft(text: string): void {
+    this.draft = text;
+    clearTimeout(this.#drafting);
+    this.#drafting = setTimeout(() => this.desk.keepDraft(this.id, text), DRAFT_PAUSE);
+  }
+
+  override stop(): void {
+    clearTimeout(this.#drafting);
+    super.stop();
   }
 
   // Saying

@@ -31,7 +31,8 @@ export class ChannelsDesk implements ChannelDesk {
   /** Logs that are no channels: boards. */
   readonly #foreign = new Set<string>();
   #recent: string[] = [];
-  #loading: Promise<void> | undefined;
+  #loading: Promise<void> = Promise.resolve();
+  #next: Promise<void> | undefined;
   #soon: ReturnType<typeof setTimeout> | undefined;
   #started = false;
 
@@ -56,6 +57,12 @@ export class ChannelsDesk implements ChannelDesk {
     this.#started = true;
     await this.#remember();
     await this.refresh();
+    for (const { place, content } of await this.core.unsent.channels()) {
+      void this.#views
+        .get(place)
+        ?.outbox.again(content)
+        .catch(() => undefined);
+    }
   }
 
   stop(): void {
@@ -64,7 +71,7 @@ export class ChannelsDesk implements ChannelDesk {
   }
 
   find(id: string): Channel | undefined {
-    return this.#views.get(id);
+    return [...this.mine, ...this.others].find((one) => one.id === id) ?? this.#views.get(id);
   }
 
   async open(id: string): Promise<Channel> {
@@ -89,9 +96,13 @@ export class ChannelsDesk implements ChannelDesk {
     for (const one of old) this.#views.get(one)?.trim();
   }
 
+  /** Read the list; one that is read already may have begun too early. */
   refresh(): Promise<void> {
-    this.#loading ??= this.#load().finally(() => (this.#loading = undefined));
-    return this.#loading;
+    this.#next ??= this.#loading.then(() => {
+      this.#next = undefined;
+      return (this.#loading = this.#load());
+    });
+    return this.#next;
   }
 
   async create(made: { title: string; topic: string; public: boolean }): Promise<Channel> {
@@ -116,7 +127,7 @@ export class ChannelsDesk implements ChannelDesk {
       const ids = new Set(all.map((seen) => toHex(seen.id)));
       for (const [id, view] of this.#views) {
         if (ids.has(id)) continue;
-        view.stop();
+        view.end();
         this.#views.delete(id);
         this.rooms.forget(id);
       }
@@ -145,7 +156,7 @@ export class ChannelsDesk implements ChannelDesk {
     const isNew = (one: ChannelView): number => (one.unread > 0 ? 0 : 1);
     for (const view of [...this.mine].sort((a, b) => isNew(a) - isNew(b))) {
       if (this.core.closed) return;
-      await view.outbox.resume().catch(() => undefined);
+      view.outbox.resume();
       await view.glance().catch(() => undefined);
       await turn();
     }

@@ -3,7 +3,7 @@
  * who lacks them, then it is sealed, stored, and posted. What was stored and not answered is posted again as it is,
  * also at the next start: under the same id it counts once.
  */
-import { toHex } from "../../protocol/bytes.ts";
+import { equal, toHex } from "../../protocol/bytes.ts";
 import type * as wire from "../../protocol/channel.ts";
 import {
   readChannelContent,
@@ -12,7 +12,7 @@ import {
 } from "../../protocol/channelContent.ts";
 import { memberOf } from "../../protocol/membership.ts";
 import { Refusal } from "../api.ts";
-import { names, type PostingRecord } from "../messenger/records.ts";
+import { names, type LogContent, type LogEvent, type PostingRecord } from "../messenger/records.ts";
 import type { Core } from "../messenger/core.ts";
 import { random } from "../random.ts";
 import { Displaced } from "../vault/vault.ts";
@@ -52,6 +52,7 @@ export interface Stage {
 export class Outbox {
   #queue: Item[] = [];
   #running = false;
+  #resumed = false;
   #wake: (() => void) | undefined;
 
   constructor(
@@ -72,26 +73,62 @@ export class Outbox {
     return this.#put(content);
   }
 
-  #put(content: ChannelContent, draft?: wire.PostChannel): Promise<void> {
-    const { timeline } = this.reader;
-    const state = this.rooms.get(this.id)?.places.state;
-    if (!state) return Promise.reject(new Refusal("not_member", "", 403));
-    const number = timeline.ahead();
-    timeline.put([rowAhead(number, content, state, this.core.identity(), this.core.hour())]);
-    this.stage.changed();
-    return new Promise((done, failed) => {
-      this.#queue.push({ number, content, draft, done, failed });
+  #put(content: ChannelContent): Promise<void> {
+    if (this.#queue.some((item) => equal(item.content.id, content.id))) return Promise.resolve();
+    const number = this.#ahead(content);
+    // Until it is in the vault this browser keeps it: a page that is closed without a connection loses nothing.
+    this.core.unsent.keep(`channel/${this.id}`, eventOf(content, this.core.stamp()));
+    return new Promise((resolve, failed) => {
+      const done = (): void => {
+        this.core.unsent.drop(content.id);
+        resolve();
+      };
+      this.#queue.push({ number, content, draft: undefined, done, failed });
       void this.#run();
     });
   }
 
-  /** What an earlier page stored and did not see answered. */
-  async resume(): Promise<void> {
-    const name = names.posting(this.id, this.core.seat.id);
-    const [value] = await this.core.vault.read([name]);
+  /** Show it as on its way; Refusal not_member where nobody knows who would read it. */
+  #ahead(content: ChannelContent): number {
+    const { timeline } = this.reader;
+    const state = this.rooms.get(this.id)?.places.state;
+    if (!state) throw new Refusal("not_member", "", 403);
+    const number = timeline.ahead();
+    timeline.put([rowAhead(number, content, state, this.core.identity(), this.core.hour())]);
+    this.stage.changed();
+    return number;
+  }
+
+  /** Go on with what an earlier page stored and did not see answered. */
+  resume(): void {
+    if (!this.#resumed) void this.#run();
+  }
+
+  /** That comes before everything else, since what is sealed next is stored in its place. */
+  async #recover(): Promise<void> {
+    const [value] = await this.core.vault.read([names.posting(this.id, this.core.seat.id)]);
     const record = value as unknown as PostingRecord | undefined;
-    if (!record || this.#queue.length > 0) return;
-    void this.#put(readChannelContent(record.payload), record.post).catch(() => undefined);
+    if (record) {
+      await this.rooms.enter(this.id);
+      const content = readChannelContent(record.payload);
+      const nobody = (): void => this.core.unsent.drop(content.id);
+      const item = {
+        number: this.#ahead(content),
+        content,
+        draft: record.post,
+        done: nobody,
+        failed: nobody,
+      };
+      // Perhaps it waits here as well: it was kept before it was stored.
+      this.#queue = [item, ...this.#queue.filter((one) => !equal(one.content.id, content.id))];
+    }
+    this.#resumed = true;
+  }
+
+  /** What an earlier page could not even store. */
+  async again(content: ChannelContent): Promise<void> {
+    await this.rooms.enter(this.id);
+    await this.#put(content);
   }
 
   /** Something else of the same words may be said again, or was taken back. */
@@ -110,9 +147,13 @@ export class Outbox {
   async #run(): Promise<void> {
     if (this.#running) return;
     this.#running = true;
-    for (let failures = 0; this.#queue.length > 0 && !this.core.closed;) {
-      const item = this.#queue[0]!;
+    for (let failures = 0; (!this.#resumed || this.#queue.length > 0) && !this.core.closed;) {
+      const item = this.#resumed ? this.#queue[0] : undefined;
       try {
+        if (!item) {
+          await this.#recover();
+          continue;
+        }
         const posted = await this.#send(item);
         failures = 0;
         this.#queue.shift();
@@ -129,6 +170,9 @@ export class Outbox {
           continue;
         }
         const refusal = asRefusal(error);
+        // Who may not look into the channel any more has nothing to go on with.
+        this.#resumed = true;
+        if (!item) continue;
         if (SLOWED.has(refusal.code)) {
           const { seconds } = refusal.details;
           await this.#wait(typeof seconds === "number" ? seconds : A_WHILE);
@@ -145,6 +189,7 @@ export class Outbox {
     if (isMessage(item.content)) this.#show(item, { state: "failed", problem: refusal.code });
     else this.reader.timeline.drop(item.number);
     this.stage.changed();
+    this.core.unsent.drop(item.content.id);
     item.failed(refusal);
   }
 
@@ -243,6 +288,10 @@ export class Outbox {
       ),
     );
   }
+}
+
+function eventOf(content: ChannelContent, at: number): LogEvent {
+  return { k: "m", at, by: 0, c: content as LogContent };
 }
 
 function isMessage({ kind }: ChannelContent): boolean {

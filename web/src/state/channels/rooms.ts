@@ -93,8 +93,12 @@ export class Rooms {
       await this.#read(room, seen);
     });
     room.tail = reading.catch(() => undefined);
-    await reading;
-    this.#rooms.set(id, room);
+    try {
+      await reading;
+    } finally {
+      // One that shows another roster than the one known is remembered for that.
+      if (room.places.state || room.forked) this.#rooms.set(id, room);
+    }
     return room;
   }
 

@@ -16,10 +16,11 @@ import type { Entry } from "./timeline.ts";
 import type { Channel, ChannelMember, ChannelMessage } from "./types.ts";
 import { membersOf, messageOf, newsOf } from "./view.ts";
 
-const DRAFT_PAUSE = 2_000;
 /** Entries that are read back to where one was, in view and beside it. */
 const MOST_BACK = 4_000;
 const MOST_BESIDE = 256;
+/** Entries that are read of a channel where nothing is new, to show its last message. */
+const A_FEW = 8;
 /** Messages kept of a channel that was not in view for long. */
 const KEPT = FIRST;
 
@@ -53,7 +54,6 @@ export abstract class ShownChannel {
   #shown = new Map<string, { entry: Entry; message: ChannelMessage }>();
   #drawing: (() => void) | undefined;
   #expiring: ReturnType<typeof setTimeout> | undefined;
-  #drafting: ReturnType<typeof setTimeout> | undefined;
   #catching: Promise<void> | undefined;
   #loading: Promise<void> | undefined;
 
@@ -188,7 +188,7 @@ export abstract class ShownChannel {
   /** Not in view: read enough to know what is new. */
   async glance(): Promise<void> {
     if (!this.seen.member || this.reader.begun) return;
-    await this.#begin(this.seen.last > this.#mark ? FIRST : FIRST / 4);
+    await this.#begin(this.seen.last > this.#mark ? FIRST : A_FEW);
     this.#update();
     await this.#catchUp(MOST_BESIDE);
   }
@@ -269,18 +269,20 @@ export abstract class ShownChannel {
       else await this.glance();
       if (news.entries?.some((entry) => !entry.body)) this.#forgetSoon();
     } finally {
-      if (this.desk.rooms.get(this.id)?.places.count !== before) await this.refresh();
+      const room = this.desk.rooms.get(this.id);
+      if (room?.places.count !== before || room?.forked) await this.refresh();
     }
     if (!this.#me) await this.desk.refresh();
   }
 
   /** News may have been lost: look for oneself. */
   async follow(): Promise<void> {
-    await this.outbox.resume();
     if (!this.reader.begun) return this.glance();
-    await this.desk.rooms.enter(this.id);
-    await this.reader.newer(true);
+    const { number } = this.#roster ?? { number: 0 };
+    if (this.seen.roster.number > number) await this.desk.rooms.meet(this.seen);
+    if (this.opened || this.seen.last > this.reader.high) await this.reader.newer(this.opened);
     await this.refresh();
+    if (this.opened) await this.#catchUp(MOST_BACK);
   }
 
   #forgetSoon(): void {
@@ -365,15 +367,15 @@ export abstract class ShownChannel {
     this.#update();
   }
 
-  saveDraft(text: string): void {
-    this.draft = text;
-    clearTimeout(this.#drafting);
-    this.#drafting = setTimeout(() => this.desk.keepDraft(this.id, text), DRAFT_PAUSE);
+  /** It is no channel of ours any more. */
+  end(): void {
+    this.stop();
+    this.seen = { ...this.seen, member: false };
+    this.#update();
   }
 
   /** Nothing here runs any more. */
   stop(): void {
-    clearTimeout(this.#drafting);
     clearTimeout(this.#expiring);
     this.#drawing?.();
     this.reader.stop();

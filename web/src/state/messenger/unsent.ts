@@ -3,6 +3,7 @@
  * closed without a connection loses nothing: the next start sends it, with the same content id.
  */
 import { equal, fromHex, toHex } from "../../protocol/bytes.ts";
+import type { ChannelContent } from "../../protocol/channelContent.ts";
 import type { Content } from "../../protocol/content.ts";
 import { openRecord, recordId, sealRecord } from "../../protocol/record.ts";
 import { random } from "../random.ts";
@@ -16,6 +17,9 @@ const VERSION = 1;
 
 /** No record of the vault is called that: a sealed copy of one place opens in no other. */
 const nameOf = (id: string): string => `unsent/${id}`;
+
+/** In front of a channel's id, where others have that of a conversation. */
+const CHANNEL = "channel/";
 
 type Said = Extract<LogEvent, { k: "m" }>;
 
@@ -66,6 +70,7 @@ export class Unsent {
     await this.#load();
     for (const { id, sealed } of [...this.#kept]) {
       const found = await this.#open(id, sealed);
+      if (found?.conversation.startsWith(CHANNEL)) continue;
       const chat = found && this.core.chats.get(found.conversation);
       if (!chat || (await this.#isSaved(found.conversation, id))) this.drop(fromHex(id));
       else
@@ -73,6 +78,16 @@ export class Unsent {
           .send(found.conversation, found.event.c as Content, found.event.at)
           .catch(() => undefined);
     }
+  }
+
+  /** What an earlier page kept of what was said in channels. */
+  async channels(): Promise<{ place: string; content: ChannelContent }[]> {
+    await this.#load();
+    const all = await Promise.all(this.#kept.map(({ id, sealed }) => this.#open(id, sealed)));
+    return all.flatMap((found) => {
+      if (!found?.conversation.startsWith(CHANNEL)) return [];
+      return [{ place: found.conversation.slice(CHANNEL.length), content: found.event.c as ChannelContent }];
+    });
   }
 
   async #isSaved(conversation: string, id: string): Promise<boolean> {
