@@ -84,14 +84,14 @@ export abstract class ShownChannel {
     return this.seen.public;
   }
   get closed(): boolean {
-    return this.#roster?.closed ?? this.seen.closed;
+    return this.seen.closed || (this.#roster?.closed ?? false);
   }
   get role(): Role | null {
     if (!this.seen.member) return null;
     return this.#roster ? (this.#me?.role ?? null) : "member";
   }
   get count(): number {
-    return this.#roster?.members.size ?? this.seen.members;
+    return this.seen.member && this.#roster ? this.#roster.members.size : this.seen.members;
   }
   get alarm(): boolean {
     return this.#alarm;
@@ -212,6 +212,8 @@ export abstract class ShownChannel {
       if (this.opened) this.#showFrom(reader.low);
       this.#update();
     }
+    // What went by age is told by nobody.
+    this.#forgetSoon();
   }
 
   #showFrom(number: number): void {
@@ -278,8 +280,7 @@ export abstract class ShownChannel {
   /** News may have been lost: look for oneself. */
   async follow(): Promise<void> {
     if (!this.reader.begun) return this.glance();
-    const { number } = this.#roster ?? { number: 0 };
-    if (this.seen.roster.number > number) await this.desk.rooms.meet(this.seen);
+    if (this.seen.roster.number > (this.#roster?.number ?? 0)) await this.desk.rooms.meet(this.seen);
     if (this.opened || this.seen.last > this.reader.high) await this.reader.newer(this.opened);
     await this.refresh();
     if (this.opened) await this.#catchUp(MOST_BACK);
@@ -300,8 +301,7 @@ export abstract class ShownChannel {
     this.#drawing?.();
     this.#drawing = undefined;
     const all = this.all();
-    const numberOf = (message: ChannelMessage): number => message.number || Infinity;
-    this.messages = this.opened ? all.filter((one) => numberOf(one) >= this.#from) : [];
+    this.messages = this.opened ? all.filter((one) => (one.number || Infinity) >= this.#from) : [];
     const said = all.filter((one) => one.kind !== "change" && !one.deleted);
     this.last = said.findLast((one) => one.kind !== "unknown") ?? said.at(-1) ?? this.last;
     this.pins = this.#pinned();
