@@ -12,11 +12,6 @@ class Clock {
     return this.#here + live.ahead;
   }
 
-  /** The same to the moment; what is read here does not change by itself. */
-  get exact(): number {
-    return Date.now() / 1000 + live.ahead;
-  }
-
   start(): void {
     this.#timer = setInterval(() => (this.#here = Date.now() / 1000), STEP);
   }
@@ -28,7 +23,7 @@ class Clock {
 
 export const clock = new Clock();
 
-/** Whole seconds left until a moment, counted down in the component that makes it. */
+/** Whole seconds left until a moment by this browser's clock, counted down in the component that makes it. */
 export class Countdown {
   left = $state(0);
 
@@ -36,7 +31,7 @@ export class Countdown {
     $effect(() => {
       const end = until();
       const look = (): void => {
-        this.left = Math.max(0, Math.ceil(end - clock.exact));
+        this.left = Math.max(0, Math.ceil(end - Date.now() / 1000));
         if (this.left === 0) clearInterval(timer);
       };
       const timer = setInterval(look, 1_000);
