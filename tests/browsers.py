@@ -6,17 +6,37 @@ import json
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import trio
 
+from appliance.demo.actor import Actor
 from tor import child, testnode
 
 WEB = Path(__file__).parents[1] / "web"
 GOODBYE_SECONDS = 10.0
 
 Answers = Callable[[dict[str, Any]], Awaitable[Any]]
+
+
+async def drive(box: Actor, shots: Path, *words: str, seconds: int, script: str = "people") -> dict[str, Any]:
+    """Run a script of web/e2e against a box; its report, whatever it says."""
+    assert box.ready is not None
+    command = ["node", f"e2e/{script}.mjs", "--base", box.ready.url, "--claim", box.ready.claim_url or ""]
+    answer = await trio.to_thread.run_sync(
+        partial(
+            subprocess.run,
+            [*command, "--out", str(shots), *words],
+            cwd=WEB,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+        )
+    )
+    assert answer.stdout, answer.stderr
+    return dict(json.loads(answer.stdout.splitlines()[-1]))
 
 
 async def converse(command: list[str], act: Answers) -> dict[str, Any]:

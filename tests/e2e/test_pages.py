@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-from functools import partial
-from pathlib import Path
-from typing import Any
-
 import pytest
-import trio
 
 from appliance.demo.actor import Actor
+from tests.browsers import drive
 
-WEB = Path(__file__).parents[2] / "web"
 LOOKED_AT = 40
 """Screenshots of a run that looks at every page."""
 
@@ -49,21 +42,3 @@ async def test_two_people_and_the_boards_of_one_box(browser, tmp_path):
         assert len(report["shots"]) >= BOARDS_LOOKED_AT
     finally:
         await box.stop()
-
-
-async def drive(box: Actor, shots: Path, *words: str, seconds: int, script: str = "people") -> dict[str, Any]:
-    """Run the browsers; their report, whatever it says."""
-    assert box.ready is not None
-    command = ["node", f"e2e/{script}.mjs", "--base", box.ready.url, "--claim", box.ready.claim_url or ""]
-    answer = await trio.to_thread.run_sync(
-        partial(
-            subprocess.run,
-            [*command, "--out", str(shots), *words],
-            cwd=WEB,
-            capture_output=True,
-            text=True,
-            timeout=seconds,
-        )
-    )
-    assert answer.stdout, answer.stderr
-    return dict(json.loads(answer.stdout.splitlines()[-1]))

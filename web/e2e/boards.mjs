@@ -7,88 +7,35 @@
  * With --look every page of the boards is looked at in both sizes, light and dark. Prints one JSON line: steps with
  * their seconds, problems, screenshots. Leaves with 1 on a problem.
  */
-import { mkdirSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { parseArgs } from "node:util";
-import { invite, openPage, signUp } from "./acts.mjs";
-import { openBrowser, SIZES } from "./browser.mjs";
-import { Looks } from "./looks.mjs";
+import { invite, signUp } from "./acts.mjs";
 import { choose, fill, go, press, reads, until, words } from "./page.mjs";
 import { atPost, gone, menu, open, posted } from "./posts.mjs";
-
-const { values: wish } = parseArgs({
-  options: {
-    base: { type: "string" },
-    claim: { type: "string" },
-    browser: { type: "string", default: "chromium" },
-    out: { type: "string", default: join(tmpdir(), "island-boards") },
-    look: { type: "boolean", default: false },
-  },
-});
-if (!wish.base || !wish.claim) {
-  console.error("--base and --claim are needed");
-  process.exit(2);
-}
+import { Run } from "./run.mjs";
 
 /** @typedef {import("puppeteer-core").Page} Page */
 
 const PASSPHRASE = "amber kelp seven lantern";
-const base = String(wish.base);
-/** @type {{step: string, seconds: number}[]} */ const steps = [];
-/** @type {string[]} */ const problems = [];
-/** @type {string[]} */ const errors = [];
-/** @type {string[]} */ const shots = [];
-const looks = new Looks(wish.out, problems, shots);
-mkdirSync(wish.out, { recursive: true });
-
-const kind = wish.browser === "firefox" ? "firefox" : "chromium";
-const [first, second] = [await openBrowser(kind), await openBrowser(kind)];
-const ada = await openPage(first.browser, base, "ada", { problems, errors });
-const marta = await openPage(second.browser, base, "marta", { problems, errors });
-for (const page of [ada, marta]) await page.setViewport(SIZES.desktop);
-try {
-  await step("claim", () => signUp(ada, String(wish.claim), "ada", PASSPHRASE));
-  const link = await step("invite", () => invite(ada, base, "Marta"));
-  await step("second person", () => signUp(marta, link, "marta", PASSPHRASE));
-  await step("a member without boards", nothing);
-  await step("make a board", makeBoard);
-  await step("a thread", thread);
-  await step("answer at once", answer);
-  await step("edit and versions", edit);
-  await step("delete and undo", remove);
-  await step("thanks and report", thankAndReport);
-  await step("moderate", moderate);
-  await step("search", search);
-  await step("feed", feed);
-  await step("what is unread", unread);
-  if (wish.look) await step("look", look);
-  await step("close and delete", end);
-} catch (error) {
-  problems.push(
-    `${steps.at(-1)?.step ?? "start"}: ${error instanceof Error ? error.message : String(error)}`,
-  );
-  await ada.screenshot({ path: join(wish.out, "problem-ada.png") }).catch(() => {});
-  await marta.screenshot({ path: join(wish.out, "problem-marta.png") }).catch(() => {});
-} finally {
-  await first.close();
-  await second.close();
-}
-console.log(JSON.stringify({ browser: wish.browser, steps, problems, errors, shots }));
-process.exit(problems.length > 0 ? 1 : 0);
-
-/** @template T @param {string} name @param {() => Promise<T>} run @returns {Promise<T>} */
-async function step(name, run) {
-  const began = Date.now();
-  const row = { step: name, seconds: 0 };
-  steps.push(row);
-  try {
-    return await run();
-  } finally {
-    row.seconds = Math.round((Date.now() - began) / 100) / 10;
-    if (process.env["TELL"]) console.error(name, row.seconds);
-  }
-}
+const run = new Run("boards");
+const { problems } = run;
+const [ada, marta] = [await run.enter("ada"), await run.enter("marta")];
+await run.play(async () => {
+  await run.step("claim", () => signUp(ada, run.claim, "ada", PASSPHRASE));
+  const link = await run.step("invite", () => invite(ada, run.base, "Marta"));
+  await run.step("second person", () => signUp(marta, link, "marta", PASSPHRASE));
+  await run.step("a member without boards", nothing);
+  await run.step("make a board", makeBoard);
+  await run.step("a thread", thread);
+  await run.step("answer at once", answer);
+  await run.step("edit and versions", edit);
+  await run.step("delete and undo", remove);
+  await run.step("thanks and report", thankAndReport);
+  await run.step("moderate", moderate);
+  await run.step("search", search);
+  await run.step("feed", feed);
+  await run.step("what is unread", unread);
+  if (run.look) await run.step("look", look);
+  await run.step("close and delete", end);
+});
 
 async function nothing() {
   await open(marta);
@@ -270,7 +217,7 @@ async function look() {
   await choose(ada, "Winter timetable");
   const there = await ada.evaluate(() => location.hash.slice(2));
   for (const place of ["boards", `boards/${board}`, `boards/${board}/new`, there, "boards/feeds"])
-    await looks.place(ada, place);
+    await run.looks.place(ada, place);
 }
 
 async function end() {
