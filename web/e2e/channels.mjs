@@ -211,10 +211,10 @@ async function joinPublic() {
 async function slow() {
   await about(ada);
   await press(ada, "Slow mode");
-  await press(ada, "1 minute");
+  await press(ada, "15 seconds");
   await press(ada, "Save");
-  await reads(ada, "Members wait 1 minute between two messages.");
-  await reads(leo, "ada: members wait 1 minute between two messages.");
+  await reads(ada, "Members wait 15 seconds between two messages.");
+  await reads(leo, "ada: members wait 15 seconds between two messages.");
   await write(leo, "Thank you!");
   await reads(leo, "You can write again in");
   await press(ada, "Slow mode");
@@ -265,7 +265,7 @@ async function putOut() {
   await press(ada, "Back");
   await write(ada, "Now we are alone.");
   await reads(ada, "Sent");
-  await until(marta, "no field", () => !document.querySelector(".composer"), null);
+  await reads(marta, "you are not in it");
   await marta.reload();
   await go(marta, "channels");
   await until(marta, "the list", () => document.querySelector("main li a"), null);
@@ -281,17 +281,17 @@ async function putOut() {
 async function end() {
   await open(leo, FERRY);
   await press(leo, "More");
-  await press(leo, "Leave");
-  await press(leo, "Leave");
+  await press(leo, "Leave channel");
+  await press(leo, "Leave channel");
   await reads(leo, "You left the channel.");
   await open(ada, FERRY);
   await reads(ada, "leo left.");
   await about(ada);
-  await press(ada, "Close");
-  await press(ada, "Close this channel");
+  await press(ada, "Close channel");
+  await press(ada, "Close channel");
   await reads(ada, "This channel is closed.");
-  await press(ada, "Delete");
-  await press(ada, "Delete");
+  await press(ada, "Delete channel");
+  await press(ada, "Delete channel");
   await reads(ada, "The channel was deleted.");
   if (/\b[a-z]+_[a-z]+\b/.test(await words(ada))) problems.push("a bare code is shown");
 }

@@ -188,17 +188,17 @@ export const deChannels: typeof enChannels = {
       "Sie kann weder Nachrichten noch Dateien, Reaktionen oder Namen privater Kanäle lesen und niemanden in einen privaten Kanal lassen.",
     seesPublicNot:
       "Sie kann weder Nachrichten noch Dateien oder Reaktionen lesen. Sie könnte ein Konto machen und beitreten; du sähst es unter den Mitgliedern.",
-    leave: "Verlassen",
+    leave: "Kanal verlassen",
     leaveTitle: "Diesen Kanal verlassen?",
     leaveLead:
       "Was von da an gesagt wird, kannst du nicht lesen. Zurück in einen privaten Kanal muss dich jemand einladen.",
     left: "Du hast den Kanal verlassen.",
-    close: "Schließen",
+    close: "Kanal schließen",
     closeTitle: "Diesen Kanal schließen?",
     closeLead:
       "Niemand kann mehr darin schreiben. Was gesagt wurde, bleibt lesbar. Öffnen lässt er sich nicht wieder.",
     closed: "Der Kanal ist geschlossen.",
-    delete: "Löschen",
+    delete: "Kanal löschen",
     deleteTitle: "Diesen Kanal löschen?",
     deleteLead: "Er ist für alle weg, mit allem, was darin gesagt wurde.",
     deleted: "Der Kanal wurde gelöscht.",

@@ -177,17 +177,17 @@ export const enChannels = {
       "It cannot read messages, files, reactions or the names of private channels, and it cannot let anybody into a private channel.",
     seesPublicNot:
       "It cannot read messages, files or reactions. It could make an account and join; you would see it among the members.",
-    leave: "Leave",
+    leave: "Leave channel",
     leaveTitle: "Leave this channel?",
     leaveLead:
       "You cannot read what is said from then on. To come back into a private channel somebody must invite you.",
     left: "You left the channel.",
-    close: "Close",
+    close: "Close channel",
     closeTitle: "Close this channel?",
     closeLead:
       "Nothing can be written in it any more. What was said stays to be read. It cannot be opened again.",
     closed: "The channel is closed.",
-    delete: "Delete",
+    delete: "Delete channel",
     deleteTitle: "Delete this channel?",
     deleteLead: "It is gone for everybody, with everything that was said in it.",
     deleted: "The channel was deleted.",

@@ -303,10 +303,10 @@ test("somebody is invited by name with a role; who is in already is not", async 
 test("a member sees no buttons for what only others may do", async () => {
   await open("Ferry talk", "/about");
   expect(screen.getByText("Members wait 1 minute between two messages.")).toBeTruthy();
-  for (const name of ["Invite", "Change name and topic", "Slow mode", "Close", "Delete"])
+  for (const name of ["Invite", "Change name and topic", "Slow mode", "Close channel", "Delete channel"])
     expect(screen.queryByRole("button", { name })).toBeNull();
-  await fireEvent.click(screen.getByRole("button", { name: "Leave" }));
-  await fireEvent.click(within(dialog()).getByRole("button", { name: "Leave" }));
+  await fireEvent.click(screen.getByRole("button", { name: "Leave channel" }));
+  await fireEvent.click(within(dialog()).getByRole("button", { name: "Leave channel" }));
   await waitFor(() => expect(find("Ferry talk").role).toBeNull());
 });
 
@@ -322,11 +322,11 @@ test("an owner changes name, timer and slow mode, closes and deletes", async () 
   await fireEvent.click(within(dialog()).getByRole("radio", { name: "15 seconds" }));
   await fireEvent.click(within(dialog()).getByRole("button", { name: "Save" }));
   await waitFor(() => expect(channel.slow).toBe(15));
-  await fireEvent.click(screen.getByRole("button", { name: "Close" }));
-  await fireEvent.click(within(dialog()).getAllByRole("button", { name: "Close" }).at(-1)!);
+  await fireEvent.click(screen.getByRole("button", { name: "Close channel" }));
+  await fireEvent.click(within(dialog()).getByRole("button", { name: "Close channel" }));
   await waitFor(() => expect(channel.closed).toBe(true));
-  await fireEvent.click(screen.getByRole("button", { name: "Delete" }));
-  await fireEvent.click(within(dialog()).getByRole("button", { name: "Delete" }));
+  await fireEvent.click(screen.getByRole("button", { name: "Delete channel" }));
+  await fireEvent.click(within(dialog()).getByRole("button", { name: "Delete channel" }));
   await waitFor(() => expect(channels.all).not.toContain(channel));
 });
 
