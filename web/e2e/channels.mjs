@@ -8,9 +8,11 @@
  * With --look every page of the channels is looked at in both sizes, light and dark. Prints one JSON line: steps with
  * their seconds, problems, screenshots. Leaves with 1 on a problem.
  */
-import { answer, edit, invite, message, react, reacted, signUp, write } from "./acts.mjs";
+import { answer, edit, invite, react, reacted, signUp, write } from "./acts.mjs";
+import { about, join, make, open, putOut as putOutOf } from "./channel.mjs";
 import { barriers } from "./checks.mjs";
 import { choose, fill, go, press, reads, says, until, words } from "./page.mjs";
+import { menu } from "./posts.mjs";
 import { Run } from "./run.mjs";
 
 /** @typedef {import("puppeteer-core").Page} Page */
@@ -46,20 +48,6 @@ await run.play(async () => {
   await run.step("leave, close and delete", end);
 });
 
-/** Open a channel from the list. @param {Page} page @param {string} title */
-async function open(page, title) {
-  await go(page, "channels");
-  await choose(page, title);
-  await until(page, "the field", () => document.querySelector(".composer textarea"), null);
-}
-
-/** The details of the open channel. @param {Page} page */
-async function about(page) {
-  await press(page, "More");
-  await press(page, "Members and details");
-  await reads(page, "What your box sees");
-}
-
 /** Wait until no message says this any more. @param {Page} page @param {string} text */
 async function gone(page, text) {
   await until(
@@ -69,16 +57,6 @@ async function gone(page, text) {
       ![...document.querySelectorAll(".bubble .words")].some((one) => one.textContent?.includes(wanted)),
     text,
   );
-}
-
-/** Choose from the menu of a message. @param {Page} page @param {string} text @param {string} item */
-async function menu(page, text, item) {
-  await message(page, text);
-  await page.evaluate(() => {
-    const opener = document.activeElement?.querySelector("[aria-haspopup=menu]");
-    /** @type {HTMLElement | null | undefined} */ (opener)?.click();
-  });
-  await press(page, item);
 }
 
 async function nothing() {
@@ -189,17 +167,9 @@ async function search() {
 
 /** Whoever joins reads what is said from then on, and nothing from before. */
 async function joinPublic() {
-  await go(ada, "channels");
-  await press(ada, "New channel");
-  await fill(ada, "Name", FERRY);
-  await press(ada, "Public");
-  await press(ada, "Create channel");
-  await reads(ada, "Public channel");
-  await press(ada, "Back");
+  await make(ada, FERRY, "", "public");
   await write(ada, "Nobody hears this.");
-  await go(leo, "channels");
-  await press(leo, `Join ${FERRY}`);
-  await until(leo, "the field", () => document.querySelector(".composer textarea"), null);
+  await join(leo, FERRY);
   await reads(ada, "leo joined.");
   await write(leo, "Is the ferry late?");
   await says(ada, "Is the ferry late?");
@@ -224,8 +194,7 @@ async function slow() {
 }
 
 async function report() {
-  await go(marta, "channels");
-  await press(marta, `Join ${FERRY}`);
+  await join(marta, FERRY);
   await open(leo, FERRY);
   await reads(leo, "marta joined.");
   await until(leo, "the end of waiting", () => !document.querySelector(".composer .wait"), null);
@@ -256,13 +225,7 @@ async function look() {
 async function putOut() {
   await open(marta, WATCH);
   await open(ada, WATCH);
-  await about(ada);
-  await press(ada, "What to do with marta");
-  await press(ada, "Put out");
-  await reads(ada, "They cannot read what is said from now on");
-  await press(ada, "Put out");
-  await reads(ada, "marta was put out.");
-  await press(ada, "Back");
+  await putOutOf(ada, "marta");
   await write(ada, "Now we are alone.");
   await reads(ada, "Sent");
   await reads(marta, "you are not in it");
