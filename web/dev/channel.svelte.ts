@@ -10,7 +10,7 @@ import type {
   Why,
 } from "../src/state/channels/types.ts";
 import type { Said, Scene } from "./channelTalk.ts";
-import { attached, hex, withContent } from "./conversation.svelte.ts";
+import { hex, withContent } from "./conversation.svelte.ts";
 
 const ME = "ada";
 const PAGE = 60;
@@ -19,7 +19,6 @@ const ROLES: readonly Role[] = ["owner", "moderator", "member"];
 export class FakeChannel implements Channel {
   readonly id: string;
   readonly public: boolean;
-  readonly sealing = null;
   readonly progress = null;
   readonly readTo: number;
   title = $state("");
@@ -136,18 +135,6 @@ export class FakeChannel implements Channel {
     this.asked.push(`send ${text}`);
     this.#say({ ago: 0, by: ME, text, reply: reply ?? null, state: "sealed" });
     if (this.slow > 0 && this.role === "member") this.waitUntil = Date.now() / 1000 + this.slow;
-  }
-
-  async sendFile(file: File, text = ""): Promise<void> {
-    this.asked.push(`file ${file.name} ${text}`);
-    this.#say({
-      ago: 0,
-      by: ME,
-      kind: "attachment",
-      text,
-      attachment: attached(file, null),
-      state: "sealed",
-    });
   }
 
   async edit(id: string, text: string): Promise<void> {

@@ -81,5 +81,4 @@ export const deErrors: Readonly<Record<string, string>> = {
   mistyped: "Darin ist ein Tippfehler.",
   moved: "Ein anderer Tab schreibt. Mach dort weiter, oder übernimm hier.",
   key_changed: "Die Sicherheitsnummer hat sich geändert. Sieh sie dir erst an.",
-  channel_files: "Dateien lassen sich noch nicht in Kanäle schicken; schick sie einer einzelnen Person.",
 };

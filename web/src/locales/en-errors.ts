@@ -80,5 +80,4 @@ export const enErrors = {
   mistyped: "There is a typing error in this.",
   moved: "Another tab is writing. Go on there, or take over here.",
   key_changed: "Their safety number changed. Look at it first.",
-  channel_files: "Files cannot be sent to channels yet; send it to one person.",
 } as Readonly<Record<string, string>>;

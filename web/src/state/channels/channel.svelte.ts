@@ -59,10 +59,6 @@ export class ChannelView extends ShownChannel implements Channel {
   }
 
   /** Chunks of files go to single people; a channel has no place for them yet. */
-  sendFile(): Promise<void> {
-    return Promise.reject(new Refusal("channel_files", "", 409));
-  }
-
   edit(id: string, text: string): Promise<void> {
     return this.asked(async () => {
       if (!this.findMessage(id).mine) throw new Refusal("wrong_state", "", 409);

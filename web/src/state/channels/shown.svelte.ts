@@ -44,7 +44,6 @@ export abstract class ShownChannel {
   older = $state<Channel["older"]>("more");
   progress = $state.raw<Channel["progress"]>(null);
   giving = $state.raw<Channel["giving"]>(null);
-  readonly sealing = null;
   waitUntil = $state(0);
   draft = $state("");
   readTo = $state(0);

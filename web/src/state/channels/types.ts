@@ -70,8 +70,6 @@ export interface Channel {
   readonly draft: string;
   /** Keys are on their way to members' devices before a message can leave. */
   readonly giving: { readonly done: number; readonly total: number } | null;
-  /** A file on its way into a message: its name, and how much of it is sealed (0…1). */
-  readonly sealing: { readonly name: string; readonly progress: number } | null;
   /** Messages and changes of the roster, oldest first; grows at the front by `loadOlder`. */
   readonly messages: readonly ChannelMessage[];
   readonly older: "none" | "more" | "loading";
@@ -91,7 +89,6 @@ export interface Channel {
   reach(id: string): Promise<boolean>;
   /** Shown at once as "sealed"; resolves when it is in the vault. */
   send(text: string, reply?: string): Promise<void>;
-  sendFile(file: File, text?: string): Promise<void>;
   edit(id: string, text: string): Promise<void>;
   /** One's own: take back for everybody; somebody else's: as who keeps order (the box says "removed by …"). */
   remove(id: string): Promise<void>;

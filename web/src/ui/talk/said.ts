@@ -21,10 +21,10 @@ export interface Said {
 export interface Writable {
   readonly id: string;
   readonly draft: string;
-  readonly sealing: { readonly name: string; readonly progress: number } | null;
+  readonly sealing?: { readonly name: string; readonly progress: number } | null;
   readonly messages: readonly Said[];
   send(text: string, reply?: string): Promise<void>;
-  sendFile(file: File, text?: string): Promise<void>;
+  sendFile?(file: File, text?: string): Promise<void>;
   sendVoice?(blob: Blob, seconds: number, peaks: Uint8Array): Promise<void>;
   edit(id: string, text: string): Promise<void>;
   setTyping?(typing: boolean): void;
