@@ -4,8 +4,12 @@ import { account, channels, messenger } from "../src/state/engine.ts";
 const PASSPHRASE = "seven grey gulls";
 const pause = (milliseconds: number) => new Promise((done) => setTimeout(done, milliseconds));
 
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await pause(5);
+async function until(holds: () => boolean, milliseconds = 150_000): Promise<void> {
+  for (const end = Date.now() + milliseconds; !holds();) {
+    const stand = [account.standing, messenger.phase, channels.phase, channels.mine[0]?.messages.length];
+    if (Date.now() > end) throw new Error(`never came true: ${holds.toString()}, ${stand.join()}`);
+    await pause(5);
+  }
 }
 
 /** Make an account by an invite; once it is there others can look it up. */
@@ -29,8 +33,9 @@ async function join(id: string): Promise<void> {
   await channel.join();
 }
 
-/** Everything that is to be stored is, and the page may go. */
+/** Everything that is to be made and stored is, and the page may go. */
 async function leave(): Promise<void> {
+  await messenger.core!.upkeep.fill(100);
   await messenger.core!.close(true);
 }
 

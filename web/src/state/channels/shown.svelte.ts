@@ -166,7 +166,7 @@ export abstract class ShownChannel {
       await this.#begin(FIRST);
       this.#showFrom(this.reader.low);
       this.#update();
-      void this.#catchUp(MOST_BACK).catch(() => undefined);
+      void this.#catchUp().catch(() => undefined);
     });
   }
 
@@ -188,26 +188,26 @@ export abstract class ShownChannel {
   async glance(): Promise<void> {
     if (!this.seen.member || this.reader.begun) return;
     await this.#begin(this.seen.last > this.#mark ? FIRST : A_FEW);
-    this.#update();
-    await this.#catchUp(MOST_BESIDE);
+    await this.#catchUp();
   }
 
   /** Read back to where it was read last. */
-  #catchUp(most: number): Promise<void> {
-    this.#catching ??= this.#readBack(most).finally(() => {
+  #catchUp(): Promise<void> {
+    this.#catching ??= this.#readBack().finally(() => {
       this.#catching = undefined;
       this.progress = null;
     });
     return this.#catching;
   }
 
-  async #readBack(most: number): Promise<void> {
+  async #readBack(): Promise<void> {
     const { reader } = this;
-    const begin = reader.low;
-    const until = Math.max(this.#mark, begin - most);
-    while (reader.more && reader.low > until + 1 && !this.desk.core.closed) {
-      if (this.opened) this.progress = { done: reader.high - reader.low, total: reader.high - until };
-      await reader.older(Math.min(MAX_PAGE, Math.max(1, reader.low - 1 - until)));
+    const [begin, mark] = [reader.low, this.#mark];
+    // It may come into view meanwhile.
+    const until = (): number => Math.max(mark, begin - (this.opened ? MOST_BACK : MOST_BESIDE));
+    while (reader.more && reader.low > until() + 1 && !this.desk.core.closed) {
+      if (this.opened) this.progress = { done: reader.high - reader.low, total: reader.high - until() };
+      await reader.older(Math.min(MAX_PAGE, Math.max(1, reader.low - 1 - until())));
       if (this.opened) this.#showFrom(reader.low);
       this.#update();
     }
@@ -282,7 +282,7 @@ export abstract class ShownChannel {
     if (this.seen.roster.number > (this.#roster?.number ?? 0)) await this.desk.rooms.meet(this.seen);
     if (this.opened || this.seen.last > this.reader.high) await this.reader.newer(this.opened);
     await this.refresh();
-    if (this.opened) await this.#catchUp(MOST_BACK);
+    if (this.opened) await this.#catchUp();
   }
 
   #forgetSoon(): void {
