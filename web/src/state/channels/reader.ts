@@ -19,6 +19,8 @@ const ROSTER = KINDS.indexOf("roster");
 const MESSAGE = KINDS.indexOf("message");
 /** Entries that are read first, to show something soon. */
 export const FIRST = 64;
+/** Entries that are looked at before others get a turn. */
+const SLICE = 32;
 /** Milliseconds that a key may take to come by itself, before it is asked for. */
 const PATIENCE = 1_500;
 
@@ -201,7 +203,11 @@ export class Reader {
     });
     const heard = new Map<number, Heard>();
     for (const one of await this.readings.open(posted, () => turn())) heard.set(one.number, one);
-    const rows = entries.flatMap((entry) => this.#row(room, entry, heard.get(entry.number)));
+    const rows: Row[] = [];
+    for (const [at, entry] of entries.entries()) {
+      if (at % SLICE === SLICE - 1) await turn();
+      rows.push(...this.#row(room, entry, heard.get(entry.number)));
+    }
     this.timeline.put(rows);
     if (rows.some((row) => row.waiting)) this.ask();
     this.changed();
