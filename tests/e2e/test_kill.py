@@ -11,13 +11,12 @@ from pathlib import Path
 import pytest
 import trio
 
-from appliance.client.entrance import Entrance, Unanswered
+from appliance.client.entrance import Entrance
 from appliance.client.relay import Relay
 from appliance.client.stream import open_stream
-from appliance.errors import Refusal
 from appliance.protocol.envelope import envelope_id
 from appliance.protocol.messages import Acknowledged, Deposit, Deposited, Fetched
-from tests.processes import WIDE, Box, Process, envelope, make_mailboxes, start
+from tests.processes import WIDE, Box, Process, envelope, make_mailboxes, start, until_broken
 
 ROUNDS = 50
 COLLECTED = 2
@@ -78,16 +77,6 @@ async def collect_for_ever(
             ledger.leaving.setdefault(box.id, set()).update(ids)
             await acknowledge(box.key, sorted(ids))
             ledger.remove(box, ids)
-
-
-async def until_broken(run: Callable[[], Awaitable[None]]) -> None:
-    """A client whose box is killed meets a broken line, never a wrong answer."""
-    try:
-        await run()
-    except (Unanswered, trio.BrokenResourceError):
-        pass
-    except Refusal as refusal:
-        assert refusal.code == "bad_answer"  # cut in the middle
 
 
 async def load(process: Process, boxes: list[Box], ledger: Ledger, rng: random.Random) -> None:

@@ -8,12 +8,10 @@ from pathlib import Path
 import trio
 
 from appliance.client.desk import Desk
-from appliance.client.entrance import Unanswered
 from appliance.client.http import Http
-from appliance.errors import Refusal
 from appliance.protocol.account import Invite, Invites, Members, NewInvite, Session
 from tests.households import Person
-from tests.processes import Process, start
+from tests.processes import Process, start, until_broken
 
 ROUNDS = 8
 QUICK = ("kdf_memory_kib=64", "kdf_passes=1")
@@ -34,15 +32,6 @@ async def refresh_for_ever(process: Process, http: Http) -> None:
         while True:
             line.cookies["island_access"] = "ran out"
             await line.call("GET", "/v1/session", Session)
-
-
-async def until_broken(run, *arguments) -> None:
-    try:
-        await run(*arguments)
-    except (Unanswered, trio.BrokenResourceError):
-        pass
-    except Refusal as refusal:
-        assert refusal.code == "bad_answer"  # cut in the middle
 
 
 async def test_no_cut_leaves_half_an_account_or_ends_a_sign_in(tmp_path: Path) -> None:

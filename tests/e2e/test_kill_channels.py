@@ -11,7 +11,6 @@ from pathlib import Path
 import trio
 
 from appliance.client.desk import Desk
-from appliance.client.entrance import Unanswered
 from appliance.client.http import Http
 from appliance.errors import Refusal
 from appliance.protocol import channel as wire
@@ -21,7 +20,7 @@ from appliance.protocol.roster import Create, Info, Remove
 from appliance.service.ports import hour_of
 from tests.channel_clients import Client, settle
 from tests.channels import CHANNEL, Member
-from tests.processes import Process, start
+from tests.processes import Process, start, until_broken
 
 ROUNDS = 8
 WRITERS = 3
@@ -68,15 +67,6 @@ async def change_for_ever(owner: Client, guest: Member, process: Process, ledger
             signed = owner.sign(change, seen.roster, hour_of(time.time()))
             done = await line.ask(wire.Appended, "/roster", wire.AppendRoster(CHANNEL, signed))
             ledger.changed[roster.hash_of(signed)] = done.number
-
-
-async def until_broken(run, *arguments) -> None:
-    try:
-        await run(*arguments)
-    except (Unanswered, trio.BrokenResourceError):
-        pass
-    except Refusal as refusal:
-        assert refusal.code == "bad_answer"  # cut in the middle
 
 
 async def whole_log(who: Client) -> list[LogEntry]:

@@ -12,14 +12,12 @@ from pathlib import Path
 import trio
 
 from appliance.client.desk import Desk
-from appliance.client.entrance import Unanswered
 from appliance.client.http import Http
 from appliance.client.moderation import Moderation
-from appliance.errors import Refusal
 from appliance.protocol.account import ChangeBan, Invite, Member, Members, NewInvite, Session
 from appliance.protocol.moderation import CloseReport, NewReport
 from tests.households import Person
-from tests.processes import Process, start
+from tests.processes import Process, start, until_broken
 
 ROUNDS = 8
 A_ROUND = 12
@@ -65,15 +63,6 @@ async def ban_for_ever(process: Process, ledger: Ledger) -> None:
 async def mallory(desk: Desk) -> Member:
     found = (await desk.http.call("GET", "/v1/members", Members)).members
     return next(one for one in found if one.name == "mallory")
-
-
-async def until_broken(run, *arguments) -> None:
-    try:
-        await run(*arguments)
-    except (Unanswered, trio.BrokenResourceError):
-        pass
-    except Refusal as refusal:
-        assert refusal.code == "bad_answer"  # cut in the middle
 
 
 async def check(process: Process, ledger: Ledger) -> None:
