@@ -58,7 +58,6 @@ export class ChannelView extends ShownChannel implements Channel {
     return this.#say({ kind: "text", text, ...(reply ? { reply: fromHex(reply) } : {}) });
   }
 
-  /** Chunks of files go to single people; a channel has no place for them yet. */
   edit(id: string, text: string): Promise<void> {
     return this.asked(async () => {
       if (!this.findMessage(id).mine) throw new Refusal("wrong_state", "", 409);
