@@ -23,7 +23,9 @@ async def scene(tmp_path: Path, private_network: Any) -> AsyncIterator[Scene]:
 
 
 @pytest.mark.parametrize(
-    "kill", [frozenset(), frozenset({SENDER, RELAY}), frozenset({RECIPIENT})], ids=lambda kill: "-".join(kill)
+    "kill",
+    [frozenset(), frozenset({SENDER, RELAY}), frozenset({RECIPIENT})],
+    ids=lambda kill: "-".join(sorted(kill)),
 )
 async def test_the_story(scene: Scene, kill: frozenset[str]) -> None:
     moments: list[Moment] = []
