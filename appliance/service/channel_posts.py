@@ -145,10 +145,13 @@ def _posted(txn: Transaction, body: wire.PostChannel, author: bytes) -> wire.Pos
 
 
 def _until(hour: int, wanted: int | None, timer: int) -> int:
-    """The hour at which a message ends: as its sender says, at the latest as the channel does; 0: never."""
+    """The hour at which a message ends: as its sender says, at the latest as the channel does; 0: never.
+
+    It came some time within its hour, and is there for no less than was asked: counted from that hour's end.
+    """
     ends = [] if wanted is None else [wanted]
     ends += [-(-timer // HOUR)] if timer else []
-    return hour + min(ends) if ends else 0
+    return hour + 1 + min(ends) if ends else 0
 
 
 def _taken_down_by(

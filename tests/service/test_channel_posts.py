@@ -128,8 +128,8 @@ async def test_messages_go_at_their_end_and_the_roster_stays(tmp_path: Path) -> 
         await c.post(bob, hours=100)
         page = await c.read(bob)
         ends = [one.until and one.until - c.clock.hour for one in page.entries]
-        assert ends == [None, None, 2, 1, 2]
-        c.clock.pass_hours(1)
+        assert ends == [None, None, 3, 2, 3], "from the end of this hour on"
+        c.clock.pass_hours(2)
         assert [one.number for one in (await c.read(bob)).entries] == [1, 2, 3, 5]
         await c.change(ada, SetTimer(0))
         await c.post(bob)
