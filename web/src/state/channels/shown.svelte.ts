@@ -133,6 +133,7 @@ export abstract class ShownChannel {
     try {
       const state = this.desk.rooms.get(this.id)?.places.state ?? stateOf(record.state);
       if (state !== this.#roster) this.reader.timeline.refresh();
+      if (this.#roster && this.#roster.slow > 0 && state?.slow === 0) this.outbox.hasten();
       this.#roster = state;
       this.#info = state && infoOf(state, record);
     } catch (error) {
