@@ -35,6 +35,7 @@ export class Reader {
   /** Told after something was taken in. */
   changed: () => void = () => {};
   #tail: Promise<unknown> = Promise.resolve();
+  #ahead: { readonly query: string; readonly page: Promise<LogPage> } | undefined;
   #asking: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
@@ -68,11 +69,11 @@ export class Reader {
     });
   }
 
-  /** Read what comes before that. */
-  older(limit = FIRST): Promise<void> {
+  /** Read what comes before that; `then` says how many are wanted next, once these are on their way into the page. */
+  older(limit = FIRST, then?: (low: number) => number): Promise<void> {
     return this.#alone(async () => {
       if (!this.begun || !this.more) return;
-      await this.#back(this.rooms.get(this.id)!, Math.min(limit, MAX_PAGE));
+      await this.#back(this.rooms.get(this.id)!, Math.min(limit, MAX_PAGE), then);
     });
   }
 
@@ -81,7 +82,7 @@ export class Reader {
     return this.#alone(async () => {
       if (!this.begun) return;
       if (again) {
-        const { entries } = await this.#page(`before=${this.high + 1}&limit=${FIRST}`);
+        const { entries } = await this.#page(before(this.high + 1, FIRST));
         await this.#take(entries.filter((entry) => this.#isNews(entry)));
       }
       await this.#follow();
@@ -161,23 +162,39 @@ export class Reader {
   }
 
   /** Read what stands before `low`; nobody reads what was said before he came in. */
-  async #back(room: Room, limit: number): Promise<void> {
+  async #back(room: Room, limit: number, then?: (low: number) => number): Promise<void> {
     const entrance = room.places.entrance(this.core.identity()) ?? 0;
-    const page = await this.#page(`before=${this.low}&limit=${limit}`);
+    const page = await this.#page(before(this.low, limit));
     const entries = page.entries.filter(({ number }) => number >= entrance);
+    const low = entries[0]?.number ?? this.low;
+    const more = page.more && entries.length > 0 && low > entrance;
+    const wanted = more ? (then?.(low) ?? 0) : 0;
+    if (wanted > 0) this.#fetch(before(low, wanted));
     await this.#take(entries);
-    this.low = entries[0]?.number ?? this.low;
-    this.more = page.more && entries.length > 0 && this.low > entrance;
+    this.low = low;
+    this.more = more;
   }
 
+  /** A page of the log; the one that was fetched meanwhile, if it is that. */
   #page(query: string): Promise<LogPage> {
+    const ahead = this.#ahead?.query === query ? this.#ahead.page : undefined;
+    this.#ahead = undefined;
     const { id } = this.rooms.get(this.id)!.seen;
-    return this.core.wire.get<LogPage>(`/v1/channels/${toBase64url(id)}/entries?${query}`);
+    return ahead ?? this.core.wire.get<LogPage>(`/v1/channels/${toBase64url(id)}/entries?${query}`);
+  }
+
+  /** Have a page on its way while another one is opened: over Tor each takes its time. */
+  #fetch(query: string): void {
+    const page = this.#page(query);
+    page.catch(() => undefined);
+    this.#ahead = { query, page };
   }
 
   async #follow(): Promise<void> {
     for (let more = true; more;) {
-      const page = await this.#page(`after=${this.high}&limit=${MAX_PAGE}`);
+      const page = await this.#page(after(this.high));
+      const last = page.entries.at(-1)?.number ?? 0;
+      if (page.more && last > this.high) this.#fetch(after(last));
       await this.#take(page.entries);
       this.high = Math.max(this.high, page.entries.at(-1)?.number ?? 0, page.more ? 0 : page.last);
       more = page.more && page.entries.length > 0;
@@ -239,6 +256,9 @@ export class Reader {
     return [{ ...before, said: blank, removed, mentioned: [], mentionsMe: false, chain: null }];
   }
 }
+
+const before = (number: number, limit: number): string => `before=${number}&limit=${limit}`;
+const after = (number: number): string => `after=${number}&limit=${MAX_PAGE}`;
 
 /** What is said; undefined: made by a newer version, null: nothing that anybody could read. */
 function read(payload: Uint8Array): ChannelContent | null | undefined {

@@ -23,7 +23,6 @@ const MOST_BESIDE = 256;
 const A_FEW = 8;
 /** Messages kept of a channel that was not in view for long. */
 const KEPT = FIRST;
-
 /** Seconds; what disappears later than this is looked at again by then. */
 const FAR = 3_600;
 
@@ -206,9 +205,10 @@ export abstract class ShownChannel {
     const [begin, mark] = [reader.low, this.#mark];
     // It may come into view meanwhile.
     const until = (): number => Math.max(mark, begin - (this.opened ? MOST_BACK : MOST_BESIDE));
-    while (reader.more && reader.low > until() + 1 && !this.desk.core.closed) {
+    const some = (low: number): number => Math.min(MAX_PAGE, Math.max(0, low - 1 - until()));
+    while (reader.more && some(reader.low) > 0 && !this.desk.core.closed) {
       if (this.opened) this.progress = { done: reader.high - reader.low, total: reader.high - until() };
-      await reader.older(Math.min(MAX_PAGE, Math.max(1, reader.low - 1 - until())));
+      await reader.older(some(reader.low), some);
       if (this.opened) this.#showFrom(reader.low);
       this.#update();
     }
