@@ -6,6 +6,8 @@ import type { Attachment } from "../../state/messenger/types.ts";
 /** A message of either. */
 export interface Said {
   readonly id: string;
+  /** The entry of a channel's log that carries it. */
+  readonly entry?: string;
   readonly mine: boolean;
   readonly kind: string;
   readonly text: string;
@@ -29,6 +31,15 @@ export interface Writable {
   edit(id: string, text: string): Promise<void>;
   setTyping?(typing: boolean): void;
   saveDraft(text: string): void;
+}
+
+/** A conversation or a channel that is read, and perhaps written in. */
+export interface Spoken<M extends Said> extends Writable {
+  readonly last: M | null;
+  readonly older: "none" | "more" | "loading";
+  markRead(): void;
+  loadOlder(): Promise<void>;
+  reach(id: string): Promise<boolean>;
 }
 
 /** A sign under a message: how many gave it; `words` say who. */
