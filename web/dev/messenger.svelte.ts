@@ -28,6 +28,7 @@ export class FakeMessenger implements Messenger {
     presence: false,
     notifications: false,
   });
+  ignored = $state.raw<ReadonlySet<string>>(new Set());
   all = $state.raw<FakeConversation[]>([]);
 
   constructor(wishes: URLSearchParams = new URLSearchParams()) {
@@ -39,6 +40,7 @@ export class FakeMessenger implements Messenger {
     const now = Math.floor(Date.now() / 1000);
     const hour = Math.floor(now / 3600);
     this.phase = "ready";
+    this.ignored = new Set(wishes.has("ignoring") ? ["jonas", "noura"] : []);
     this.alarm = null;
     this.progress = null;
     this.connection = "live";
@@ -129,6 +131,11 @@ export class FakeMessenger implements Messenger {
 
   async changeSettings(settings: Partial<Settings>): Promise<void> {
     this.settings = { ...this.settings, ...settings };
+  }
+
+  async ignore(name: string, ignored: boolean): Promise<void> {
+    const others = [...this.ignored].filter((one) => one !== name);
+    this.ignored = new Set(ignored ? [...others, name] : others);
   }
 
   async rename(display: string): Promise<void> {

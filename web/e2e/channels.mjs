@@ -41,6 +41,7 @@ await run.play(async () => {
   await run.step("pin", pin);
   await run.step("search", search);
   await run.step("a public channel", joinPublic);
+  await run.step("ignore somebody", ignore);
   await run.step("slow mode", slow);
   await run.step("report and take down", report);
   if (run.look) await run.step("look", look);
@@ -176,6 +177,26 @@ async function joinPublic() {
   await write(ada, "Half an hour.");
   await says(leo, "Half an hour.");
   await gone(leo, "Nobody hears this.");
+}
+
+/** Folded away at once and after a new beginning, until one ignores them no longer. */
+async function ignore() {
+  const folded = "leo, whom you ignore, wrote something.";
+  await menu(ada, "Is the ferry late?", "Ignore leo");
+  await reads(ada, folded);
+  await gone(ada, "Is the ferry late?");
+  await ada.reload();
+  await open(ada, FERRY);
+  await until(
+    ada,
+    "what is folded away",
+    (wanted) => [...document.querySelectorAll("main ol li")].some((one) => one.textContent?.includes(wanted)),
+    folded,
+  );
+  await go(ada, "account/privacy");
+  await press(ada, "Ignore leo no longer");
+  await open(ada, FERRY);
+  await says(ada, "Is the ferry late?");
 }
 
 async function slow() {

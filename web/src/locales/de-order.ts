@@ -51,4 +51,12 @@ export const deOrder = {
     limits: { post: "darf nicht schreiben", upload: "darf nichts hochladen" },
     karma: (n: string) => `Karma ${n}`,
   },
+  ignoring: {
+    title: "Wen du ignorierst",
+    lead: "Was sie auf Brettern und in Kanälen schreiben, ist für dich eingeklappt, auf allen deinen Geräten. Niemand erfährt es. Private Nachrichten enden, wenn du jemanden blockierst.",
+    begin: (name: string) => `${name} ignorieren`,
+    stop: (name: string) => `${name} nicht mehr ignorieren`,
+    done: (name: string) => `Was ${name} schreibt, ist eingeklappt.`,
+    folded: (name: string) => `${name}, von dir ignoriert, hat etwas geschrieben.`,
+  },
 };

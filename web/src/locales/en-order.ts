@@ -50,4 +50,12 @@ export const enOrder = {
     limits: { post: "may not post", upload: "may not upload" },
     karma: (n: string) => `karma ${n}`,
   },
+  ignoring: {
+    title: "Whom you ignore",
+    lead: "What they write on boards and in channels is folded away for you, on all your devices. Nobody learns it. Private messages stop when you block somebody.",
+    begin: (name: string) => `Ignore ${name}`,
+    stop: (name: string) => `Ignore ${name} no longer`,
+    done: (name: string) => `What ${name} writes is folded away.`,
+    folded: (name: string) => `${name}, whom you ignore, wrote something.`,
+  },
 };

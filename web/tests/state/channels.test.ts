@@ -17,6 +17,7 @@ import {
   type Row,
 } from "../../src/state/channels/timeline.ts";
 import { messageOf, newsOf } from "../../src/state/channels/view.ts";
+import { NOBODY, withIgnored } from "../../src/state/messenger/ignored.ts";
 
 const HOUR = 490_000;
 const bytes = (octet: number, count: number): Uint8Array => new Uint8Array(count).fill(octet);
@@ -203,9 +204,22 @@ describe("a timeline", () => {
     timeline.put(LOG);
     const all = timeline.rows().flatMap((row) => timeline.entry(row) ?? []);
     const messages = all.map((entry) => messageOf(entry, STATE, hexOf("ada"), null));
-    expect(newsOf(messages, 0)).toEqual({ unread: 2, mentioned: false });
-    expect(newsOf(messages, 2)).toEqual({ unread: 1, mentioned: false });
-    expect(newsOf(messages, 10)).toEqual({ unread: 0, mentioned: false });
+    expect(newsOf(messages, 0, NOBODY)).toEqual({ unread: 2, mentioned: false });
+    expect(newsOf(messages, 2, NOBODY)).toEqual({ unread: 1, mentioned: false });
+    expect(newsOf(messages, 10, NOBODY)).toEqual({ unread: 0, mentioned: false });
+    const writers = new Set(
+      messages.filter((one) => !one.mine && one.kind === "text").map((one) => one.name),
+    );
+    expect(newsOf(messages, 0, writers)).toEqual({ unread: 0, mentioned: false });
+  });
+
+  test("who is ignored stands there once, until no more; so many at most", () => {
+    let record = withIgnored(undefined, "ben", true);
+    for (const name of ["cleo", "ben"]) record = withIgnored(record, name, true);
+    expect(record).toEqual({ v: 1, names: ["cleo", "ben"] });
+    expect(withIgnored(record, "cleo", false).names).toEqual(["ben"]);
+    for (let at = 0; at < 1005; at++) record = withIgnored(record, `n${at}`, true);
+    expect([record.names.length, record.names[0], record.names.at(-1)]).toEqual([1000, "n5", "n1004"]);
   });
 });
 

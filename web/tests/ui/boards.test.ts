@@ -110,6 +110,18 @@ test("posts say whose they are; one that is not genuine shows no text", async ()
   expect(screen.getByText("New since you were here")).toBeTruthy();
 });
 
+test("posts of somebody whom one ignores are folded away", async () => {
+  open();
+  await messenger.ignore("marta", true);
+  await row("Harbour");
+  await row("Winter timetable");
+  const [first] = await screen.findAllByText("marta, whom you ignore, wrote something.");
+  expect(screen.queryByText("Signed by marta")).toBeNull();
+  await fireEvent.click(within(first!.closest("p")!).getByRole("button", { name: "Show" }));
+  expect(await screen.findByText("Signed by marta")).toBeTruthy();
+  await messenger.ignore("marta", false);
+});
+
 test("a refused answer goes back into the field", async () => {
   open();
   await row("Harbour");

@@ -347,3 +347,19 @@ test.each([
   const way = screen.queryByRole("link", { name: "To the message" });
   expect(way?.getAttribute("href")).toBe(linked ? `#/channels/${channel.id}/${entry}` : undefined);
 });
+
+test("what somebody wrote whom one ignores is folded away, and can be looked at", async () => {
+  await open("Harbour watch");
+  const folded = (): HTMLElement[] =>
+    screen.queryAllByText("marta, whom you ignore, wrote something.", { selector: "p > span" });
+  await choose(/The list of watches is pinned above/, "Ignore marta");
+  expect(messenger.ignored.has("marta")).toBe(true);
+  expect(screen.queryByText(/The list of watches is pinned above/, { selector: ".words" })).toBeNull();
+  const before = folded().length;
+  expect(before).toBeGreaterThan(1);
+  await fireEvent.click(within(folded()[0]!.closest("p")!).getByRole("button", { name: "Show" }));
+  expect(folded().length).toBe(before - 1);
+  await fireEvent.click(await screen.findByRole("button", { name: "Undo" }));
+  await waitFor(() => expect(messenger.ignored.size).toBe(0));
+  expect(folded()).toEqual([]);
+});

@@ -249,6 +249,11 @@ export class ChannelsDesk implements ChannelDesk {
     for (const [id, view] of this.#views) view.remark(before.drafts[id]);
   }
 
+  /** Whose messages count is another matter now. */
+  recount(): void {
+    for (const [id, view] of this.#views) view.remark(this.record.drafts[id]);
+  }
+
   #change(step: (now: marks.ChannelsRecord) => marks.ChannelsRecord): void {
     const next = step(this.record);
     if (next === this.record) return;

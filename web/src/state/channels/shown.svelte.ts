@@ -305,7 +305,7 @@ export abstract class ShownChannel {
     const said = all.filter((one) => one.kind !== "change" && !one.deleted);
     this.last = said.findLast((one) => one.kind !== "unknown") ?? said.at(-1) ?? this.last;
     this.pins = this.#pinned();
-    const { unread, mentioned } = newsOf(said, this.#mark);
+    const { unread, mentioned } = newsOf(said, this.#mark, this.desk.core.stage.ignored);
     // What was not read back to yet counts by its numbers.
     const until = this.reader.begun ? (this.reader.more ? this.reader.low - 1 : 0) : this.seen.last;
     this.unread = this.seen.member ? unread + Math.max(0, until - this.#mark) : 0;

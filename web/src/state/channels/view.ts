@@ -62,14 +62,15 @@ export function membersOf(
   return all.sort((a, b) => rank(a) - rank(b) || (a.name < b.name ? -1 : 1));
 }
 
-/** What others said behind a number of the log, as far as it can be read. */
+/** What others said behind a number of the log, as far as it can be read; those who are `ignored` do not count. */
 export function newsOf(
   messages: readonly ChannelMessage[],
   mark: number,
+  ignored: ReadonlySet<string>,
 ): { unread: number; mentioned: boolean } {
-  const fresh = messages.filter(({ mine, kind, number, deleted }) => {
+  const fresh = messages.filter(({ mine, kind, number, deleted, name }) => {
     const said = kind === "text" || kind === "attachment";
-    return said && !mine && !deleted && number > mark;
+    return said && !mine && !deleted && number > mark && !ignored.has(name);
   });
   return { unread: fresh.length, mentioned: fresh.some((one) => one.mentionsMe) };
 }

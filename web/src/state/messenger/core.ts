@@ -39,6 +39,7 @@ export interface Stage {
   progress: Progress | null;
   connection: Messenger["connection"];
   here: readonly string[];
+  readonly ignored: ReadonlySet<string>;
   changed(): void;
 }
 

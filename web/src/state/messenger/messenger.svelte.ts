@@ -7,6 +7,7 @@ import type { Entered } from "../account/entering.ts";
 import { pageTabs, takeTurn, type Tabs, type Turn } from "../vault/tabs.ts";
 import { asRefusal, isOffline } from "../wire.ts";
 import type { Core, Options, Stage } from "./core.ts";
+import { NOBODY, withIgnored, type IgnoredRecord } from "./ignored.ts";
 import { names, type AccountRecord, type HeadRecord } from "./records.ts";
 import type * as Seen from "./types.ts";
 
@@ -23,6 +24,7 @@ export class MessengerDesk implements Seen.Messenger, Stage, Follower {
   here = $state.raw<readonly string[]>([]);
   me = $state.raw<Seen.Me | undefined>();
   settings = $state.raw<Seen.Settings>(SETTINGS);
+  ignored = $state.raw<ReadonlySet<string>>(NOBODY);
   #core = $state.raw<Core | undefined>();
   #entered: Entered | undefined;
   #turn: Turn | undefined;
@@ -78,6 +80,7 @@ export class MessengerDesk implements Seen.Messenger, Stage, Follower {
     await this.#end(forget);
     this.phase = "closed";
     this.me = undefined;
+    this.ignored = NOBODY;
     this.alarm = null;
   }
 
@@ -153,6 +156,7 @@ export class MessengerDesk implements Seen.Messenger, Stage, Follower {
     const record = core?.vault.peek(names.account) as unknown as AccountRecord | undefined;
     if (!core || !record) return;
     this.settings = record.settings;
+    void this.#readIgnored(core).catch(() => undefined);
     const identity = core.identity();
     const seat = (core.seat as Core["seat"] | undefined)?.id ?? "";
     const before = this.me;
@@ -198,6 +202,27 @@ export class MessengerDesk implements Seen.Messenger, Stage, Follower {
 
   async takeOver(): Promise<void> {
     if (this.phase === "moved") await this.#begin(false, true);
+  }
+
+  async ignore(name: string, ignored: boolean): Promise<void> {
+    const core = this.#ready;
+    await core.ledger.run((batch) => {
+      batch.change<IgnoredRecord>(names.ignored, (now) => withIgnored(now, name, ignored));
+      batch.after.push(() => this.changed());
+    });
+  }
+
+  /** Whom the account ignores, as the vault has it. */
+  async #readIgnored(core: Core): Promise<void> {
+    const [value] = await core.vault.read([names.ignored]);
+    const now = (value as unknown as IgnoredRecord | undefined)?.names ?? [];
+    if (
+      this.#core !== core ||
+      (now.length === this.ignored.size && now.every((one) => this.ignored.has(one)))
+    )
+      return;
+    this.ignored = new Set(now);
+    core.channels.recount();
   }
 
   async changeSettings(settings: Partial<Seen.Settings>): Promise<void> {

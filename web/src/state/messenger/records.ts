@@ -15,6 +15,7 @@ export const names = {
   knock: "knock",
   boards: "boards",
   channels: "channels",
+  ignored: "ignored",
   head: (device: string): string => `head/${device}`,
   keys: (device: string): string => `keys/${device}`,
   prekeys: (device: string): string => `prekeys/${device}`,

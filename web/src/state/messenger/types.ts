@@ -72,6 +72,8 @@ export interface Messenger {
   readonly connection: "live" | "polling" | "offline";
   /** Names of this box's members who are here now and let it be seen. */
   readonly here: readonly string[];
+  /** Members of this box whose posts and channel messages this account does not want to read, by name. */
+  readonly ignored: ReadonlySet<string>;
 
   find(id: string): Conversation | undefined;
   /** Begin to show a conversation: loads its newest messages; the same object until `forget`. */
@@ -85,6 +87,8 @@ export interface Messenger {
   /** This tab writes from now on (Phase "moved"). */
   takeOver(): Promise<void>;
   changeSettings(settings: Partial<Settings>): Promise<void>;
+  /** Ignore a member of this box from now on, or no more; nobody learns it. */
+  ignore(name: string, ignored: boolean): Promise<void>;
   /** The name others see beside the address; told to accepted contacts. */
   rename(display: string): Promise<void>;
   /** Take one of one's own devices out of the directory; not the present one. */
