@@ -135,7 +135,10 @@ test("what was read on one device while the other was still saving it is not unr
   phone.chat(ben)!.markRead();
   await until(() => phone.chat(ben)!.unread === 0);
   ada.line.drop = () => false;
-  await until(() => ada.texts(ben).includes("one"));
+  await until(() => ada.texts(ben).includes("one") && ada.messenger.phase === "ready");
+  // Once what she had to save is saved, and she knows what the phone did.
+  await ada.messenger.core!.ledger.run(() => undefined);
+  await ada.messenger.core!.vault.pull();
   expect(ada.chat(ben)!.unread).toBe(0);
   expect(phone.chat(ben)!.unread).toBe(0);
 });
