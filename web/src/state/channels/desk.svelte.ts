@@ -235,8 +235,10 @@ export class ChannelsDesk implements ChannelDesk {
       const [kind, id, more] = name.split("/");
       if (kind !== "channel" || !id) continue;
       const view = this.#views.get(id);
-      if (view && more === undefined) void view.refresh().catch(() => undefined);
-      if (view && more === "reading") void view.reader.again().catch(() => undefined);
+      if (!view || (more !== undefined && more !== "reading")) continue;
+      // Chains of a device that is new to us are named in the channel's record alone.
+      const known = more === undefined ? view.refresh() : Promise.resolve();
+      void known.then(() => view.reader.again()).catch(() => undefined);
     }
   }
 
