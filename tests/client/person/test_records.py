@@ -91,5 +91,6 @@ def test_records_have_the_same_names():
             text = text.replace(word, value)
         theirs[name] = text
     assert theirs.pop("boards") == "boards"  # which posts were read: only pages show that
+    assert theirs.pop("ignored") == "ignored"  # whose posts pages fold away
     assert theirs.pop("channels") == "channels"  # how far channels were read
     assert ours == theirs
