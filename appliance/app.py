@@ -148,7 +148,7 @@ def _assemble(
     conduct = moderation.conduct
     channels = Channels(store, ring, config, clock, logs, conduct, home.audit)
     channel_posts = ChannelPosts(store, config, clock, logs, conduct, home.audit, channels)
-    vault = Vault(store, config, clock)
+    vault = Vault(store, config, clock, post.dispatch)
     directory = Directory(store, ring, config, clock)
     people = People(remotes, directory, ring.identity.public)
     admission = Admission(store, config, clock, relay)

@@ -7,11 +7,14 @@ from typing import Annotated
 import msgspec
 
 from appliance.protocol.messages import Bytes16, Message
+from appliance.protocol.post import Dispatch, DispatchState
 
 MAX_RECORD = 256 * 1024
 """Octets of one sealed record."""
 MAX_CHANGES = 512
 """Records in one batch, written or read."""
+MAX_DISPATCHES = 16
+"""Dispatches that leave with one batch."""
 
 
 class Put(Message):
@@ -30,18 +33,33 @@ class Remove(Message):
 
 
 class Change(Message):
-    """All of it or nothing; Refusal vault_conflict (details: ids) when a base is not the present version."""
+    """All of it or nothing; Refusal vault_conflict (details: ids) when a base is not the present version.
+
+    `dispatches` leave in the same commit, never without the change; each has its own answer, and one that is
+    refused keeps nothing back.
+    """
 
     put: Annotated[list[Put], msgspec.Meta(max_length=MAX_CHANGES)] = msgspec.field(default_factory=list)
     remove: Annotated[list[Remove], msgspec.Meta(max_length=MAX_CHANGES)] = msgspec.field(
         default_factory=list
     )
+    dispatches: Annotated[list[Dispatch], msgspec.Meta(max_length=MAX_DISPATCHES)] = msgspec.field(
+        default_factory=list
+    )
+
+
+class Left(Message, omit_defaults=False):
+    """What became of one dispatch: its state, or the code of the refusal."""
+
+    state: DispatchState | None
+    refused: str | None = None
 
 
 class Changed(Message, omit_defaults=False):
-    """The vault's revision after the change: it rises by one with each."""
+    """The vault's revision after the change, which rises by one with each; `left` in the order given."""
 
     revision: int
+    left: list[Left] = msgspec.field(default_factory=list)
 
 
 class SealedRecord(Message, omit_defaults=False):

@@ -41,6 +41,10 @@ class Sent(NamedTuple):
     due: list[LegKey]
 
 
+Intake = Callable[[Transaction], "list[Sent | Refusal]"]
+"""Takes dispatches in; never raises a Refusal, and what it refuses has written nothing."""
+
+
 class Dispatching:
     """Takes dispatches in. Durable state is in the store."""
 
@@ -68,6 +72,13 @@ class Dispatching:
 
     async def send_all(self, caller: Caller, messages: Sequence[Dispatch]) -> list[DispatchState | Refusal]:
         """Take in several in one commit, in this order; each gets its own answer."""
+        return self.announce(await self._store.write(self.intake(caller, messages)))
+
+    def intake(self, caller: Caller, messages: Sequence[Dispatch]) -> Intake:
+        """What takes several in within a transaction; `announce` what it gave once that is durable.
+
+        Refusals: no_device, locked.
+        """
         sealer = self._ring.require()
         device = caller.require_device()
         checked = [_check(message) for message in messages]
@@ -79,7 +90,10 @@ class Dispatching:
                 for message, refused in zip(messages, checked, strict=True)
             ]
 
-        answers = await self._store.write(job)
+        return job
+
+    def announce(self, answers: Sequence[Sent | Refusal]) -> list[DispatchState | Refusal]:
+        """Tell who waits for what was taken in, and give the answers."""
         sent = [answer for answer in answers if isinstance(answer, Sent)]
         arrivals = self._relay.arrivals
         if arrivals.watched:

@@ -8,9 +8,12 @@ from typing import Any, Final
 import trio
 
 from appliance.config import Config
-from appliance.protocol.vault import Change, Changed, Read, Records
+from appliance.errors import Refusal
+from appliance.protocol.post import Dispatch, DispatchState
+from appliance.protocol.vault import Change, Changed, Left, Read, Records
 from appliance.service.account_hooks import Hooks
 from appliance.service.caller import Caller
+from appliance.service.dispatch import Dispatching, Intake, Sent
 from appliance.service.ports import Clock, hour_of
 from appliance.store import vault
 from appliance.store.engine import Store
@@ -28,8 +31,9 @@ OnChanged = Callable[[bytes, int, bytes | None], None]
 class Vault:
     """Sealed records of every account. Durable; `on_changed(account, revision, device)` after the commit."""
 
-    def __init__(self, store: Store, config: Config, clock: Clock) -> None:
+    def __init__(self, store: Store, config: Config, clock: Clock, dispatching: Dispatching) -> None:
         self._store = store
+        self._dispatching = dispatching
         self._clock = clock
         self.on_changed: OnChanged = lambda account, revision, device: None
         self._swept = b""
@@ -60,14 +64,30 @@ class Vault:
         )
 
     async def change(self, caller: Caller, change: Change) -> Changed:
-        """Put and remove, all or nothing; answered once durable. Refusals vault_conflict, vault_full."""
+        """Put and remove, all or nothing, and dispatches with it; answered once durable.
+
+        Refusals vault_conflict, vault_full, too_large, malformed, busy; nothing has left then.
+        """
         limit, hour = self._config.vault_octets, hour_of(self._clock())
-        revision = await self._store.write(
-            lambda txn: vault.change(txn, caller.account, change, limit, hour), freeing=not change.put
-        )
+        intake = self._intake(caller, change.dispatches)
+
+        def job(txn: Transaction) -> tuple[int, list[Sent | Refusal]]:
+            # First what may be refused as a whole: an intake only answers.
+            return vault.change(txn, caller.account, change, limit, hour), intake(txn)
+
+        revision, sent = await self._store.write(job, freeing=not (change.put or change.dispatches))
         if change.put or change.remove:
             self.on_changed(caller.account, revision, caller.device)
-        return Changed(revision)
+        return Changed(revision, [_left(answer) for answer in self._dispatching.announce(sent)])
+
+    def _intake(self, caller: Caller, messages: list[Dispatch]) -> Intake:
+        if not messages:
+            return lambda txn: []
+        try:
+            return self._dispatching.intake(caller, messages)
+        except Refusal as refusal:
+            given = [refusal] * len(messages)
+            return lambda txn: [*given]
 
     async def run(self) -> None:
         """Sweep for ever: batch after batch while there is work, then pause."""
@@ -101,6 +121,10 @@ class Vault:
             octets=page.head.octets,
             octets_limit=self._config.vault_octets,
         )
+
+
+def _left(answer: DispatchState | Refusal) -> Left:
+    return Left(None, answer.code) if isinstance(answer, Refusal) else Left(answer)
 
 
 def _export(txn: Transaction, account: bytes, name: str) -> dict[str, Any]:

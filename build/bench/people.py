@@ -18,13 +18,15 @@ from typing import Final, NamedTuple
 import trio
 
 from appliance.config import Config
-from appliance.protocol import codec
+from appliance.protocol import codec, onion
 from appliance.protocol.directory import VERSION, Device, Entry, LookUp, OneTimePrekey, TakePrekeys
 from appliance.protocol.keys import KEM_PUBLIC_SIZE, SigningKey
 from appliance.protocol.prekeys import bundle_of, lasting, sign_bundle, sign_entry, x25519_public
 from appliance.protocol.vault import Change, Put
 from appliance.service.caller import Caller
 from appliance.service.directory import Directory
+from appliance.service.dispatch import Dispatching
+from appliance.service.relay import Relay
 from appliance.service.vault import Vault
 from appliance.store import directory, prekeys
 from appliance.store.engine import Store, Transaction
@@ -81,9 +83,9 @@ def people(folder: Path, tell: Tell) -> People:
         config = replace(Config(), prekeys_free=1 << 40, prekeys_day=1 << 40)
         tell(f"{ACCOUNTS:,} accounts")
         known = _fill(store, ring.identity.public)
-        return trio.run(
-            _measure, store, Directory(store, ring, config, time.time), Vault(store, config, time.time), known
-        )
+        relay = Relay(store, config, time.time, onion.address(ring.identity.public))
+        vault = Vault(store, config, time.time, Dispatching(store, ring, config, time.time, relay))
+        return trio.run(_measure, store, Directory(store, ring, config, time.time), vault, known)
     finally:
         store.close()
 

@@ -5,6 +5,8 @@ from dataclasses import replace
 from appliance.protocol.vault import Change, Put, Read, Remove
 from appliance.service.account_hooks import Hooks
 from appliance.service.caller import Caller
+from appliance.service.dispatch import Dispatching
+from appliance.service.relay import Relay
 from appliance.service.vault import TOMB_HOURS, Vault
 from appliance.store import vault as rows
 from appliance.store.schema import VAULT_DOOMED, VAULT_INDEX, VAULT_RECORDS
@@ -15,7 +17,11 @@ BOB = Caller(b"B" * 16, "bob", "member", b"T" * 16)
 
 
 def open_vault(house: House, **settings: object) -> Vault:
-    return Vault(house.store, replace(house.config, **settings), house.clock)
+    config = replace(house.config, **settings)
+    relay = Relay(house.store, config, house.clock, house.host)
+    return Vault(
+        house.store, config, house.clock, Dispatching(house.store, house.ring, config, house.clock, relay)
+    )
 
 
 def rid(number: int) -> bytes:

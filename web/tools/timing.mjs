@@ -6,7 +6,7 @@ import { between, threadOf } from "./thread.mjs";
 const PASSPHRASE = "seven grey gulls";
 
 /** @typedef {import("puppeteer-core").Page} Page */
-/** @typedef {{path: string, from: number, to: number}} Asked */
+/** @typedef {{path: string, body: any, from: number, to: number}} Asked */
 /** @typedef {{asked: Asked[], sent: {at: number, octets: number}[], enter: number, composer?: number}} Clocks */
 
 /** Milliseconds, and the moments (Unix milliseconds) they lie between.
@@ -22,7 +22,7 @@ function wind() {
   /** @type {any} */ (window).clocks = clocks;
   const ask = window.fetch.bind(window);
   window.fetch = async (path, init) => {
-    const one = { path: String(path), from: performance.now(), to: Infinity };
+    const one = { path: String(path), body: init?.body, from: performance.now(), to: Infinity };
     clocks.asked.push(one);
     try {
       return await ask(path, init);
@@ -50,7 +50,10 @@ async function work(page, what) {
   const left = (/** @type {string} */ end) => {
     const { clocks } = /** @type {{clocks: Clocks}} */ (/** @type {unknown} */ (window));
     const { asked, sent, enter } = clocks;
-    const posted = asked.find((one) => one.path === "/v1/dispatch" && one.from > enter)?.from ?? Infinity;
+    // A dispatch leaves alone, or with the change of the vault that saves it.
+    const leaves = (/** @type {Asked} */ { path, body }) =>
+      path === "/v1/dispatch" || (path === "/v1/vault" && /dispatches/.test(new TextDecoder().decode(body)));
+    const posted = asked.find((one) => one.from > enter && leaves(one))?.from ?? Infinity;
     const pushed = sent.find((one) => one.octets > 900 && one.at > enter)?.at ?? Infinity;
     const stop = end === "composer" ? (clocks.composer ?? Infinity) : Math.min(posted, pushed);
     if (stop === Infinity) return null;

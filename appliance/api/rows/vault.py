@@ -17,5 +17,6 @@ VAULT: Final[tuple[Row, ...]] = (
            lambda box, call: box.vault.read(call.member, call.body), "Some records by id."),
     member("POST", "/v1/vault", vault.Change, vault.Changed,
            lambda box, call: box.vault.change(call.member, call.body),
-           "Write and remove records, all or nothing; answered once durable."),
+           "Write and remove records, all or nothing, and dispatches with them; answered once durable.",
+           hot=True),
 )  # fmt: skip

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from appliance.client.person import records
+from appliance.client.person.dispatcher import Job
 from appliance.client.person.ledger import Batch
 from appliance.client.person.outbound import Target
 from appliance.client.person.rooms import Room, Rooms
@@ -107,7 +108,7 @@ class ChannelKeys:
             part = missing[at : at + AT_ONCE]
             targets = await self._targets(room, part)
 
-            async def give(batch: Batch, targets: Sequence[Target] = targets) -> Dispatch | None:
+            async def give(batch: Batch, targets: Sequence[Target] = targets) -> Job | None:
                 cipher = await self.cipher(batch, room, [])
                 told: list[tuple[Content, Target]] = []
                 for target in targets:
@@ -115,11 +116,11 @@ class ChannelKeys:
                     id = secrets.token_bytes(16)
                     told.append((cipher.give(room.roster, to, id, core.now()), target))
                 self.store(batch, room, cipher)
-                return await self._seal(batch, told)
+                return await self._leave(batch, told)
 
-            dispatch = await core.ledger.run(give)
-            if dispatch is not None:
-                await core.dispatcher.send_now(dispatch)
+            job = await core.ledger.run(give)
+            if job is not None:
+                await job.wait()
             given += len(part)
             progress(given, len(missing))
 
@@ -145,8 +146,8 @@ class ChannelKeys:
             if one not in begun or one.device in room.bundles
         ]
 
-    async def _seal(self, batch: Batch, told: Sequence[tuple[Content, Target]]) -> Dispatch | None:
-        """One dispatch of all of it; who cannot be reached asks for it later."""
+    async def _leave(self, batch: Batch, told: Sequence[tuple[Content, Target]]) -> Job | None:
+        """One dispatch of all of it, with the batch; who cannot be reached asks for it later."""
         envelopes: list[bytes] = []
         to = []
         for content, target in told:
@@ -158,7 +159,9 @@ class ChannelKeys:
                 continue
             to.append(msgspec.structs.replace(one.to[0], envelopes=[len(envelopes)]))
             envelopes += one.envelopes
-        return Dispatch(secrets.token_bytes(16), envelopes, to, 336) if envelopes else None
+        if not envelopes:
+            return None
+        return self._core.dispatcher.leave(batch, Dispatch(secrets.token_bytes(16), envelopes, to, 336))
 
     # Taking
 
@@ -226,13 +229,11 @@ class ChannelKeys:
         for at in range(0, len(others), AT_ONCE):
             targets = await self._targets(room, others[at : at + AT_ONCE])
 
-            async def step(batch: Batch, targets: Sequence[Target] = targets) -> Dispatch | None:
+            async def ask(batch: Batch, targets: Sequence[Target] = targets) -> None:
                 batch.change(records.channel(room.id), records.Channel, change)
-                return await self._seal(batch, [(content, target) for target in targets])
+                await self._leave(batch, [(content, target) for target in targets])
 
-            dispatch = await core.ledger.run(step)
-            if dispatch is not None:
-                core.dispatcher.send(dispatch)
+            await core.ledger.run(ask)
 
     async def _answer(self, sender: Recipient, wanted: SenderKeyWanted) -> None:
         """A member's device lacks our chains: it gets those that are for it, once an hour each."""
@@ -244,20 +245,18 @@ class ChannelKeys:
         await self.rooms.look(room)
         targets = await self._targets(room, [sender])
 
-        async def step(batch: Batch) -> Dispatch | None:
+        async def step(batch: Batch) -> None:
             cipher = await self.cipher(batch, room, [])
             told: list[tuple[Content, Target]] = []
             for chain in due:
                 answer = cipher.answer(room.roster, sender, chain, secrets.token_bytes(16), core.now())
                 told += [(answer, target) for target in targets if answer is not None]
             self.store(batch, room, cipher)
-            return await self._seal(batch, told)
+            await self._leave(batch, told)
 
-        dispatch = await core.ledger.run(step)
+        await core.ledger.run(step)
         for one in due:
             self._answered[sender.device, one] = core.hour()
-        if dispatch is not None:
-            core.dispatcher.send(dispatch)
 
 
 def blank() -> records.Channel:

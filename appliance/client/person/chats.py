@@ -329,14 +329,14 @@ class Chats:
         value = content.read(codec.encode(said))
         targets = await self._core.outbound.targets(id, only)
 
-        async def step(batch: Batch) -> Any:
+        async def step(batch: Batch) -> None:
             dispatch = await self._core.outbound.seal(batch, value, targets)
             if only is None:
                 self.said(batch, id, value, dispatch.id)
                 self._core.outbound.note(batch, id, message, dispatch.id)
-            return dispatch
+            self._core.dispatcher.leave(batch, dispatch)
 
-        self._core.dispatcher.send(await self._core.ledger.run(step))
+        await self._core.ledger.run(step)
 
 
 def with_id(id: str) -> Callable[[records.Index | None], records.Index]:

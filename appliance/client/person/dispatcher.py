@@ -16,6 +16,7 @@ from appliance.client.person.ledger import Batch
 from appliance.client.person.whole import MARK, mark_of
 from appliance.errors import Refusal
 from appliance.protocol.post import Dispatch, DispatchState, Leg
+from appliance.protocol.vault import MAX_DISPATCHES, Left
 
 if TYPE_CHECKING:
     from appliance.client.person.core import Core
@@ -26,6 +27,8 @@ UNDERWAY: Final = frozenset({"waiting", "partly", "relay"})
 """States of a leg that may still become `box`."""
 LATER: Final = frozenset({"busy", "too_many", "disk_full", "locked", "fault"})
 """Refusals that say nothing of the dispatch: the box will take it later."""
+WITH_A_CHANGE: Final = 256 * 1024
+"""Octets of envelopes that go with a change of the vault; beyond, they go after it."""
 FORGOTTEN_HOURS: Final = 24 * 14
 """After so long a dispatch that the box does not know was done long ago."""
 
@@ -37,6 +40,12 @@ class Job:
     dispatch: Dispatch
     over: trio.Event = field(default_factory=trio.Event)
     refusal: Refusal | None = None
+
+    async def wait(self) -> None:
+        """Wait until the box has it; raises the box's Refusal."""
+        await self.over.wait()
+        if self.refusal is not None:
+            raise self.refusal
 
 
 class Dispatcher:
@@ -54,17 +63,35 @@ class Dispatcher:
         """Dispatches by how their ids begin."""
         self.looked = 0
 
-    def send(self, dispatch: Dispatch) -> None:
-        """Hand over soon; what was sealed is saved already."""
-        self._put(Job(dispatch))
+    def leave(self, batch: Batch, dispatch: Dispatch) -> Job:
+        """Leave in the commit that saves what was sealed: one way to the box for both.
+
+        What waits here already goes first.
+        """
+        job = Job(dispatch)
+        octets = _octets(dispatch) + sum(_octets(one) for one, _ in batch.leaving)
+        if self._jobs or len(batch.leaving) == MAX_DISPATCHES or octets > WITH_A_CHANGE:
+            batch.after.append(lambda: self._put(job))
+        else:
+            batch.leaving.append((dispatch, lambda left: self._answered(job, left)))
+        return job
+
+    def _answered(self, job: Job, left: Left | None) -> None:
+        if left is not None and left.state is not None:
+            self._left(job.dispatch.id)
+            self.heard(left.state)
+            job.over.set()
+        elif left is not None and left.refused is not None and left.refused not in LATER:
+            self._turned_away(job, Refusal(left.refused))
+            job.over.set()
+        else:
+            self._put(job)
 
     async def send_now(self, dispatch: Dispatch) -> None:
-        """Hand over and wait until the box has it; raises the box's Refusal."""
+        """Hand over and wait until the box has it, for what was saved before; raises the box's Refusal."""
         job = Job(dispatch)
         self._put(job)
-        await job.over.wait()
-        if job.refusal is not None:
-            raise job.refusal
+        await job.wait()
 
     def _put(self, job: Job) -> None:
         self._jobs.append(job)
@@ -95,14 +122,17 @@ class Dispatcher:
                     await self._core.pause(failures)
                     failures += 1
                     continue
-                job.refusal = refusal
-                self._refused(job.dispatch.id, refusal.code)
+                self._turned_away(job, refusal)
             else:
                 failures = 0
                 self._left(job.dispatch.id)
                 self.heard(state)
             self._jobs.popleft()
             job.over.set()
+
+    def _turned_away(self, job: Job, refusal: Refusal) -> None:
+        job.refusal = refusal
+        self._refused(job.dispatch.id, refusal.code)
 
     def learn(self, conversation: str, events: Iterable[dict[str, Any]]) -> None:
         """Remember which messages left with which dispatches."""
@@ -213,3 +243,7 @@ def stage(state: DispatchState | None) -> Literal["waiting", "relay", "box", "fa
     if "relay" in legs:
         return "relay"
     return "failed" if legs and set(legs) == {"given_up"} else "waiting"
+
+
+def _octets(dispatch: Dispatch) -> int:
+    return sum(len(one) for one in dispatch.envelopes)

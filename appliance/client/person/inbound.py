@@ -22,7 +22,7 @@ from appliance.client.person.ledger import Batch
 from appliance.errors import Refusal
 from appliance.protocol import certificate, content, first, onion, peer, replays
 from appliance.protocol.envelope import envelope_id
-from appliance.protocol.post import Dispatch, Queued
+from appliance.protocol.post import Queued
 
 if TYPE_CHECKING:
     from appliance.client.person.core import Core
@@ -49,7 +49,6 @@ class Effects:
     heard: dict[bytes, list[bytes]] = field(default_factory=dict)
     """What devices told of themselves, to be acknowledged to each alone."""
     lost: list[tuple[str, bytes]] = field(default_factory=list)
-    dispatches: list[Dispatch] = field(default_factory=list)
 
 
 @dataclass(frozen=True, repr=False)
@@ -152,8 +151,6 @@ class Inbound:
             return effects
 
         effects = await self._core.ledger.run(step)
-        for dispatch in effects.dispatches:
-            self._core.dispatcher.send(dispatch)
         if effects.done or effects.keep:
             await self._settle(effects)
         for conversation, device in effects.lost:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable
-from functools import reduce
+from functools import partial, reduce
+from itertools import zip_longest
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -20,6 +21,8 @@ from appliance.client.person import expiry, records
 from appliance.client.person.vault import Displaced, Edit, Step, Vault
 from appliance.errors import Refusal
 from appliance.protocol import codec
+from appliance.protocol.post import Dispatch
+from appliance.protocol.vault import Left
 
 T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
@@ -44,6 +47,8 @@ class Batch:
         self.head: list[Callable[[records.Head], records.Head]] = []
         self.after: list[Callable[[], None]] = []
         """To be done once it counts."""
+        self.leaving: list[tuple[Dispatch, Callable[[Left | None], None]]] = []
+        """What leaves in the commit that saves it, and who hears what the box said, if that is known."""
         self.shown: set[str] = set()
         """Conversations whose events are taken in by `after`."""
         self.touch = False
@@ -200,11 +205,12 @@ class Ledger:
 
         batch.edits[records.head(self.device)] = ([sit], True)
         edits = [Edit(name, _together(steps), owned) for name, (steps, owned) in batch.edits.items()]
+        dispatches = [dispatch for dispatch, _ in batch.leaving]
         self._unsure = set(batch.edits)
         failures = 0
         while True:
             try:
-                await self.vault.commit(edits, lambda: self.head.write == write)
+                left = await self.vault.commit(edits, lambda: self.head.write == write, dispatches)
             except Displaced:
                 self._stopped = True
                 raise
@@ -217,6 +223,8 @@ class Ledger:
             else:
                 self._unsure = set()
                 self.saved()
+                for (_, answered), one in zip_longest(batch.leaving, left):
+                    batch.after.append(partial(answered, one))
                 return
 
     async def _place(self, batch: Batch, conversation: str, events: list[dict[str, Any]]) -> None:

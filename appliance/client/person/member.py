@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final, TypeVar
 
 from appliance.client.http import Http
@@ -100,9 +101,11 @@ class Member:
         """Records changed after a revision."""
         return await self.get(f"/v1/vault?after={after}", vault.Records)
 
-    async def change_vault(self, put: list[vault.Put], remove: list[vault.Remove]) -> vault.Changed:
-        """Change records, all or none; Refusal vault_conflict."""
-        return await self.post("/v1/vault", vault.Changed, vault.Change(put, remove))
+    async def change_vault(
+        self, put: list[vault.Put], remove: list[vault.Remove], dispatches: Sequence[post.Dispatch] = ()
+    ) -> vault.Changed:
+        """Change records, all or none, and hand dispatches over with it; Refusal vault_conflict."""
+        return await self.post("/v1/vault", vault.Changed, vault.Change(put, remove, list(dispatches)))
 
     # The post
 

@@ -1,4 +1,4 @@
-"""Messages on their way out: sealed for every device of the other side, saved, then handed to the box.
+"""Messages on their way out: sealed for every device of the other side, saved and handed to the box.
 
 What was saved and perhaps not handed over is found again at the next start and sent anew with the same
 content id, which the other side counts once.
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from appliance.client.person import records
+from appliance.client.person.dispatcher import Job
 from appliance.client.person.ledger import Batch
 from appliance.client.person.people import entry_of
 from appliance.errors import Refusal
@@ -54,13 +55,14 @@ class Outbound:
         """Send a content; it is saved and with our box when this returns. Refusals of targets and the box."""
         targets = await self.targets(conversation)
 
-        async def step(batch: Batch) -> Dispatch:
+        async def step(batch: Batch) -> Job:
             dispatch = await self.seal(batch, content, targets)
             self._core.chats.said(batch, conversation, content, dispatch.id)
             self.note(batch, conversation, content.id, dispatch.id)
-            return dispatch
+            return self._core.dispatcher.leave(batch, dispatch)
 
-        await self._core.dispatcher.send_now(await self._core.ledger.run(step))
+        job = await self._core.ledger.run(step)
+        await job.wait()
 
     def note(self, batch: Batch, conversation: str, content: bytes, dispatch: bytes) -> None:
         """Remember a message that may not leave, until it is known to have."""

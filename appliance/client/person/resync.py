@@ -12,7 +12,6 @@ from appliance.client.person.ledger import Batch
 from appliance.client.person.timeline import MINE
 from appliance.protocol.content import VERSION
 from appliance.protocol.content import Resync as Again
-from appliance.protocol.post import Dispatch
 
 if TYPE_CHECKING:
     from appliance.client.person.core import Core
@@ -51,19 +50,16 @@ class Resync:
         if not targets:
             return
 
-        async def step(batch: Batch) -> Dispatch | None:
+        async def step(batch: Batch) -> None:
             record, now = await core.ledger.session(batch, peer), core.now()
             if record is not None:
                 if now - record.resynced < PAUSE_SECONDS:
-                    return None
+                    return
                 batch.set(name, msgspec.structs.replace(record, resynced=now))
-            return await core.outbound.seal(
-                batch, Again(VERSION, secrets.token_bytes(16), now), targets, True
-            )
+            again = Again(VERSION, secrets.token_bytes(16), now)
+            core.dispatcher.leave(batch, await core.outbound.seal(batch, again, targets, True))
 
-        dispatch = await core.ledger.run(step)
-        if dispatch is not None:
-            core.dispatcher.send(dispatch)
+        await core.ledger.run(step)
 
     async def answer(self, conversation: str, peer: bytes) -> None:
         """The other side asks: send again what this device of theirs has no receipt for."""

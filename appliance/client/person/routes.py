@@ -68,20 +68,18 @@ class Routes:
         if not self._wanting(record, told):
             return
 
-        async def step(batch: Batch) -> list[Dispatch]:
+        async def step(batch: Batch) -> None:
             there = await core.ledger.session(batch, device)
             if there is None or not there.routes:
-                return []
-            made: list[Dispatch] = []
+                return
             for what in self._wanting(there, told):
                 news = self._news(routes) if what == "routes" else [self._hello()]
                 sealed = [await core.outbound.seal(batch, one, [known_target(there.peer)]) for one in news]
                 await self._told(batch, device, what, told if what == "routes" else b"", news, sealed)
-                made += sealed
-            return made
+                for one in sealed:
+                    core.dispatcher.leave(batch, one)
 
-        for dispatch in await core.ledger.run(step):
-            core.dispatcher.send(dispatch)
+        await core.ledger.run(step)
 
     def _wanting(self, record: records.Session, told: bytes) -> list[What]:
         """What a device does not know, and was not told lately."""
@@ -128,14 +126,14 @@ class Routes:
         core = self._core
         targets = await core.outbound.targets(conversation)
 
-        async def step(batch: Batch) -> Dispatch:
+        async def step(batch: Batch) -> None:
             hello = self._hello()
             dispatch = await core.outbound.seal(batch, hello, targets)
             for target in targets:
                 await self._told(batch, target.device.device, "hello", b"", [hello], [dispatch])
-            return dispatch
+            core.dispatcher.leave(batch, dispatch)
 
-        core.dispatcher.send(await core.ledger.run(step))
+        await core.ledger.run(step)
         core.soon(self.settle)
 
     async def tell_anew(self, device: bytes) -> None:

@@ -8,7 +8,7 @@ this device's seat, or that our own write was done and its answer was lost.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -18,8 +18,9 @@ import trio
 from appliance.client.person.member import Member
 from appliance.errors import Refusal
 from appliance.protocol import codec
+from appliance.protocol.post import Dispatch
 from appliance.protocol.record import VaultKeys
-from appliance.protocol.vault import Put, Remove, SealedRecord
+from appliance.protocol.vault import Left, Put, Remove, SealedRecord
 
 T = TypeVar("T", bound=msgspec.Struct)
 Step = Callable[[Any], Any]
@@ -93,39 +94,48 @@ class Vault:
         """Forget a record in memory (an old stretch of history)."""
         self._known.pop(name, None)
 
-    async def commit(self, edits: list[Edit], written: Callable[[], bool] = lambda: False) -> None:
+    async def commit(
+        self,
+        edits: list[Edit],
+        written: Callable[[], bool] = lambda: False,
+        dispatches: Sequence[Dispatch] = (),
+    ) -> list[Left]:
         """Change records, all or none; the same edits may be given again when no answer came.
 
+        Gives what became of the dispatches that left with it, nothing where the answer was lost.
         `written` tells whether an owned record that is in the way is our own write of this very batch.
         Raises Displaced, Unanswered, or the box's Refusal.
         """
         await self.read(*[edit.name for edit in edits])
         async with self._turn:
-            await self._commit(edits, written)
+            return await self._commit(edits, written, dispatches)
 
-    async def _commit(self, edits: list[Edit], written: Callable[[], bool]) -> None:
+    async def _commit(
+        self, edits: list[Edit], written: Callable[[], bool], dispatches: Sequence[Dispatch]
+    ) -> list[Left]:
         for turn in range(1, TRIES + 1):
             # The answer of an earlier try may have been lost, and its effect read by a pull.
             if written():
-                return
+                return []
             after = self._after(edits)
             if not after:
-                return
+                return []
             try:
-                changed = await self._member.change_vault(*self._sealed(after))
+                changed = await self._member.change_vault(*self._sealed(after), dispatches)
             except Refusal as refusal:
                 if refusal.code != "vault_conflict" or turn == TRIES:
                     raise
                 if await self._reread(edits):
                     if written():
-                        return
+                        return []
                     raise Displaced from refusal
             else:
                 self._known.update(after)
                 # A revision that is not the next one hides changes of others: those are still to be pulled.
                 if changed.revision == self.revision + 1:
                     self.revision = changed.revision
-                return
+                return changed.left
+        raise AssertionError("the last try returns or raises")
 
     async def pull(self) -> list[str]:
         """Read what other devices changed; the names of the changed records that we know.

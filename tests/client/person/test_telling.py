@@ -11,8 +11,8 @@ import msgspec
 from appliance.client.person import records, telling
 from appliance.client.person.records import Tell
 from appliance.demo.scene import is_quiet
-from appliance.errors import Refusal
 from appliance.protocol.peer import Peer
+from appliance.protocol.vault import Left
 from tests.boxes import Net, running
 from tests.clients import QUICK, accepted, has_own_way, hear, joining, once
 
@@ -73,20 +73,21 @@ async def test_an_acceptance_the_box_refused_is_told_again_until_it_is_known(tmp
     ):
         await ada.send(bob.address, "may I?")
         await once(bob, bob.contacts)
-        hand_over, refused = bob._core.member.dispatch, 0
+        change, refused = bob._core.member.change_vault, 0
 
-        async def refuse(value):
+        async def refuse(put, remove, dispatches):
             nonlocal refused
-            refused += 1
-            raise Refusal("outbox_full")
+            refused += len(dispatches)
+            changed = await change(put, remove, ())
+            return msgspec.structs.replace(changed, left=[Left(None, "outbox_full")] * len(dispatches))
 
-        bob._core.member.dispatch = refuse  # type: ignore[method-assign]
+        bob._core.member.change_vault = refuse  # type: ignore[method-assign]
         await bob.accept(ada.address)
         await hear(bob)
         await bob._core.routes.settle()
         await bob.settled()
         assert refused >= 2 and not await accepted(ada, bob.address)
-        bob._core.member.dispatch = hand_over  # type: ignore[method-assign]
+        bob._core.member.change_vault = change  # type: ignore[method-assign]
         # Not at once, and not while it is not known how it stands.
         await bob._core.routes.settle()
         await bob.settled()

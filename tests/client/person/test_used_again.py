@@ -49,13 +49,13 @@ async def test_a_replay_is_silent_whatever_body_it_has(tmp_path):
     ):
         await befriend(ada, bob)
         sent: list[Dispatch] = []
-        hand_over = ada._core.member.dispatch
+        hand_over, change = ada._core.member.dispatch, ada._core.member.change_vault
 
-        async def overheard(value):
-            sent.append(value)
-            return await hand_over(value)
+        async def overheard(put, remove, dispatches):
+            sent.extend(dispatches)
+            return await change(put, remove, dispatches)
 
-        ada._core.member.dispatch = overheard  # type: ignore[method-assign]
+        ada._core.member.change_vault = overheard  # type: ignore[method-assign]
         await ada.send(bob.address, "once")
         await hear(bob)
         (message,) = [one for one in sent if any(len(each) == 4032 for each in one.envelopes)]

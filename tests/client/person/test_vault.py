@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 
 import pytest
 
 from appliance.client.entrance import Unanswered
 from appliance.client.person.vault import Displaced, Edit, Vault
 from appliance.errors import Refusal
-from appliance.protocol.vault import Changed, Put, Records, Remove, SealedRecord
+from appliance.protocol.post import Dispatch
+from appliance.protocol.vault import Changed, Left, Put, Records, Remove, SealedRecord
 from tests.services import refused
 
 
@@ -31,7 +33,9 @@ class FakeMember:
         found = [record for record in self.records.values() if record.revision > after]
         return Records(self.revision, sorted(found, key=lambda record: record.revision))
 
-    async def change_vault(self, put: list[Put], remove: list[Remove]) -> Changed:
+    async def change_vault(
+        self, put: list[Put], remove: list[Remove], dispatches: Sequence[Dispatch]
+    ) -> Changed:
         rows = [(one.id, one.base, getattr(one, "data", None)) for one in (*put, *remove)]
         if any((self.records[id].version if id in self.records else 0) != base for id, base, _ in rows):
             raise Refusal("vault_conflict")
@@ -41,7 +45,7 @@ class FakeMember:
         if self.lose:
             self.lose -= 1
             raise Unanswered("broken")
-        return Changed(self.revision)
+        return Changed(self.revision, [Left(None, "too_many") for _ in dispatches])
 
 
 def put(name: str, value: object, owned: bool = False) -> list[Edit]:

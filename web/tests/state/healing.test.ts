@@ -24,10 +24,10 @@ test("devices out of step begin anew, and what was lost is asked for and comes",
   await until(() => placeOf(box, ben) !== undefined);
   // Ben's box loses a message, and brings him an envelope that no session opens.
   const { core } = ada.messenger;
-  const real = core!.dispatcher.send.bind(core!.dispatcher);
-  core!.dispatcher.send = () => undefined;
+  const real = core!.dispatcher.leave.bind(core!.dispatcher);
+  core!.dispatcher.leave = () => undefined;
   await ada.chat(ben)!.send("lost on the way");
-  core!.dispatcher.send = real;
+  core!.dispatcher.leave = real;
   const nonsense = crypto.getRandomValues(new Uint8Array(4032));
   nonsense[0] = 1;
   deliver(box, placeOf(box, ben), nonsense);
@@ -107,10 +107,10 @@ test("a replay is silent whatever body it has", async () => {
   await quiet(ada, ben);
   const seen: Uint8Array[] = [];
   const { core } = ada.messenger;
-  const real = core!.dispatcher.send.bind(core!.dispatcher);
-  core!.dispatcher.send = (dispatch) => {
+  const real = core!.dispatcher.leave.bind(core!.dispatcher);
+  core!.dispatcher.leave = (batch, dispatch) => {
     seen.push(...dispatch.envelopes);
-    real(dispatch);
+    real(batch, dispatch);
   };
   await ada.chat(ben)!.send("once");
   await until(() => ada.chat(ben)!.messages.at(-1)!.state === "delivered");

@@ -6,13 +6,19 @@ import { Browser, closeAll, friends, until } from "./fake/people.ts";
 
 afterEach(closeAll);
 
-/** The same window again, where some requests do not get through from the beginning. */
-async function reopenedDropping(who: Browser, drop: (request: string) => boolean): Promise<Browser> {
+/** Let the box take changes of the vault, and no dispatches, either way. */
+function holdUp(who: Browser): void {
+  who.line.turnAway = () => "too_many";
+  who.line.drop = (request) => request === "POST /v1/dispatch";
+}
+
+/** The same window again, held up from the beginning. */
+async function reopenedHeldUp(who: Browser): Promise<Browser> {
   const { session } = who.line;
   await who.crash();
   const next = new Browser(who.box, who.locker);
   next.line.session = session;
-  next.line.drop = drop;
+  holdUp(next);
   await next.account.begin();
   await until(() => next.messenger.phase !== "opening" && next.messenger.conversations.length > 0);
   return next;
@@ -41,12 +47,11 @@ test("a message to a device that is gone reaches the one that came instead", asy
 
 test("a start that could not hand over either loses nothing", async () => {
   const [ada, ben] = await friends(new FakeBox());
-  const drop = (request: string): boolean => request === "POST /v1/dispatch";
-  ada.line.drop = drop;
+  holdUp(ada);
   await ada.chat(ben)!.send("on the edge");
   const before = outgoing(ada);
   expect(before).not.toBe("");
-  const second = await reopenedDropping(ada, drop);
+  const second = await reopenedHeldUp(ada);
   await second.messenger.core!.vault.read([names.outgoing(second.messenger.me!.device)]);
   await until(() => {
     void second.messenger.core!.ledger.flush();

@@ -247,6 +247,25 @@ test("a device that is taken out is signed out and stays out", async () => {
   await until(() => ben.texts(ada).includes("only from here"));
 });
 
+test("a device that is taken out while it opens its line is signed out, too", async () => {
+  const box = new FakeBox();
+  const [ada] = await friends(box);
+  const { url } = await ada.account.linkDevice();
+  const phone = new Browser(box);
+  const { fetch } = phone.line;
+  let removed = false;
+  phone.line.fetch = async (path, init) => {
+    const answer = await fetch(path, init);
+    if (path === "/v1/events/ticket") await until(() => removed);
+    return answer;
+  };
+  await phone.account.signInByLink(url.slice(url.indexOf("#")), "Old phone");
+  await phone.ready();
+  await ada.messenger.removeDevice(phone.messenger.me!.device);
+  removed = true;
+  await until(() => phone.account.standing === "out");
+});
+
 test("codes and passphrases whose answers are lost are the ones that hold", async () => {
   const box = new FakeBox();
   const ada = await join(box, "ada");

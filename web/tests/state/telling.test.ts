@@ -59,12 +59,12 @@ test("an acceptance the box refused is told again until it is known", async () =
   const ben = await join(box, "ben");
   await (await ada.messenger.start(ben.address)).send("may I?");
   await until(() => ben.messenger.requests.length === 1);
-  ben.line.refuse = (request) => (request === "POST /v1/dispatch" ? "outbox_full" : undefined);
+  ben.line.turnAway = () => "outbox_full";
   await ben.messenger.requests[0]!.accept();
   const { core } = ben.messenger;
   await until(() => recordOf(ben).tells?.length === 2);
   await core!.routes.settle();
-  ben.line.refuse = () => undefined;
+  ben.line.turnAway = () => undefined;
   await core!.routes.settle();
   const hears = (): boolean => ada.chat(ben)!.messages.some((one) => one.notice === "accepted");
   expect(hears()).toBe(false);
@@ -74,8 +74,8 @@ test("an acceptance the box refused is told again until it is known", async () =
   await until(() => recordOf(ben).tells!.length === 0 && recordOf(ben).told.length > 0);
   await until(() => recordOf(ada).tells!.length === 0 && recordOf(ada).told.length > 0);
   // What is known is not told again.
-  const before = ben.line.asked.filter((one) => one === "POST /v1/dispatch").length;
+  const before = ben.line.dispatched.length;
   box.ahead = 40 * 86_400;
   await core!.routes.settle();
-  expect(ben.line.asked.filter((one) => one === "POST /v1/dispatch")).toHaveLength(before);
+  expect(ben.line.dispatched).toHaveLength(before);
 });

@@ -42,7 +42,7 @@ class Shelf implements Transport {
       const data = "data" in row ? row.data : null;
       this.records.set(toHex(row.id), { id: row.id, version: row.base + 1, revision: this.revision, data });
     }
-    return { revision: this.revision };
+    return { revision: this.revision, left: [] };
   }
 
   copy(): () => void {
@@ -110,9 +110,9 @@ test("a change whose answer was lost counts once, also when a pull shows its eff
   ];
   const written = (): boolean => mine.peek("mine") === 7;
   shelf.lose = 1;
-  await expect(mine.commit(edits, written)).rejects.toMatchObject({ code: "offline" });
+  await expect(mine.commit(edits, { written })).rejects.toMatchObject({ code: "offline" });
   await mine.pull();
-  await mine.commit(edits, written);
+  await mine.commit(edits, { written });
   expect(await (await open()).read(["log", "mine"])).toEqual([["said"], 7]);
 });
 

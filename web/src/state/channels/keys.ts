@@ -158,6 +158,11 @@ export class ChannelKeys {
     return made.envelopes.length > 0 ? made : undefined;
   }
 
+  async #leave(batch: Batch, told: readonly [Content, Target][]): Promise<void> {
+    const dispatch = await this.#seal(batch, told);
+    if (dispatch) this.core.dispatcher.leave(batch, dispatch);
+  }
+
   /** What a device told us for the sake of a channel. */
   take(batch: Batch, sender: Recipient, said: Told): void {
     const id = toHex(said.channel);
@@ -203,7 +208,7 @@ export class ChannelKeys {
     if (wanted.length === 0 || others.length === 0) return;
     for (let at = 0; at < others.length; at += AT_ONCE) {
       const targets = await this.#targets(room, others.slice(at, at + AT_ONCE));
-      const dispatch = await core.ledger.run((batch) => {
+      await core.ledger.run(async (batch) => {
         batch.change<ChannelRecord>(names.channel(room.id), (now = NEW_CHANNEL) => {
           const rows = { ...now.asked, ...Object.fromEntries(wanted.map(([id]) => [id, hour])) };
           const newest = Object.entries(rows).sort((a, b) => a[1] - b[1]).slice(-MAX_ASKED); // prettier-ignore
@@ -217,12 +222,11 @@ export class ChannelKeys {
           channel: room.seen.id,
           chains: wanted.map(([, chain]) => chain),
         };
-        return this.#seal(
+        await this.#leave(
           batch,
           targets.map((target) => [content, target]),
         );
       });
-      if (dispatch) core.dispatcher.send(dispatch);
     }
   }
 
@@ -236,7 +240,7 @@ export class ChannelKeys {
     await this.rooms.look(room);
     if (!room.device(sender)) return;
     const targets = await this.#targets(room, [sender]);
-    const dispatch = await core.ledger.run(async (batch) => {
+    await core.ledger.run(async (batch) => {
       const cipher = await this.cipher(batch, room);
       const told: [Content, Target][] = [];
       for (const chain of due) {
@@ -245,11 +249,10 @@ export class ChannelKeys {
         if (answer) told.push(...targets.map((target): [Content, Target] => [answer, target]));
       }
       this.store(batch, room.id, cipher);
-      return this.#seal(batch, told);
+      await this.#leave(batch, told);
     });
     if (this.#answered.size > MAX_ANSWERED) this.#answered.clear();
     for (const chain of due) this.#answered.set(keyOf(chain), core.hour());
-    if (dispatch) core.dispatcher.send(dispatch);
   }
 }
 

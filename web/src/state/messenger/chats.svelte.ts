@@ -254,7 +254,7 @@ export class Chats {
     const said = chat?.timeline.said(toHex(content));
     if (!said || said.kind === "newer" || said.kind === "gone") return false;
     const targets = await this.core.outbound.targets(id, only);
-    const dispatch = await this.core.ledger.run(async (batch) => {
+    await this.core.ledger.run(async (batch) => {
       const dispatch = await this.core.outbound.sealFor(batch, said, targets);
       if (only === undefined) {
         this.core.outbound.note(batch, id, content, dispatch);
@@ -271,9 +271,8 @@ export class Chats {
           said,
         );
       }
-      return dispatch;
+      this.core.dispatcher.leave(batch, dispatch);
     });
-    this.core.dispatcher.send(dispatch);
     return true;
   }
 

@@ -2,8 +2,10 @@
 import { equal, fromHex, toHex } from "../../protocol/bytes.ts";
 import type { Dispatch, DispatchState, Dispatches, Leg } from "../../protocol/post.ts";
 import { Refusal } from "../api.ts";
+import { MAX_DISPATCHES, type Left } from "../../protocol/vault.ts";
 import { isOffline } from "../wire.ts";
 import type { Core } from "./core.ts";
+import type { Batch } from "./ledger.ts";
 import { names, type OutgoingRecord, type SessionRecord } from "./records.ts";
 import type { Entry } from "./timeline.ts";
 import { markIn, markOf, together } from "./whole.ts";
@@ -15,6 +17,8 @@ const LATER = new Set(["unreachable", "tor_off", "busy", "too_many"]);
 /** Refusals that say nothing of the dispatch: the box will take it later. */
 const HELD_UP = new Set(["too_many", "disk_full", "locked", "fault"]);
 const HOURS = 336;
+/** Octets of envelopes that go with a change of the vault; beyond, they go after it. */
+const WITH_A_CHANGE = 256 * 1024;
 /** Seconds after which what another device of ours saved has surely been handed over. */
 const SOON = 60;
 /** Hours after which a dispatch the box does not know was done long ago. */
@@ -48,8 +52,29 @@ export class Dispatcher {
 
   constructor(readonly core: Core) {}
 
+  /** Leave in the commit that saves what was sealed: one way to the box for both. What waits here goes first. */
+  leave(batch: Batch, dispatch: Dispatch): void {
+    const octets = [...batch.leaving.map((one) => one.dispatch), dispatch].reduce(
+      (sum, one) => sum + octetsOf(one),
+      0,
+    );
+    if (this.#jobs.length > 0 || batch.leaving.length === MAX_DISPATCHES || octets > WITH_A_CHANGE)
+      return void batch.after.push(() => this.#send(dispatch));
+    const whole = { hours: HOURS, ...dispatch };
+    batch.leaving.push({ dispatch: whole, answered: (left) => this.#answered(whole, left) });
+  }
+
+  #answered(dispatch: Dispatch, left: Left | undefined): void {
+    if (left?.state) {
+      this.#left(dispatch.id);
+      this.heard(left.state);
+    } else if (left?.refused && !HELD_UP.has(left.refused)) {
+      this.#refused(dispatch.id, new Refusal(left.refused, "", 409));
+    } else this.#send(dispatch);
+  }
+
   /** Hand over; what was sealed is saved already. */
-  send(dispatch: Dispatch): void {
+  #send(dispatch: Dispatch): void {
     this.#put({ dispatch: { hours: HOURS, ...dispatch } });
   }
 
@@ -243,6 +268,10 @@ export class Dispatcher {
       if (record) batch.set(names.session(this.core.seat.id, peer), { ...record, routes } as SessionRecord);
     });
   }
+}
+
+function octetsOf({ envelopes }: Dispatch): number {
+  return envelopes.reduce((sum, one) => sum + one.length, 0);
 }
 
 /** Whether the same may go well at another time. */

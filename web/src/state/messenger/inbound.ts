@@ -9,7 +9,7 @@ import { envelopeId } from "../../protocol/envelope.ts";
 import { accept, openFirst, remember, type Initial, type PrekeySecrets } from "../../protocol/first.ts";
 import { address } from "../../protocol/onion.ts";
 import { open, type Peer } from "../../protocol/peer.ts";
-import type { Dispatch, Queue, Queued } from "../../protocol/post.ts";
+import type { Queue, Queued } from "../../protocol/post.ts";
 import { note, wasSeen } from "../../protocol/replays.ts";
 import { isForChannel } from "../channels/keys.ts";
 import { random } from "../random.ts";
@@ -48,7 +48,6 @@ export interface Effects {
   heard: Map<string, Uint8Array[]>;
   /** Devices that are out of step, by conversation. */
   lost: { conversation: string; peer: Uint8Array }[];
-  dispatches: Dispatch[];
 }
 
 interface Opened {
@@ -143,7 +142,6 @@ export class Inbound {
         receipts: new Map(),
         heard: new Map(),
         lost: [],
-        dispatches: [],
       };
       const head = this.core.ledger.head;
       for (const item of items) await this.#one(batch, item, effects, head.done, head.held);
@@ -155,7 +153,6 @@ export class Inbound {
       await this.core.receipts.seal(batch, effects);
       return effects;
     });
-    for (const dispatch of effects.dispatches) this.core.dispatcher.send(dispatch);
     if (effects.done.length + effects.keep.length > 0) await this.#settle(effects);
     for (const { conversation, peer } of effects.lost) this.core.resync.begin(conversation, peer);
   }

@@ -5,6 +5,8 @@
  */
 import type { Value } from "../../protocol/cbor.ts";
 import { equal, fromHex, toHex } from "../../protocol/bytes.ts";
+import type { Dispatch } from "../../protocol/post.ts";
+import type { Left } from "../../protocol/vault.ts";
 import { random } from "../random.ts";
 import { Displaced, type Edit, type Step, type Vault } from "../vault/vault.ts";
 import { isOffline } from "../wire.ts";
@@ -30,6 +32,8 @@ export class Batch {
   readonly events = new Map<string, LogEvent[]>();
   /** To be done once it counts. */
   readonly after: (() => void)[] = [];
+  /** What leaves in the commit that saves it; `answered` hears what the box said, if that is known. */
+  readonly leaving: { dispatch: Dispatch; answered: (left: Left | undefined) => void }[] = [];
   /** A stretch of work that changes nothing but tells that the device lives. */
   touch = false;
   left = false;
@@ -209,15 +213,17 @@ export class Ledger {
       owned,
       step: (now) => steps.reduce((value, one) => one(value), now),
     }));
+    const dispatches = batch.leaving.map((one) => one.dispatch);
     const written = (): boolean => {
       const there = this.vault.peek(names.head(this.device)) as unknown as HeadRecord | undefined;
       return there !== undefined && equal(there.write, write);
     };
     for (let failures = 0; ; failures++) {
       try {
-        await this.vault.commit(edits, written, { keepalive: batch.left });
+        const left = await this.vault.commit(edits, { written, dispatches, keepalive: batch.left });
         if (failures > 0) this.heard.offline(false);
         this.saved();
+        for (const [at, { answered }] of batch.leaving.entries()) batch.after.push(() => answered(left[at]));
         return;
       } catch (error) {
         if (error instanceof Displaced) {

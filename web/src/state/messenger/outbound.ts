@@ -99,8 +99,7 @@ export class Outbound {
     await this.core.ledger.run(async (batch) => {
       for (const { content, event } of some) {
         const dispatch = await this.sealFor(batch, content, targets);
-        // It leaves before the page shows that it was saved: nobody waits for a line to be drawn.
-        batch.after.push(() => this.core.dispatcher.send(dispatch));
+        this.core.dispatcher.leave(batch, dispatch);
         this.core.chats.said(batch, conversation, { ...event, d: dispatch.id } as LogEvent, content);
         this.note(batch, conversation, content.id, dispatch);
       }

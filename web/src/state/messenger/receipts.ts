@@ -21,7 +21,7 @@ export class Receipts {
     for (const [conversation, ids] of effects.receipts)
       for (const content of this.#contents("delivered", ids)) {
         const dispatch = await this.core.outbound.sealKnown(batch, conversation, content);
-        if (dispatch) effects.dispatches.push(dispatch);
+        if (dispatch) this.core.dispatcher.leave(batch, dispatch);
       }
     for (const [peer, ids] of effects.heard) {
       const record = await this.core.ledger.session(batch, peer);
@@ -29,7 +29,7 @@ export class Receipts {
       for (const content of record ? this.#contents("delivered", ids) : []) {
         const sealed = this.core.outbound.sealFor(batch, content, [targetOf(record!)]);
         const dispatch = await sealed.catch(() => undefined);
-        if (dispatch) effects.dispatches.push(dispatch);
+        if (dispatch) this.core.dispatcher.leave(batch, dispatch);
       }
     }
   }
@@ -42,18 +42,15 @@ export class Receipts {
     const theirs = [...chat.timeline.entries.values()].filter((one) => one.by === 1 && one.content);
     const seen = theirs.map((one) => one.id).filter((id) => !fresh.has(id));
     const told = this.core.account().settings.readReceipts ? "read" : "delivered";
-    const dispatches = await this.core.ledger.run(async (batch) => {
-      const made = [];
+    await this.core.ledger.run(async (batch) => {
       for (const content of [
         ...this.#contents("delivered", [...fresh].map(fromHex)),
         ...this.#contents(told, seen.map(fromHex)),
       ]) {
         const dispatch = await this.core.outbound.sealKnown(batch, conversation, content);
-        if (dispatch) made.push(dispatch);
+        if (dispatch) this.core.dispatcher.leave(batch, dispatch);
       }
-      return made;
     });
-    for (const dispatch of dispatches) this.core.dispatcher.send(dispatch);
   }
 
   /** A person has seen everything up to now. */
@@ -61,7 +58,7 @@ export class Receipts {
     const chat = this.core.chats.get(conversation);
     if (!chat || chat.fresh.length === 0) return;
     const ids = chat.fresh;
-    const dispatches = await this.core.ledger.run(async (batch) => {
+    await this.core.ledger.run(async (batch) => {
       const now = this.core.stamp();
       batch.talk(conversation, (talk) => read(talk, ids));
       const timed = ids.filter((id) => timerOf(chat.timeline.entries.get(toHex(id)) ?? NONE) > 0);
@@ -71,15 +68,12 @@ export class Receipts {
         batch.log(conversation, { k: "s", at: now, t: timed });
       }
       batch.after.push(() => chat.absorb(batch.events.get(conversation) ?? []));
-      if (chat.state !== "contact" || !this.core.account().settings.readReceipts) return [];
-      const made = [];
+      if (chat.state !== "contact" || !this.core.account().settings.readReceipts) return;
       for (const content of this.#contents("read", ids)) {
         const dispatch = await this.core.outbound.sealKnown(batch, conversation, content);
-        if (dispatch) made.push(dispatch);
+        if (dispatch) this.core.dispatcher.leave(batch, dispatch);
       }
-      return made;
     });
-    for (const dispatch of dispatches) this.core.dispatcher.send(dispatch);
   }
 
   #contents(what: "delivered" | "read", ids: readonly Uint8Array[]): Receipt[] {

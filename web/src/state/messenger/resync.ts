@@ -32,15 +32,15 @@ export class Resync {
     if (!(await this.#mayAsk(name))) return;
     const targets = await this.core.outbound.targets(conversation, peer, true);
     if (targets.length === 0) return;
-    const dispatch = await this.core.ledger.run(async (batch) => {
+    await this.core.ledger.run(async (batch) => {
       const record = await this.core.ledger.session(batch, toHex(peer));
       const now = this.core.now();
-      if (record && now - record.resynced < PAUSE) return undefined;
+      if (record && now - record.resynced < PAUSE) return;
       if (record) batch.set(name, { ...record, resynced: now });
       const content: Content = { v: 1, id: random(16), kind: "resync", sent: now };
-      return this.core.outbound.sealFor(batch, content, targets, true);
+      const dispatch = await this.core.outbound.sealFor(batch, content, targets, true);
+      this.core.dispatcher.leave(batch, dispatch);
     });
-    if (dispatch) this.core.dispatcher.send(dispatch);
   }
 
   async #mayAsk(name: string): Promise<boolean> {

@@ -94,20 +94,17 @@ export class Routes {
     const digest = hash(encode([routes, this.core.account().display])).slice(0, 8);
     if (this.#wanting(record, digest).length === 0) return;
     const peer = toHex(record.peer.device);
-    const dispatches = await this.core.ledger.run(async (batch) => {
+    await this.core.ledger.run(async (batch) => {
       const now = await this.core.ledger.session(batch, peer);
-      if (!now || now.routes.length === 0) return [];
-      const made: Dispatch[] = [];
+      if (!now || now.routes.length === 0) return;
       for (const what of this.#wanting(now, digest)) {
         const news = what === "routes" ? this.#news(routes) : [this.#hello()];
         const sealed: Dispatch[] = [];
         for (const one of news) sealed.push(await this.core.outbound.sealFor(batch, one, [targetOf(now)]));
         await this.#told(batch, peer, what, what === "routes" ? digest : NOTHING, news, sealed);
-        made.push(...sealed);
+        for (const one of sealed) this.core.dispatcher.leave(batch, one);
       }
-      return made;
     });
-    for (const dispatch of dispatches) this.core.dispatcher.send(dispatch);
   }
 
   /** What a device does not know, and was not told lately. */
@@ -154,14 +151,13 @@ export class Routes {
   /** Say hello to every device of somebody: their request is accepted, this begins sessions. */
   async tell(conversation: string): Promise<void> {
     const targets = await this.core.outbound.targets(conversation);
-    const dispatch = await this.core.ledger.run(async (batch) => {
+    await this.core.ledger.run(async (batch) => {
       const hello = this.#hello();
       const dispatch = await this.core.outbound.sealFor(batch, hello, targets);
       for (const { device } of targets)
         await this.#told(batch, toHex(device.device), "hello", NOTHING, [hello], [dispatch]);
-      return dispatch;
+      this.core.dispatcher.leave(batch, dispatch);
     });
-    this.core.dispatcher.send(dispatch);
     this.look();
   }
 

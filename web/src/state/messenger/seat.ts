@@ -138,10 +138,11 @@ async function sitDown(around: Surroundings, id: string): Promise<Seat | undefin
     left: false,
   };
   try {
-    await around.vault.commit([owned(name, next)], () => {
+    const written = (): boolean => {
       const there = around.vault.peek(name) as unknown as HeadRecord;
       return equal(there.write, write);
-    });
+    };
+    await around.vault.commit([owned(name, next)], { written });
   } catch (error) {
     if (error instanceof Displaced) return undefined;
     throw error;
@@ -200,7 +201,7 @@ async function newSeat(around: Surroundings, before: string | undefined): Promis
         },
       },
     ],
-    () => vault.peek(names.head(id)) !== undefined,
+    { written: () => vault.peek(names.head(id)) !== undefined },
   );
   return { device, id, instance: head.instance, fresh: true };
 }

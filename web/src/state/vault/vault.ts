@@ -8,13 +8,8 @@
 import type { Value } from "../../protocol/cbor.ts";
 import { toHex } from "../../protocol/bytes.ts";
 import { openRecord, openVault, recordId, sealRecord, type VaultKeys } from "../../protocol/record.ts";
-import {
-  type Changed,
-  type Put,
-  type Records,
-  type Remove,
-  type SealedRecord,
-} from "../../protocol/vault.ts";
+import type { Dispatch } from "../../protocol/post.ts";
+import type { Change, Changed, Left, Put, Records, Remove, SealedRecord } from "../../protocol/vault.ts";
 import { Refusal } from "../api.ts";
 import type { CachedRecord, Locker } from "../locker.ts";
 import { random } from "../random.ts";
@@ -30,6 +25,13 @@ export interface Edit {
   name: string;
   step: Step;
   owned?: boolean;
+}
+
+export interface CommitOptions extends CallOptions {
+  /** Whether an owned record that is in the way is our own write of this very batch. */
+  written?: () => boolean;
+  /** What leaves with the change. */
+  dispatches?: Dispatch[];
 }
 
 interface Known {
@@ -124,32 +126,29 @@ export class Vault {
   }
 
   /**
-   * Change records, all or none. `written(value)` tells whether an owned record that is in the way is our own
-   * write of this very batch. Rejects Displaced, or Refusal (offline: it may or may not have happened; the
-   * same edits again are safe).
+   * Change records, all or none; what became of the dispatches, nothing where the answer was lost. Rejects
+   * Displaced, or Refusal (offline: it may or may not have happened; the same edits again are safe).
    */
-  async commit(
-    edits: Edit[],
-    written: () => boolean = () => false,
-    options: CallOptions = {},
-  ): Promise<void> {
+  async commit(edits: Edit[], options: CommitOptions = {}): Promise<Left[]> {
+    const { written = () => false, dispatches = [], ...call } = options;
     await this.read(edits.map((edit) => edit.name));
     for (let turn = 1; ; turn++) {
       // The answer of an earlier try may have been lost, and its effect read by a pull.
-      if (written()) return;
+      if (written()) return [];
       const { put, remove, after } = await this.#prepare(edits);
-      if (put.length + remove.length === 0) return;
+      if (put.length + remove.length === 0) return [];
+      const change: Change = dispatches.length > 0 ? { put, remove, dispatches } : { put, remove };
       try {
-        const answer = await this.wire.post<Changed>("/v1/vault", { put, remove }, options);
+        const answer = await this.wire.post<Changed>("/v1/vault", change, call);
         this.#committed(after, put, answer);
-        return;
+        return answer.left;
       } catch (error) {
         if (!(error instanceof Refusal) || error.code !== "vault_conflict" || turn >= TRIES) throw error;
         const before = new Map(edits.map((edit) => [edit.name, this.version(edit.name)]));
         await this.#load(edits.map((edit) => edit.name));
         const newer = edits.filter((edit) => this.version(edit.name) !== before.get(edit.name));
         if (newer.some((edit) => edit.owned)) {
-          if (written()) return;
+          if (written()) return [];
           throw new Displaced();
         }
         // The next pull finds them known already: whoever shows them is told now.

@@ -5,9 +5,10 @@ import { equal, fromHex, toHex } from "../../../src/protocol/bytes.ts";
 import type { Value } from "../../../src/protocol/cbor.ts";
 import type { OneTimePrekey } from "../../../src/protocol/directory.ts";
 import { address } from "../../../src/protocol/onion.ts";
+import type { Dispatch } from "../../../src/protocol/post.ts";
 import { readBundle, readEntry } from "../../../src/protocol/prekeys.ts";
 import type { FakeSocket, Line } from "./line.ts";
-import { post, type Place, type Waiting } from "./post.ts";
+import { dispatch, post, type Place, type Waiting } from "./post.ts";
 import { Tree } from "./tree.ts";
 
 export class Refused extends Error {
@@ -21,6 +22,12 @@ export class Refused extends Error {
 }
 
 type Body = Record<string, unknown>;
+
+interface Changing {
+  put?: Sealed[];
+  remove?: Sealed[];
+  dispatches?: Dispatch[];
+}
 
 export interface Sealed {
   id: Uint8Array;
@@ -93,12 +100,14 @@ export class FakeBox {
   }
 
   listen(socket: FakeSocket): void {
+    // The sign-in may have ended after the ticket was given.
+    if (socket.session.ended) return socket.close(4001);
     this.sockets.push(socket);
     socket.send({ number: 1, kind: "hello" });
   }
 
-  hangUp(session: Session | undefined): void {
-    for (const socket of this.sockets) if (socket.session === session) socket.close(1006);
+  hangUp(session: Session | undefined, code = 1006): void {
+    for (const socket of this.sockets) if (socket.session === session) socket.close(code);
     this.sockets = this.sockets.filter((socket) => socket.open);
   }
 
@@ -119,7 +128,7 @@ export class FakeBox {
     if (!session || session.ended) throw new Refused("sign_in", 401);
     const query = new URLSearchParams(path.split("?")[1]);
     const answer =
-      this.#member(line, session, request, body, query) ?? post(this, session, request, body, query);
+      this.#member(line, session, request, body, query) ?? post(line, session, request, body, query);
     if (request.startsWith("DELETE /v1/sessions/")) return this.#endSession(session, request);
     if (answer === undefined) throw new Refused("not_found", 404);
     return answer;
@@ -276,7 +285,7 @@ export class FakeBox {
         return { revision: account.revision, records, more: false, octets: 0, octets_limit: 0 };
       }
       case "POST /v1/vault":
-        return this.#change(session, body as never);
+        return this.#change(line, session, body as never);
       case "POST /v1/people":
         return this.#lookUp(body as never);
       case "POST /v1/people/prekeys": {
@@ -299,8 +308,8 @@ export class FakeBox {
     const id = request.slice("DELETE /v1/sessions/".length);
     const other = this.sessions.find((one) => toBase64url(one.id) === id && one.account === session.account);
     if (!other) throw new Refused("not_found", 404);
-    this.tell(other.account, { kind: "session" }, other.device ?? undefined);
     other.ended = true;
+    this.hangUp(other, 4001);
     return {};
   }
 
@@ -311,7 +320,7 @@ export class FakeBox {
     return { revision: account.revision, records, more: false, octets: 0, octets_limit: 0 };
   }
 
-  #change(session: Session, change: { put?: Sealed[]; remove?: Sealed[] }): unknown {
+  #change(line: Line, session: Session, change: Changing): unknown {
     const { account } = session;
     const all = [...(change.put ?? []), ...(change.remove ?? [])] as (Sealed & { base: number })[];
     const stale = all.filter((one) => (account.vault.get(toHex(one.id))?.version ?? 0) !== one.base);
@@ -320,7 +329,11 @@ export class FakeBox {
     for (const { id, base, data } of all)
       account.vault.set(toHex(id), { id, version: base + 1, revision: account.revision, data: data ?? null });
     this.tell(account, { kind: "vault", revision: account.revision }, undefined, session);
-    return { revision: account.revision };
+    const left = (change.dispatches ?? []).map((one) => {
+      const refused = line.turnAway();
+      return refused ? { state: null, refused } : { state: dispatch(line, session, one), refused: null };
+    });
+    return { revision: account.revision, left };
   }
 
   #named(typed: string): Account {

@@ -1,5 +1,6 @@
 /** One browser's line to the fake box: its cookie, its event socket, and every way in which lines fail. */
 import { decode, encode } from "../../../src/protocol/cbor.ts";
+import type { Dispatch } from "../../../src/protocol/post.ts";
 import type { Transport } from "../../../src/state/wire.ts";
 import { Refused, type FakeBox, type Session } from "./box.ts";
 
@@ -37,6 +38,10 @@ export class Line implements Transport {
   drop: (request: string) => boolean = () => false;
   /** Requests that the box refuses, with this code. */
   refuse: (request: string) => string | undefined = () => undefined;
+  /** Dispatches that the box refuses, with this code, when they leave with a change of the vault. */
+  turnAway: () => string | undefined = () => undefined;
+  /** What left this browser and was taken, either way. */
+  readonly dispatched: Dispatch[] = [];
   readonly asked: string[] = [];
   readonly bodies: unknown[] = [];
 

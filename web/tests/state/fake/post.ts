@@ -3,6 +3,7 @@ import { equal, fromHex, toHex } from "../../../src/protocol/bytes.ts";
 import { envelopeId } from "../../../src/protocol/envelope.ts";
 import type { Destination, Dispatch, DispatchState, Leg, Queued } from "../../../src/protocol/post.ts";
 import type { Route } from "../../../src/protocol/route.ts";
+import type { Line } from "./line.ts";
 import { Refused, unique, type Account, type FakeBox, type Session } from "./box.ts";
 
 export interface Place {
@@ -19,13 +20,14 @@ export type Waiting = Queued;
 type Body = Record<string, unknown>;
 
 export function post(
-  box: FakeBox,
+  line: Line,
   session: Session,
   request: string,
   body: Body,
   query: URLSearchParams,
 ): unknown {
   const { account } = session;
+  const { box } = line;
   if (request === "POST /v1/events/ticket") return { ticket: "t" };
   if (request === "POST /v1/presence") return {};
   if (request === "GET /v1/listening") {
@@ -46,7 +48,7 @@ export function post(
           if (place.device === device && equal(place.handle, handle)) box.places.delete(id);
       return {};
     case "POST /v1/dispatch":
-      return dispatch(box, session, body as unknown as Dispatch);
+      return dispatch(line, session, body as unknown as Dispatch);
     case "GET /v1/dispatch":
       return { dispatches: [...account.dispatches.values()] };
     case "GET /v1/queue": {
@@ -98,8 +100,11 @@ function want(box: FakeBox, account: Account, device: string, handle: Uint8Array
   return { handle, routes: [route] };
 }
 
-function dispatch(box: FakeBox, session: Session, body: Dispatch): DispatchState {
+/** Take a dispatch in. */
+export function dispatch(line: Line, session: Session, body: Dispatch): DispatchState {
   const { account } = session;
+  const { box } = line;
+  line.dispatched.push(body);
   const id = toHex(body.id);
   const known = account.dispatches.get(id) as unknown as DispatchState | undefined;
   if (known) return known;
