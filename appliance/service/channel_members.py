@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from appliance.protocol import channel as wire
 from appliance.service.caller import Caller
-from appliance.service.channels import check_member
+from appliance.service.channel_access import check_member
 from appliance.service.directory import Directory
 from appliance.store import channels
 from appliance.store.engine import Store

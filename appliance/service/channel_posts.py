@@ -13,7 +13,8 @@ from appliance.protocol.membership import RIGHTS
 from appliance.service import rights
 from appliance.service.audit import Audit
 from appliance.service.caller import Caller
-from appliance.service.channels import Channels, check_member, check_reader
+from appliance.service.channel_access import check_member, check_reader
+from appliance.service.channels import Channels
 from appliance.service.conduct import Conduct, Step
 from appliance.service.logs import Logs
 from appliance.service.ports import Clock, hour_of

@@ -16,18 +16,24 @@ from appliance.errors import Refusal
 from appliance.protocol import channel as wire
 from appliance.protocol import membership, roster
 from appliance.protocol.codec import to_text
-from appliance.protocol.roster import Add, Create, Info, Join, Leave, Link, Remove, SetRole
+from appliance.protocol.roster import Add, Close, Create, Info, Join, Leave, Link, Remove, SetInfo
 from appliance.service import rights
 from appliance.service.account_hooks import Hooks
 from appliance.service.audit import Audit
 from appliance.service.caller import Caller
+from appliance.service.channel_access import (
+    check_keeps_owner,
+    check_member,
+    check_owners,
+    check_reader,
+    may_remove,
+)
 from appliance.service.channel_rosters import Rosters
 from appliance.service.conduct import Conduct, Step
 from appliance.service.conduct import Leave as Permission
 from appliance.service.logs import CHANNEL, Logs, LogUser
 from appliance.service.ports import Clock, hour_of
 from appliance.store import channels, directory, logs, thanks
-from appliance.store.channels import Head, Place
 from appliance.store.engine import Store
 from appliance.store.logs import Draft, Entry
 from appliance.store.storekey import KeyRing
@@ -41,6 +47,8 @@ CLOCK_HOURS: Final = 48
 ROSTER_PAGE: Final = 256
 ROSTER_OCTETS: Final = 512 * 1024
 SWEPT_ROWS: Final = 500
+LISTED: Final = (Create, SetInfo, Close)
+"""Changes of a public channel that who is not in it sees in the list of channels."""
 
 
 class Newcomer(NamedTuple):
@@ -83,7 +91,7 @@ class Channels:
         """Take part when an account is deleted or exported."""
         hooks.forget.append(lambda txn, account, name: channels.forget(txn, account))
         hooks.export.append(lambda txn, account, name: {"channels": channels.list_of(txn, account)})
-        hooks.keep.append(_check_owners)
+        hooks.keep.append(check_owners)
 
     # Reading
 
@@ -183,6 +191,8 @@ class Channels:
         self._logs.tell(channel)
         if out:
             self._logs.announce(channel, appended.number, out)
+        if isinstance(change, LISTED) and self._is_public(channel):
+            self._logs.announce(channel, appended.number, None)
         return appended
 
     def _known(self, txn: Transaction, caller: Caller, link: Link) -> wire.Appended | None:
@@ -215,7 +225,7 @@ class Channels:
         if before is not None and not isinstance(change, Join):
             # The same identity under another account is not who was let in.
             check_member(txn, caller, channel)
-            _check_keeps_owner(txn, caller, channel, change)
+            check_keeps_owner(txn, caller, channel, change)
         newcomer = self._newcomer(txn, caller, link)
         after = membership.apply(before, link, None if newcomer is None else newcomer.shown)
         self._check_room(txn, link, newcomer)
@@ -253,6 +263,10 @@ class Channels:
         if isinstance(change, Join) and link.entry.number > MOST_JOINS:
             raise Refusal("channel_full")
 
+    def _is_public(self, channel: bytes) -> bool:
+        head = self._store.read(lambda txn: channels.find(txn, channel))
+        return head is not None and head.public
+
     # Ending
 
     def may_remove(self, caller: Caller, channel: bytes) -> bool:
@@ -260,7 +274,7 @@ class Channels:
 
         Refusal no_channel.
         """
-        return self._store.read(lambda txn: _may_remove(txn, caller, channel))
+        return self._store.read(lambda txn: may_remove(txn, caller, channel))
 
     def title_of(self, channel: bytes) -> str:
         """What the audit log calls a channel: its title, or the beginning of its id."""
@@ -270,10 +284,10 @@ class Channels:
     async def remove(self, caller: Caller, channel: bytes) -> None:
         """Delete a channel, as its owner or for the box. Refusals: role, no_channel."""
         title = self.title_of(channel)
-        hearers: Sequence[bytes] = self.rosters.hearers(channel)
+        hearers = None if self._is_public(channel) else self.rosters.hearers(channel)
 
         def job(txn: Transaction) -> int:
-            if not _may_remove(txn, caller, channel):
+            if not may_remove(txn, caller, channel):
                 rights.check(caller, "close_channel")
                 self._audit.note(txn, caller, "channel.close", title, channel)
             last = logs.require(txn, channel).last
@@ -318,63 +332,6 @@ def _gone(txn: Transaction, log: bytes, entries: Sequence[Entry]) -> None:
     """Thanks go with what they were for; karma stays."""
     for entry in entries:
         thanks.forget(txn, log, entry.id)
-
-
-class Reader(NamedTuple):
-    """Who may read a channel: where it stands, and their membership, if they have one."""
-
-    head: Head
-    place: Place | None
-
-
-def check_reader(txn: Transaction, caller: Caller, channel: bytes) -> Reader:
-    """Members read, and of a public channel whoever may join. Refusals: no_channel, not_member."""
-    head = channels.require(txn, channel)
-    place = channels.place(txn, channel, caller.account)
-    if place is None and not head.public:
-        raise Refusal("not_member")
-    return Reader(head, place)
-
-
-def check_member(txn: Transaction, caller: Caller, channel: bytes) -> Place:
-    """The caller's membership. Refusals: no_channel, not_member."""
-    channels.require(txn, channel)
-    place = channels.place(txn, channel, caller.account)
-    if place is None:
-        raise Refusal("not_member")
-    return place
-
-
-def _check_owners(txn: Transaction, account: bytes) -> None:
-    """Refusal channel_owner when channels with others in them would be left without an owner."""
-    own = channels.list_of(txn, account)
-    left = [to_text(channel) for channel in own if _is_only_owner(txn, channel, account)]
-    if left:
-        raise Refusal("channel_owner", channels=left)
-
-
-def _check_keeps_owner(txn: Transaction, caller: Caller, channel: bytes, change: roster.Change) -> None:
-    """What the roster cannot know: other owners in it may be nobody's any more. Refusal channel_owner."""
-    if isinstance(change, Leave):
-        account: bytes | None = caller.account
-    elif isinstance(change, SetRole) and change.role != "owner":
-        account = channels.account_of(txn, channel, change.identity)
-    else:
-        return
-    if account is not None and _is_only_owner(txn, channel, account):
-        raise Refusal("channel_owner", channels=[to_text(channel)])
-
-
-def _is_only_owner(txn: Transaction, channel: bytes, account: bytes) -> bool:
-    """Whether an open channel with others in it has no owner but this account."""
-    head, place = channels.require(txn, channel), channels.place(txn, channel, account)
-    owns = place is not None and place.role == "owner"
-    return owns and not head.closed and head.present > 1 and channels.owners(txn, channel) == 1
-
-
-def _may_remove(txn: Transaction, caller: Caller, channel: bytes) -> bool:
-    head, place = channels.require(txn, channel), channels.place(txn, channel, caller.account)
-    return place is not None and place.role == "owner" and (head.closed or head.present == 1)
 
 
 def _shown(txn: Transaction, caller: Caller, channel: bytes) -> wire.Channel:

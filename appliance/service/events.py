@@ -220,10 +220,11 @@ class EventBook:
         """Whether anybody here would hear of a log."""
         return log in self._watchers or any(account in self._accounts for account in accounts)
 
-    def tell_log(self, news: LogNews, accounts: Iterable[bytes] = (), watched: bool = True) -> None:
-        """News of a log for these accounts and, if so, whoever watches it; written once for all of them."""
+    def tell_log(self, news: LogNews, accounts: Iterable[bytes] | None, watched: bool = True) -> None:
+        """News of a log for these accounts (None: for all) and, if so, whoever watches it; written once."""
         feeds = set(self._watchers.get(news.log, ())) if watched else set()
-        for account in accounts:
+        feeds |= set(self._feeds.values()) if accounts is None else set()
+        for account in accounts or ():
             feeds |= self._accounts.get(account, set())
         if feeds:
             shared = Shared(news)

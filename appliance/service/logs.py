@@ -235,8 +235,8 @@ class Logs:
         head, entries = self._store.read(look)
         self._send(log, head, entries)
 
-    def announce(self, log: bytes, last: int, accounts: Iterable[bytes]) -> None:
-        """Tell these that something is to be read in a log, or that they cannot read it any more."""
+    def announce(self, log: bytes, last: int, accounts: Iterable[bytes] | None) -> None:
+        """Tell these (None: everybody here) that there is something to read, or that they cannot any more."""
         self._events.tell_log(LogNews(log, last), accounts)
 
     def _send(self, log: bytes, head: Head, entries: Sequence[Entry]) -> None:

@@ -13,7 +13,7 @@ from appliance.protocol import membership
 from appliance.protocol.account import ChangeBan, ChangeMember
 from appliance.protocol.directory import Publish
 from appliance.protocol.moderation import Thank
-from appliance.protocol.roster import Close, Leave, Remove, SetSlow, SetTimer
+from appliance.protocol.roster import Close, Info, Leave, Remove, SetInfo, SetSlow, SetTimer
 from appliance.service.caller import OPERATOR
 from appliance.store import logs, thanks
 from tests.channels import CHANNEL, MESSAGE, Member, channel_house
@@ -223,6 +223,30 @@ async def test_members_hear_at_once_and_who_was_put_out_hears_that(tmp_path: Pat
         heard("ada")
         await c.channels.remove(ada.caller, CHANNEL)
         assert heard("ada") == [(8, [])]
+
+
+async def test_who_is_in_no_channel_hears_what_the_list_of_public_ones_shows(tmp_path: Path) -> None:
+    async with channel_house(tmp_path) as c:
+        ada, bob, cleo = await trio_of(c)
+        feed, seen = c.hear(cleo), 1
+
+        def heard() -> list[int]:
+            nonlocal seen
+            events = [entry.event for entry in feed.after(seen)]
+            seen = feed.last
+            return [event.log.last for event in events if event.log]
+
+        await c.create(ada)
+        assert heard() == [1]
+        await c.change(bob, bob.join())
+        await c.post(bob)
+        assert heard() == []
+        await c.change(ada, SetInfo(Info("Orchard", "")))
+        assert heard() == [4]
+        await c.change(ada, Close())
+        assert heard() == [5]
+        await c.channels.remove(ada.caller, CHANNEL)
+        assert heard() == [5]
 
 
 @pytest.mark.parametrize("end", ["remove", "leave", "device"])

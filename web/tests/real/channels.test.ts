@@ -170,10 +170,13 @@ test("a private channel: written both ways, with reactions, edits, pins and a re
 }, 120_000);
 
 test("a public channel: who joins late reads from then on, a second device reads all, a restart posts once", async () => {
-  const here = (await ada.desk.create({ title: "Harbour", topic: "", public: true })) as ChannelView;
+  const here = (await ada.desk.create({ title: "Port", topic: "", public: true })) as ChannelView;
+  await until(() => ben.desk.others.some((one) => one.title === "Port"), SOON);
   await here.send("one");
   await here.send("two");
-  await ben.desk.refresh();
+  // Who is not in it sees it come, and under another name.
+  await here.describe({ title: "Harbour", topic: "Boats" });
+  await until(() => ben.desk.others.some((one) => one.title === "Harbour"), SOON);
   const there = await ben.open(here.id);
   expect([there.role, there.title, texts(there)]).toEqual([null, "Harbour", ""]);
   await there.join();
