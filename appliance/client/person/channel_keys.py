@@ -16,7 +16,7 @@ from appliance.client.person import records
 from appliance.client.person.dispatcher import Job
 from appliance.client.person.ledger import Batch
 from appliance.client.person.outbound import Target
-from appliance.client.person.rooms import Room, Rooms
+from appliance.client.person.rooms import Room, Rooms, info_key
 from appliance.errors import Refusal
 from appliance.protocol import codec
 from appliance.protocol.content import MAX_TARGETS, VERSION, Content, SenderKey, SenderKeyWanted
@@ -56,8 +56,10 @@ class ChannelKeys:
     async def cipher(self, batch: Batch, room: Room, whose: Iterable[Recipient]) -> SenderKeys:
         """The cipher as it is in the vault, with what is needed to read these devices."""
         record = await batch.get(records.channel(room.id), records.Channel)
-        info_key = record.info_keys[0] if record and record.info_keys else None
-        made = SenderKeys(self.own.identity, self.own.device, info_key)
+        newest = record.info_keys[0] if record and record.info_keys else None
+        # That of the title as it is; a change of it that is not known here yet may have brought the newest.
+        key = info_key(room.roster, record) or newest
+        made = SenderKeys(self.own.identity, self.own.device, key)
         device = self.own.device.hex()
         names = [f"sending/{device}", f"shares/{device}"]
         names += [reading_name(one) for one in dict.fromkeys([*whose, self.own])]

@@ -245,12 +245,18 @@ class Rooms:
         if isinstance(info, Info):
             return info
         record = await self._core.vault.get(records.channel(room.id), records.Channel)
-        for key in record.info_keys if record else []:
-            if channel_info.key_id(key) == info[: channel_info.KEY_ID]:
-                return channel_info.open_info(key, room.id, info)
-        return UNNAMED
+        key = info_key(room.roster, record)
+        return UNNAMED if key is None else channel_info.open_info(key, room.id, info)
 
     @property
     def onion(self) -> bytes:
         """The public key of our box."""
         return onion.public_key(self._core.session.onion)
+
+
+def info_key(state: State, record: records.Channel | None) -> bytes | None:
+    """The key that opens a channel's sealed title, if we have it."""
+    if record is None or isinstance(state.info, Info):
+        return None
+    known = state.info[: channel_info.KEY_ID]
+    return next((key for key in record.info_keys if channel_info.key_id(key) == known), None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import msgspec
 import pytest
 
 from appliance.client.entrance import Unanswered
@@ -207,3 +208,21 @@ async def test_a_stranger_with_keys_is_nobody(box):
         with refused("no_account"):
             await ada.channels.invite(id, "nobody")
         assert ada.contacts() == []
+
+
+async def test_who_comes_in_gets_the_key_of_the_title_as_it_is(box):
+    async with joining(box, "ada") as ada, joining(box, "bob") as bob:
+        id = await ada.channels.create("Cellar", public=False)
+        # She made another key for a new title, which somebody else's change came before.
+        await ada._core.ledger.run(lambda batch: _another_key(batch, id))
+        await ada.channels.invite(id, "bob")
+        await ada.channels.send(id, "welcome")
+        assert await texts(bob, id) == ["welcome"]
+        assert [row.title for row in await bob.channels.all()] == ["Cellar"]
+
+
+async def _another_key(batch, id):
+    def step(now):
+        return msgspec.structs.replace(now, info_keys=[os.urandom(32), *now.info_keys])
+
+    batch.change(records.channel(id), records.Channel, step)
