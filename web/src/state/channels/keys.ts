@@ -12,6 +12,7 @@ import { hasSession } from "../../protocol/peer.ts";
 import type { Dispatch } from "../../protocol/post.ts";
 import { Refusal } from "../api.ts";
 import type { Core } from "../messenger/core.ts";
+import type { Done } from "../messenger/dispatcher.ts";
 import type { Batch } from "../messenger/ledger.ts";
 import type { Target } from "../messenger/outbound.ts";
 import { NEW_CHANNEL, names, type ChannelRecord, type SessionRecord } from "../messenger/records.ts";
@@ -104,16 +105,17 @@ export class ChannelKeys {
     for (let at = 0; at < missing.length; at += AT_ONCE) {
       giving(at, missing.length);
       const targets = await this.#targets(room, missing.slice(at, at + AT_ONCE));
-      const dispatch = await core.ledger.run(async (batch) => {
+      const { done, left } = leaving();
+      await core.ledger.run(async (batch) => {
         const cipher = await this.cipher(batch, room);
         const told = targets.map((target): [Content, Target] => {
           const to = { identity: target.identity, device: target.device.device };
           return [cipher.give(room.roster, to, { id: random(16), sent: core.now() }), target];
         });
         this.store(batch, room.id, cipher);
-        return this.#seal(batch, told);
+        await this.#leave(batch, told, done);
       });
-      if (dispatch) await core.dispatcher.sendNow(dispatch);
+      await left;
     }
     if (missing.length > 0) giving(missing.length, missing.length);
   }
@@ -158,9 +160,10 @@ export class ChannelKeys {
     return made.envelopes.length > 0 ? made : undefined;
   }
 
-  async #leave(batch: Batch, told: readonly [Content, Target][]): Promise<void> {
+  async #leave(batch: Batch, told: readonly [Content, Target][], done?: Done): Promise<void> {
     const dispatch = await this.#seal(batch, told);
-    if (dispatch) this.core.dispatcher.leave(batch, dispatch);
+    if (dispatch) this.core.dispatcher.leave(batch, dispatch, done);
+    else done?.();
   }
 
   /** What a device told us for the sake of a channel. */
@@ -254,6 +257,17 @@ export class ChannelKeys {
     if (this.#answered.size > MAX_ANSWERED) this.#answered.clear();
     for (const chain of due) this.#answered.set(keyOf(chain), core.hour());
   }
+}
+
+/** Something that leaves with a batch, and the wait until the box has it. */
+function leaving(): { done: Done; left: Promise<void> } {
+  let done!: Done;
+  const left = new Promise<void>((resolve, reject) => {
+    done = (error) => (error === undefined ? resolve() : reject(error as Error));
+  });
+  // Where the batch itself fails nobody waits for it.
+  left.catch(() => undefined);
+  return { done, left };
 }
 
 /** What the cipher calls the record of a device's chains. */

@@ -30,9 +30,12 @@ export interface Whole {
   held: boolean;
 }
 
+/** Told once: the box has it, or why it never will. */
+export type Done = (error?: unknown) => void;
+
 interface Job {
   dispatch: Dispatch;
-  done?: (error?: unknown) => void;
+  done: Done | undefined;
 }
 
 export class Dispatcher {
@@ -53,29 +56,32 @@ export class Dispatcher {
   constructor(readonly core: Core) {}
 
   /** Leave in the commit that saves what was sealed: one way to the box for both. What waits here goes first. */
-  leave(batch: Batch, dispatch: Dispatch): void {
+  leave(batch: Batch, dispatch: Dispatch, done?: Done): void {
     const octets = [...batch.leaving.map((one) => one.dispatch), dispatch].reduce(
       (sum, one) => sum + octetsOf(one),
       0,
     );
     if (this.#jobs.length > 0 || batch.leaving.length === MAX_DISPATCHES || octets > WITH_A_CHANGE)
-      return void batch.after.push(() => this.#send(dispatch));
+      return void batch.after.push(() => this.#send(dispatch, done));
     const whole = { hours: HOURS, ...dispatch };
-    batch.leaving.push({ dispatch: whole, answered: (left) => this.#answered(whole, left) });
+    batch.leaving.push({ dispatch: whole, answered: (left) => this.#answered(whole, left, done) });
   }
 
-  #answered(dispatch: Dispatch, left: Left | undefined): void {
+  #answered(dispatch: Dispatch, left: Left | undefined, done?: Done): void {
     if (left?.state) {
       this.#left(dispatch.id);
       this.heard(left.state);
+      done?.();
     } else if (left?.refused && !HELD_UP.has(left.refused)) {
-      this.#refused(dispatch.id, new Refusal(left.refused, "", 409));
-    } else this.#send(dispatch);
+      const refusal = new Refusal(left.refused, "", 409);
+      this.#refused(dispatch.id, refusal);
+      done?.(refusal);
+    } else this.#send(dispatch, done);
   }
 
   /** Hand over; what was sealed is saved already. */
-  #send(dispatch: Dispatch): void {
-    this.#put({ dispatch: { hours: HOURS, ...dispatch } });
+  #send(dispatch: Dispatch, done?: Done): void {
+    this.#put({ dispatch: { hours: HOURS, ...dispatch }, done });
   }
 
   /** The same, waiting until the box has it. */
