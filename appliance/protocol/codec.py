@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from functools import lru_cache
+from threading import Lock
 from typing import Any, Final, NoReturn, TypeVar, cast
 
 import cbor2
@@ -24,6 +25,8 @@ JSON: Final = "application/json"
 
 T = TypeVar("T")
 _BYTES: Final = (bytes, bytearray, memoryview)
+_ready: Final[set[object]] = set()
+_making_ready: Final = Lock()
 
 
 def encode(value: Any) -> bytes:
@@ -74,6 +77,8 @@ def decode_own(data: bytes) -> Any:
 
 def convert(value: Any, kind: type[T]) -> T:
     """A typed value from decoded builtins, strictly (text never passes for bytes); Refusal malformed."""
+    if kind not in _ready:
+        make_ready(kind)
     try:
         return msgspec.convert(value, kind, builtin_types=_BYTES)
     except msgspec.ValidationError as error:
@@ -82,6 +87,17 @@ def convert(value: Any, kind: type[T]) -> T:
         if not reason.startswith(("Expected", "Object missing")):
             reason = "unexpected value"
         raise Refusal("malformed", reason=reason) from error
+
+
+def make_ready(kind: Any) -> None:
+    """Have msgspec learn a type, in one thread at a time.
+
+    It does so at the first use and shows the type to other threads half learnt: whichever converts to it at
+    that moment, the committer, say, crashes the process. Whoever uses msgspec without `convert` calls this.
+    """
+    with _making_ready:
+        msgspec.json.Decoder(kind)
+        _ready.add(kind)
 
 
 def write(value: Any, media: str = CBOR) -> bytes:

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from appliance.errors import Refusal
+from appliance.protocol import codec
 
 MEDIA: Final = "application/x-www-form-urlencoded"
 MOST_FIELDS: Final = 64
@@ -177,6 +178,7 @@ def read_pairs(content_type: str, raw: bytes) -> dict[str, str]:
 def read_form(kind: type[Form], fields: Mapping[str, str]) -> Any:
     """The typed form; Refusal malformed for unknown or overlong fields."""
     try:
+        codec.make_ready(kind)
         return msgspec.convert(fields, kind)
     except msgspec.ValidationError:
         raise Refusal("malformed") from None
