@@ -6,6 +6,7 @@ import { MINE, OTHERS } from "./channelTalk.ts";
 
 export class FakeChannels implements ChannelDesk {
   phase = $state<ChannelDesk["phase"]>("ready");
+  settling = $state(false);
   problem = $state<string | null>(null);
   all = $state.raw<FakeChannel[]>([]);
 

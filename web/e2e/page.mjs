@@ -118,6 +118,8 @@ export async function choose(page, text) {
     return rows.find((row) => row.textContent?.includes(wanted) && row.getClientRects().length > 0) ?? null;
   };
   await until(page, `a row “${text}”`, find, text);
+  // Rows that still change places are not aimed at.
+  await until(page, "the list to come to rest", () => !document.querySelector("main [aria-busy=true]"), null);
   const row = /** @type {import("puppeteer-core").ElementHandle<HTMLElement>} */ (
     (await page.evaluateHandle(find, text)).asElement()
   );

@@ -80,6 +80,14 @@ test("the list tells which channels there are, what is new, and which can be joi
   ).toHaveLength(2);
 });
 
+test("the list says that its rows may still change places", async () => {
+  await show("#/channels");
+  const rows = (): Element | null => list().querySelector("[aria-busy]");
+  expect(rows()!.getAttribute("aria-busy")).toBe("false");
+  channels.settling = true;
+  await waitFor(() => expect(rows()!.getAttribute("aria-busy")).toBe("true"));
+});
+
 test("the rail counts what is new in channels that are not muted, and says that one was mentioned", async () => {
   await show("#/channels");
   const rail = screen.getByRole("navigation", { name: "Places" });

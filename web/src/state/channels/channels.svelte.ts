@@ -23,6 +23,9 @@ export class Channels implements ChannelDesk {
   get others(): readonly Channel[] {
     return this.#desk?.others ?? [];
   }
+  get settling(): boolean {
+    return this.#desk?.settling ?? false;
+  }
   get unread(): number {
     return this.#desk?.unread ?? 0;
   }

@@ -21,6 +21,8 @@ const TOGETHER = 400;
 export class ChannelsDesk implements ChannelDesk {
   phase = $state<ChannelDesk["phase"]>("loading");
   problem = $state<string | null>(null);
+  /** Readings of what is new in all channels that are under way. */
+  #glancing = $state(0);
   mine = $state.raw<readonly ChannelView[]>([]);
   others = $state.raw<readonly ChannelView[]>([]);
   record = $state.raw<marks.ChannelsRecord>(marks.NONE);
@@ -45,6 +47,9 @@ export class ChannelsDesk implements ChannelDesk {
     core.rereads.add((changed) => this.#reread(changed));
   }
 
+  get settling(): boolean {
+    return this.#glancing > 0;
+  }
   get unread(): number {
     return this.mine.reduce((sum, one) => sum + (one.muted ? 0 : one.unread), 0);
   }
@@ -154,16 +159,24 @@ export class ChannelsDesk implements ChannelDesk {
   /** One after the other, so that whoever opens one does not wait for all of them. */
   async #glance(): Promise<void> {
     const isNew = (one: ChannelView): number => (one.unread > 0 ? 0 : 1);
-    for (const view of [...this.mine].sort((a, b) => isNew(a) - isNew(b))) {
-      if (this.core.closed) return;
-      view.outbox.resume();
-      await view.glance().catch(() => undefined);
-      await turn();
+    this.#glancing++;
+    try {
+      for (const view of [...this.mine].sort((a, b) => isNew(a) - isNew(b))) {
+        if (this.core.closed) return;
+        view.outbox.resume();
+        await view.glance().catch(() => undefined);
+        await turn();
+      }
+    } finally {
+      this.#glancing--;
+      this.sort();
     }
   }
 
   /** The latest first; public ones one may join by title. */
   sort(): void {
+    // Rows that move with every channel that is read would move under somebody's finger.
+    if (this.settling) return;
     const mine = [...this.#views.values()].filter((one) => one.role !== null).sort((a, b) => b.at - a.at);
     const same = mine.length === this.mine.length && mine.every((one, at) => one === this.mine[at]);
     if (!same) this.#sortAnew();

@@ -16,6 +16,8 @@ export interface ChannelDesk {
   readonly problem: string | null;
   /** Those one is in, the latest activity first. */
   readonly mine: readonly Channel[];
+  /** What is new in them is still being read: the order may change once more. */
+  readonly settling: boolean;
   /** Public ones one may join, by title. */
   readonly others: readonly Channel[];
   /** Messages not yet read in channels that are not muted. */
