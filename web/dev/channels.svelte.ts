@@ -21,6 +21,7 @@ export class FakeChannels implements ChannelDesk {
     this.all = scenes.map((scene) => new FakeChannel(scene, gone));
     this.phase = wishes.has("opening") ? "loading" : wishes.has("broken") ? "failed" : "ready";
     this.problem = this.phase === "failed" ? "offline" : null;
+    this.settling = false;
   }
 
   get mine(): readonly FakeChannel[] {
