@@ -170,6 +170,8 @@ async function search() {
 async function joinPublic() {
   await make(ada, FERRY, "", "public");
   await write(ada, "Nobody hears this.");
+  // Until the box has it, whoever joins first is given it.
+  await reads(ada, "Sent");
   await join(leo, FERRY);
   await reads(ada, "leo joined.");
   await write(leo, "Is the ferry late?");
