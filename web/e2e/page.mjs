@@ -1,4 +1,5 @@
 /** A person at the page: finds things by their words, as a person does. */
+import { setTimeout as pause } from "node:timers/promises";
 
 /**
  * Without JIT a passphrase takes up to 20 seconds; a box that comes back starts its Tor anew, while the other one
@@ -117,14 +118,42 @@ export async function choose(page, text) {
     const rows = [...document.querySelectorAll("main li a")];
     return rows.find((row) => row.textContent?.includes(wanted) && row.getClientRects().length > 0) ?? null;
   };
-  await until(page, `a row “${text}”`, find, text);
-  // Rows that still change places are not aimed at.
-  await until(page, "the list to come to rest", () => !document.querySelector("main [aria-busy=true]"), null);
-  const row = /** @type {import("puppeteer-core").ElementHandle<HTMLElement>} */ (
-    (await page.evaluateHandle(find, text)).asElement()
-  );
-  await atRest(row);
-  await row.click();
+  for (let again = 2; ; again--) {
+    await until(page, `a row “${text}”`, find, text);
+    // Rows that still change places are not aimed at.
+    await until(
+      page,
+      "the list to come to rest",
+      () => !document.querySelector("main [aria-busy=true]"),
+      null,
+    );
+    const row = /** @type {import("puppeteer-core").ElementHandle<HTMLElement>} */ (
+      (await page.evaluateHandle(find, text)).asElement()
+    );
+    const href = await row.evaluate((one) => one.getAttribute("href") ?? "");
+    const before = await page.evaluate(() => location.hash);
+    await atRest(row);
+    await row.click();
+    if (again === 0 || !(await missed(page, href, before))) return;
+  }
+}
+
+/** Whether another row was hit: what comes meanwhile moves its row to the top, under the pointer. A person then
+ * presses the right one. @param {Page} page @param {string} href @param {string} before */
+async function missed(page, href, before) {
+  const opens = (/** @type {string[]} */ [wanted, old]) =>
+    location.hash === wanted || location.hash !== old ? location.hash : null;
+  for (const end = Date.now() + 3_000; Date.now() < end; await pause(50)) {
+    const now = await page.evaluate(opens, [href, before]);
+    if (now === href) return false;
+    if (now !== null)
+      return page.evaluate(
+        (open) =>
+          [...document.querySelectorAll("main li a")].some((one) => one.getAttribute("href") === open),
+        now,
+      );
+  }
+  return false;
 }
 
 /** Wait until the open conversation has this message. @param {Page} page @param {string} text */
