@@ -42,6 +42,7 @@ class Chat:
         self.timeline = Timeline()
         self._lowest: dict[str, int] = {}
         self._highest: dict[str, int] = {}
+        self._as_of = 0
 
     @property
     def talk(self) -> records.Talk:
@@ -91,9 +92,17 @@ class Chat:
             wanted += [(device, number) for number in range(first, count + 1)]
         await self._load(wanted)
 
+    async def current(self) -> None:
+        """Have the log at least as new as how the conversation is known to stand."""
+        version = self.core.vault.version(records.talk(self.id))
+        if version != self._as_of:
+            await self.newer()
+        self._as_of = version
+
     async def reach(self, id: bytes) -> bool:
         """Read back until a content is there; False when it is nowhere."""
         await self.begin()
+        await self.current()
         while self.timeline.said(id) is None:
             if not self.more:
                 return False

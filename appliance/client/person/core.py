@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -154,6 +155,7 @@ class Core:
         await self.vault.read(records.keys(device), records.prekeys(device), records.KNOCK)
         self.ledger = Ledger(self.vault, device, self.seat.instance, self.options.now)
         self.ledger.saved = lambda: self._saved(remember(around, self.seat))
+        self.vault.changed = partial(self.soon, self._changed)
         self._saved(remember(around, self.seat))
         await self.files.load()
         nursery.start_soon(self.ledger.keep_flushing)
@@ -236,7 +238,9 @@ class Core:
 
     async def pull(self) -> None:
         """Take in what other devices of the account wrote."""
-        changed = await self.vault.pull()
+        await self._changed(await self.vault.pull())
+
+    async def _changed(self, changed: list[str]) -> None:
         if not changed:
             return
         head = self.vault.peek(records.head(self.seat.device))

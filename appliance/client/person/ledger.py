@@ -1,8 +1,8 @@
 """The one place where a device's state changes.
 
 Every step runs alone, collects its changes in a `Batch`, and counts only when the box has acknowledged all
-of them together: what leaves the device leaves after that. The head record goes with every batch; it keeps
-two clients from writing for one device.
+of them together: what leaves the device leaves in that commit, or after it. The head record goes with every
+batch; it keeps two clients from writing for one device.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class Ledger:
         self._turn = trio.Lock()
         self._checked: set[bytes] = set()
         self._stopped = False
-        self._unsure: set[str] = set()
+        self._unsure = False
         self._later: list[Callable[[Batch], None]] = []
         self._put_off = trio.Event()
         self.saved: Callable[[], None] = lambda: None
@@ -123,8 +123,8 @@ class Ledger:
                 raise Displaced
             if self._unsure:
                 # A step was cut while its changes were on their way: they may have counted.
-                await self.vault.reload(self._unsure)
-                self._unsure = set()
+                self.vault.changed(await self.vault.pull())
+                self._unsure = False
             batch = Batch(self.vault, self.device)
             waiting, self._later = self._later, []
             try:
@@ -206,7 +206,7 @@ class Ledger:
         batch.edits[records.head(self.device)] = ([sit], True)
         edits = [Edit(name, _together(steps), owned) for name, (steps, owned) in batch.edits.items()]
         dispatches = [dispatch for dispatch, _ in batch.leaving]
-        self._unsure = set(batch.edits)
+        self._unsure = True
         failures = 0
         while True:
             try:
@@ -218,10 +218,10 @@ class Ledger:
                 await trio.sleep(PAUSES[min(failures, len(PAUSES) - 1)])
                 failures += 1
             except Refusal:
-                self._unsure = set()
+                self._unsure = False
                 raise
             else:
-                self._unsure = set()
+                self._unsure = False
                 self.saved()
                 for (_, answered), one in zip_longest(batch.leaving, left):
                     batch.after.append(partial(answered, one))

@@ -60,6 +60,8 @@ class Vault:
         self._names: dict[bytes, str] = {}
         self._turn = trio.Lock()
         self.revision = 0
+        self.changed: Callable[[list[str]], None] = lambda _: None
+        """Called with names of records that others changed, where a conflict brought them and not a pull."""
 
     def __repr__(self) -> str:
         return "<Vault>"
@@ -150,11 +152,6 @@ class Vault:
                     raise
                 return await self._read_anew(refusal)
 
-    async def reload(self, names: Iterable[str]) -> None:
-        """Read records again whose state at the box is not certain."""
-        async with self._turn:
-            await self._load(list(names))
-
     async def _pull(self) -> list[str]:
         names: list[str] = []
         while True:
@@ -208,9 +205,21 @@ class Vault:
         return put, remove
 
     async def _reread(self, edits: list[Edit]) -> bool:
-        """Read again what was in the way; whether an owned record is another than we thought."""
+        """Read what was in the way; whether an owned record is another than we thought.
+
+        All else that others wrote comes with it: no record is known as it was after one that it refers to.
+        """
         before = {edit.name: self.version(edit.name) for edit in edits}
-        await self._load([edit.name for edit in edits], force=True)
+        try:
+            changed = await self._pull()
+        except Refusal as refusal:
+            if refusal.code != "vault_old":
+                raise
+            changed = []
+        if not changed:  # what is there is older than what we know: the box was set back
+            await self._load(list(before), force=True)
+            changed = [name for name, version in before.items() if self.version(name) != version]
+        self.changed(changed)
         return any(edit.owned and self.version(edit.name) != before[edit.name] for edit in edits)
 
     async def _load(self, names: list[str], force: bool = False) -> None:

@@ -62,7 +62,9 @@ class Unread(RuleBasedStateMachine):
             talk = unread.take(talk, id, sent)
             assert (len(self.talk.fresh) > before) == (message not in self.log)
             self.log.add(message)
-        self.views[device] = (talk, log | set(some))
+        if talk is not self.views[device][0]:
+            # What is saved is saved on top of what the others did, which the conflict has brought.
+            self.look(device)
 
     @rule(share=st.floats(0, 1))
     def mark(self, share: float) -> None:

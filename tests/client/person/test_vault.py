@@ -76,6 +76,21 @@ async def test_who_was_away_for_too_long_reads_everything_again(box: FakeMember)
     assert await vault(box).read("c") == [3]
 
 
+async def test_what_a_conflict_brought_of_others_is_told_with_what_belongs_to_it(box: FakeMember) -> None:
+    def add(name: str, value: int) -> Edit:
+        return Edit(name, lambda now: [*(now or []), value])
+
+    mine, other = vault(box), vault(box)
+    await mine.commit([add("talk", 1), add("log", 1)])
+    await other.commit([add("talk", 2), add("log", 2)])
+    told: list[str] = []
+    mine.changed = told.extend
+    await mine.commit([add("talk", 3)])
+    assert [mine.peek(name) for name in ("talk", "log")] == [[1, 2, 3], [1, 2]]
+    assert sorted(told) == ["log", "talk"]
+    assert await mine.pull() == []
+
+
 async def test_a_box_that_was_set_back_is_noticed(box: FakeMember) -> None:
     mine = vault(box)
     await mine.commit(put("a", 1))

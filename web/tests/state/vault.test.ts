@@ -123,15 +123,17 @@ test("what a conflict brought of others is told as well as what a pull brings", 
     name,
     step: (now) => [...((now ?? []) as Value[]), value],
   });
-  await mine.commit([add("talk", 1)]);
-  await theirs.commit([add("talk", 2)]);
+  await mine.commit([add("talk", 1), add("log", 1)]);
+  await theirs.commit([add("talk", 2), add("log", 2)]);
   const told: string[] = [];
   mine.changed = (names) => told.push(...names);
   await mine.commit([add("talk", 3)]);
   expect(mine.peek("talk")).toEqual([1, 2, 3]);
-  expect(told).toEqual(["talk"]);
+  // What belongs to it has come along.
+  expect(mine.peek("log")).toEqual([1, 2]);
+  expect(told.toSorted()).toEqual(["log", "talk"]);
   await mine.pull();
-  expect(told).toEqual(["talk"]);
+  expect(told).toHaveLength(2);
 });
 
 test("the copies in the locker and the revision they are good for are kept together", async () => {

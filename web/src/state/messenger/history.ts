@@ -12,6 +12,8 @@ export class History {
   /** By device: the lowest stretch that was loaded, and the second of its first event. */
   #loaded = new Map<string, { lowest: number; highest: number; since: number }>();
   #running: Promise<void> | undefined;
+  /** The version of the talk record up to which the log was looked at. */
+  #asOf = 0;
   /** Everything from this second on is there. */
   from = 0;
 
@@ -52,9 +54,17 @@ export class History {
     } while (this.timeline.shown(this.from).length < before + PAGE && this.more);
   }
 
+  /** Have the log at least as new as how the conversation is known to stand. */
+  async current(): Promise<void> {
+    const version = this.core.vault.version(names.talk(this.conversation));
+    if (version !== this.#asOf) await this.newer();
+    this.#asOf = version;
+  }
+
   /** Load back until a message is there. */
   async reach(id: string): Promise<void> {
     await this.begin();
+    await this.current();
     while (!this.timeline.has(id) && this.more) await this.older();
   }
 

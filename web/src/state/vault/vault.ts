@@ -47,7 +47,7 @@ const TRIES = 12;
 const REVISION = "vault-revision";
 
 export class Vault {
-  /** Called with names of records that another device changed. */
+  /** Called with names of records that others changed, whether a pull or a conflict brought them. */
   changed: (names: string[]) => void = () => {};
   #known = new Map<string, Known>();
   #names = new Map<string, string>();
@@ -135,6 +135,7 @@ export class Vault {
     for (let turn = 1; ; turn++) {
       // The answer of an earlier try may have been lost, and its effect read by a pull.
       if (written()) return [];
+      const before = new Map(edits.map((edit) => [edit.name, this.version(edit.name)]));
       const { put, remove, after } = await this.#prepare(edits);
       if (put.length + remove.length === 0) return [];
       const change: Change = dispatches.length > 0 ? { put, remove, dispatches } : { put, remove };
@@ -144,17 +145,30 @@ export class Vault {
         return answer.left;
       } catch (error) {
         if (!(error instanceof Refusal) || error.code !== "vault_conflict" || turn >= TRIES) throw error;
-        const before = new Map(edits.map((edit) => [edit.name, this.version(edit.name)]));
-        await this.#load(edits.map((edit) => edit.name));
-        const newer = edits.filter((edit) => this.version(edit.name) !== before.get(edit.name));
-        if (newer.some((edit) => edit.owned)) {
-          if (written()) return [];
-          throw new Displaced();
-        }
-        // The next pull finds them known already: whoever shows them is told now.
-        if (newer.length > 0) this.changed(newer.map((edit) => edit.name));
+        const newer = await this.#reread(before);
+        if (!edits.some((edit) => edit.owned && newer.includes(edit.name))) continue;
+        if (written()) return [];
+        throw new Displaced();
       }
     }
+  }
+
+  /**
+   * Read what was in the way; those that are another than they were. All else that others wrote comes with it: no
+   * record is known as it was after one that it refers to.
+   */
+  async #reread(before: ReadonlyMap<string, number>): Promise<string[]> {
+    const newer = (): string[] =>
+      [...before.keys()].filter((name) => this.version(name) !== before.get(name));
+    await this.pull().catch((error: unknown) => {
+      if ((error as { code?: string }).code !== "vault_old") throw error;
+    });
+    if (newer().length === 0) {
+      // What is there is older than what we know: the box was set back.
+      await this.#load([...before.keys()]);
+      this.changed(newer());
+    }
+    return newer();
   }
 
   /** Read what other devices changed since; tells `changed`. Refusal vault_old when the box was set back. */
