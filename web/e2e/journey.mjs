@@ -17,6 +17,7 @@ import * as acts from "./acts.mjs";
 import { openBrowser, SIZES } from "./browser.mjs";
 import { barriers, tooWide } from "./checks.mjs";
 import { attach, press, reads, says, until, wear, words } from "./page.mjs";
+import * as sound from "./sound.mjs";
 
 const { values: wish } = parseArgs({
   options: {
@@ -226,12 +227,7 @@ async function file(from, to) {
 /** @param {Page} from @param {Page} to */
 async function voice(from, to) {
   await press(from, "Record a voice message");
-  await until(
-    from,
-    "two seconds",
-    () => document.querySelector("[role=timer]")?.textContent?.includes("0:02"),
-    null,
-  );
+  await sound.lasts(from, 2);
   await press(from, "Send voice message");
   await acts.hear(to);
 }

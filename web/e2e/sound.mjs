@@ -4,6 +4,21 @@ import { until } from "./page.mjs";
 /** @typedef {import("puppeteer-core").Page} Page */
 /** @typedef {{seconds: number, told: number, loudness: number, pitch: number, peaks: number, tallest: number}} Heard */
 
+/** Wait until a recording has so many seconds: a page that is busy may never be looked at just then.
+ * @param {Page} page @param {number} seconds */
+export async function lasts(page, seconds) {
+  await until(
+    page,
+    `${seconds} seconds`,
+    (wanted) => {
+      const [minutes = 0, rest = 0] =
+        document.querySelector("[role=timer]")?.textContent?.match(/\d+/g)?.map(Number) ?? [];
+      return minutes * 60 + rest >= wanted;
+    },
+    seconds,
+  );
+}
+
 /** Wait for the newest voice of the other side. @param {Page} page */
 export async function there(page) {
   await until(
