@@ -26,7 +26,7 @@ JSON: Final = "application/json"
 T = TypeVar("T")
 _BYTES: Final = (bytes, bytearray, memoryview)
 _ready: Final[set[object]] = set()
-_making_ready: Final = Lock()
+_learning: Final = Lock()
 
 
 def encode(value: Any) -> bytes:
@@ -78,7 +78,7 @@ def decode_own(data: bytes) -> Any:
 def convert(value: Any, kind: type[T]) -> T:
     """A typed value from decoded builtins, strictly (text never passes for bytes); Refusal malformed."""
     if kind not in _ready:
-        make_ready(kind)
+        _learn(kind)
     try:
         return msgspec.convert(value, kind, builtin_types=_BYTES)
     except msgspec.ValidationError as error:
@@ -89,13 +89,13 @@ def convert(value: Any, kind: type[T]) -> T:
         raise Refusal("malformed", reason=reason) from error
 
 
-def make_ready(kind: Any) -> None:
+def _learn(kind: Any) -> None:
     """Have msgspec learn a type, in one thread at a time.
 
     It does so at the first use and shows the type to other threads half learnt: whichever converts to it at
-    that moment, the committer, say, crashes the process. Whoever uses msgspec without `convert` calls this.
+    that moment, the committer, say, crashes the process. So nothing here calls `msgspec.convert` by itself.
     """
-    with _making_ready:
+    with _learning:
         msgspec.json.Decoder(kind)
         _ready.add(kind)
 

@@ -223,7 +223,8 @@ class EventBook:
     def tell_log(self, news: LogNews, accounts: Iterable[bytes] | None, watched: bool = True) -> None:
         """News of a log for these accounts (None: for all) and, if so, whoever watches it; written once."""
         feeds = set(self._watchers.get(news.log, ())) if watched else set()
-        feeds |= set(self._feeds.values()) if accounts is None else set()
+        if accounts is None:
+            feeds.update(self._feeds.values())
         for account in accounts or ():
             feeds |= self._accounts.get(account, set())
         if feeds:

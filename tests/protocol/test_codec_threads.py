@@ -7,7 +7,7 @@ import sys
 
 # While one thread learns `Outer`, having come as far as `Inner`, another one converts to it.
 CHILD = """
-import threading, typing, msgspec
+import threading, msgspec
 from appliance.protocol import codec
 
 midway, tried = threading.Event(), threading.Event()

@@ -95,7 +95,7 @@ async def test_a_refused_dispatch_keeps_nothing_back(house: PostHouse) -> None:
     assert [one.version for one in page.records] == [1, 1]
 
 
-async def test_no_more_than_so_many_leave_with_one_change(house: PostHouse) -> None:
+def test_no_more_than_so_many_leave_with_one_change() -> None:
     many = Change(dispatches=[dispatch(AWAY, envelopes=[envelope()])] * (MAX_DISPATCHES + 1))
     with refused("malformed"):
         codec.read(codec.encode(many), Change)

@@ -141,12 +141,10 @@ export async function choose(page, text) {
 /** Whether another row was hit: what comes meanwhile moves its row to the top, under the pointer. A person then
  * presses the right one. @param {Page} page @param {string} href @param {string} before */
 async function missed(page, href, before) {
-  const opens = (/** @type {string[]} */ [wanted, old]) =>
-    location.hash === wanted || location.hash !== old ? location.hash : null;
   for (const end = Date.now() + 3_000; Date.now() < end; await pause(50)) {
-    const now = await page.evaluate(opens, [href, before]);
+    const now = await page.evaluate(() => location.hash);
     if (now === href) return false;
-    if (now !== null)
+    if (now !== before)
       return page.evaluate(
         (open) =>
           [...document.querySelectorAll("main li a")].some((one) => one.getAttribute("href") === open),

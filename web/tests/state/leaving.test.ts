@@ -6,19 +6,13 @@ import { Browser, closeAll, friends, until } from "./fake/people.ts";
 
 afterEach(closeAll);
 
-/** Let the box take changes of the vault, and no dispatches, either way. */
-function holdUp(who: Browser): void {
-  who.line.turnAway = () => "too_many";
-  who.line.drop = (request) => request === "POST /v1/dispatch";
-}
-
 /** The same window again, held up from the beginning. */
 async function reopenedHeldUp(who: Browser): Promise<Browser> {
   const { session } = who.line;
   await who.crash();
   const next = new Browser(who.box, who.locker);
   next.line.session = session;
-  holdUp(next);
+  next.line.holdUp();
   await next.account.begin();
   await until(() => next.messenger.phase !== "opening" && next.messenger.conversations.length > 0);
   return next;
@@ -47,7 +41,7 @@ test("a message to a device that is gone reaches the one that came instead", asy
 
 test("a start that could not hand over either loses nothing", async () => {
   const [ada, ben] = await friends(new FakeBox());
-  holdUp(ada);
+  ada.line.holdUp();
   await ada.chat(ben)!.send("on the edge");
   const before = outgoing(ada);
   expect(before).not.toBe("");

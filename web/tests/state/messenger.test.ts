@@ -63,8 +63,7 @@ test("replies, reactions, edits and deletions reach the other side", async () =>
 
 test("a crash between saving and sending loses nothing and doubles nothing", async () => {
   const [ada, ben] = await friends(new FakeBox());
-  ada.line.turnAway = () => "too_many";
-  ada.line.drop = (request) => request === "POST /v1/dispatch";
+  ada.line.holdUp();
   await ada.chat(ben)!.send("on the edge");
   expect(ada.chat(ben)!.messages.at(-1)?.state).toBe("waiting");
   const again = await ada.reopened();

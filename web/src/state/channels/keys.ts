@@ -1,7 +1,7 @@
 /**
  * Sender keys of channels: giving ours to members' devices, taking theirs, asking for what is missing. They travel
  * over the sessions between devices; with members who are no contacts there are sessions without a conversation.
- * What was made is in the vault before it leaves.
+ * What was made leaves in the commit that saves it.
  */
 import { concat, equal, toHex } from "../../protocol/bytes.ts";
 import type { Value } from "../../protocol/cbor.ts";
@@ -12,7 +12,7 @@ import { hasSession } from "../../protocol/peer.ts";
 import type { Dispatch } from "../../protocol/post.ts";
 import { Refusal } from "../api.ts";
 import type { Core } from "../messenger/core.ts";
-import type { Done } from "../messenger/dispatcher.ts";
+import { leaving, type Done } from "../messenger/dispatcher.ts";
 import type { Batch } from "../messenger/ledger.ts";
 import type { Target } from "../messenger/outbound.ts";
 import { NEW_CHANNEL, names, type ChannelRecord, type SessionRecord } from "../messenger/records.ts";
@@ -257,17 +257,6 @@ export class ChannelKeys {
     if (this.#answered.size > MAX_ANSWERED) this.#answered.clear();
     for (const chain of due) this.#answered.set(keyOf(chain), core.hour());
   }
-}
-
-/** Something that leaves with a batch, and the wait until the box has it. */
-function leaving(): { done: Done; left: Promise<void> } {
-  let done!: Done;
-  const left = new Promise<void>((resolve, reject) => {
-    done = (error) => (error === undefined ? resolve() : reject(error as Error));
-  });
-  // Where the batch itself fails nobody waits for it.
-  left.catch(() => undefined);
-  return { done, left };
 }
 
 /** What the cipher calls the record of a device's chains. */

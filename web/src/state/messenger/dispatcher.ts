@@ -1,8 +1,8 @@
 /** Dispatches: handed to the box one after the other until it has them, and how it stands with each. */
 import { equal, fromHex, toHex } from "../../protocol/bytes.ts";
 import type { Dispatch, DispatchState, Dispatches, Leg } from "../../protocol/post.ts";
-import { Refusal } from "../api.ts";
 import { MAX_DISPATCHES, type Left } from "../../protocol/vault.ts";
+import { Refusal } from "../api.ts";
 import { isOffline } from "../wire.ts";
 import type { Core } from "./core.ts";
 import type { Batch } from "./ledger.ts";
@@ -57,10 +57,7 @@ export class Dispatcher {
 
   /** Leave in the commit that saves what was sealed: one way to the box for both. What waits here goes first. */
   leave(batch: Batch, dispatch: Dispatch, done?: Done): void {
-    const octets = [...batch.leaving.map((one) => one.dispatch), dispatch].reduce(
-      (sum, one) => sum + octetsOf(one),
-      0,
-    );
+    const octets = batch.leaving.reduce((sum, one) => sum + octetsOf(one.dispatch), octetsOf(dispatch));
     if (this.#jobs.length > 0 || batch.leaving.length === MAX_DISPATCHES || octets > WITH_A_CHANGE)
       return void batch.after.push(() => this.#send(dispatch, done));
     const whole = { hours: HOURS, ...dispatch };
@@ -86,10 +83,9 @@ export class Dispatcher {
 
   /** The same, waiting until the box has it. */
   sendNow(dispatch: Dispatch): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const done = (error?: unknown): void => (error === undefined ? resolve() : reject(error as Error));
-      this.#put({ dispatch: { hours: HOURS, ...dispatch }, done });
-    });
+    const { done, left } = leaving();
+    this.#send(dispatch, done);
+    return left;
   }
 
   #put(job: Job): void {
@@ -274,6 +270,17 @@ export class Dispatcher {
       if (record) batch.set(names.session(this.core.seat.id, peer), { ...record, routes } as SessionRecord);
     });
   }
+}
+
+/** Something that leaves, and the wait until the box has it. */
+export function leaving(): { done: Done; left: Promise<void> } {
+  let done!: Done;
+  const left = new Promise<void>((resolve, reject) => {
+    done = (error) => (error === undefined ? resolve() : reject(error as Error));
+  });
+  // Where the batch it leaves with fails nobody waits for it.
+  left.catch(() => undefined);
+  return { done, left };
 }
 
 function octetsOf({ envelopes }: Dispatch): number {

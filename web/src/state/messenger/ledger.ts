@@ -1,6 +1,7 @@
 /**
  * The one place where a device's state changes. Every step runs alone, collects its changes in a `Batch`, and
- * counts only when the box has acknowledged all of them together: what leaves the device leaves after that.
+ * counts only when the box has acknowledged all of them together: what leaves the device leaves in that commit, or
+ * after it.
  * The head record goes with every batch; it is what keeps two browsers from writing for one device.
  */
 import type { Value } from "../../protocol/cbor.ts";

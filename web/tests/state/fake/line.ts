@@ -79,6 +79,12 @@ export class Line implements Transport {
     return socket as unknown as WebSocket;
   };
 
+  /** The box takes changes of the vault, and no dispatches, either way. */
+  holdUp(): void {
+    this.turnAway = () => "too_many";
+    this.drop = (request) => request === "POST /v1/dispatch";
+  }
+
   /** The line is cut: requests fail and the socket falls. */
   cut(): void {
     this.down = true;
