@@ -56,6 +56,7 @@ BROWSERS: Final = [
     Need("fonts-dejavu-core", file("usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"), "pages need a font"),
 ]
 REDIS: Final = Need("redis-server", program("redis-server"), "the benchmark's yardstick")
+BROKER: Final = Need("mosquitto", program("mosquitto"), "the benchmark's yardstick of channels")
 FREEZING: Final = [
     Need("gcc", program("gcc"), "freezing builds the starter of the one file"),
     Need("libc6-dev", file("usr/include/stdio.h"), "freezing builds the starter of the one file"),
@@ -72,7 +73,7 @@ TARGETS: Final[dict[str, list[Need]]] = {
     "run": [TOR],
     "check": [],
     "test": [TOR, BRIDGE, CLOCK, *BROWSERS],
-    "bench": [TOR, REDIS],
+    "bench": [TOR, REDIS, BROKER],
     "freeze": [TOR, *FREEZING],
     "freeze-here": [TOR, *FREEZING],
     "freeze-arm64": [*ARM64],

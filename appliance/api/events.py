@@ -101,12 +101,13 @@ class EventSocket(Socket):
 
     def take(self) -> None:
         """Send what is new now, if the passing task waits and the kernel takes it; else wake that task."""
-        if self._bell is None or self._bell.is_set() or not self._is_free:
+        bell = self._bell
+        if bell is None or bell.is_set() or not self._is_free:
             self.wake()
             return
         try:
             if not self._try_send(self._news()):
-                self.wake()
+                bell.set()
         except GONE:
             self._cut = True
             self._scope.cancel()
@@ -239,8 +240,9 @@ class EventSocket(Socket):
     def _news(self) -> bytes:
         """The events that were not sent yet, as frames."""
         found = self._feed.after(self._after)
-        if found:
-            self._after = found[-1].event.number
+        self._after = self._feed.last
+        if len(found) == 1:
+            return frames.binary(found[0].data)
         return b"".join([frames.binary(entry.data) for entry in found])
 
 

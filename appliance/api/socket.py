@@ -80,8 +80,10 @@ class Socket:
     def _try_send(self, data: bytes | bytearray) -> bool:
         """Send without waiting, while `_is_free`; False when a rest is left, which `_send` must send."""
         sent = self._wire.send_now(data)
+        if sent == len(data):
+            return True
         self._rest = bytes(data[sent:])
-        return not self._rest
+        return False
 
     async def _send(self, data: bytes | bytearray = b"") -> None:
         """Send all of it, after what was left of earlier frames."""

@@ -45,6 +45,9 @@ SOCKETS: Final = 8
 """Sockets of one sign-in."""
 
 
+_NO_FEEDS: Final[frozenset[Feed]] = frozenset()
+
+
 class EventBook:
     """All feeds, the tickets for sockets, and which mailboxes belong to devices that are here."""
 
@@ -222,14 +225,16 @@ class EventBook:
 
     def tell_log(self, news: LogNews, accounts: Iterable[bytes] | None, watched: bool = True) -> None:
         """News of a log for these accounts (None: for all) and, if so, whoever watches it; written once."""
-        feeds = set(self._watchers.get(news.log, ())) if watched else set()
+        shared = Shared(news)
+        watching = self._watchers.get(news.log, _NO_FEEDS) if watched else _NO_FEEDS
+        for feed in tuple(watching):
+            feed.add_log(shared)
         if accounts is None:
-            feeds.update(self._feeds.values())
-        for account in accounts or ():
-            feeds |= self._accounts.get(account, set())
-        if feeds:
-            shared = Shared(news)
-            for feed in feeds:
+            members: Iterable[Feed] = tuple(self._feeds.values())
+        else:
+            members = [feed for one in accounts for feed in self._accounts.get(one, _NO_FEEDS)]
+        for feed in members:
+            if feed not in watching:
                 feed.add_log(shared)
 
     def tell_dispatch(self, device: bytes, state: DispatchState) -> None:

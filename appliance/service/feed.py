@@ -57,23 +57,33 @@ class Shared:
 
 
 class Entry:
-    """One event, and its bytes once somebody wanted them."""
+    """One event, and its bytes once somebody wanted them. News that many hear is an event only on demand."""
 
-    __slots__ = ("_data", "_shared", "event", "size")
+    __slots__ = ("_data", "_event", "_shared", "number", "size")
 
-    def __init__(self, event: Event, shared: Shared | None = None) -> None:
-        self.event = event
-        self.size = 128 + len(event.envelope or b"") + (0 if shared is None else shared.size)
-        if event.queued:
-            self.size += sum(len(one.envelope) for one in event.queued)
+    def __init__(self, number: int, event: Event | None, shared: Shared | None = None) -> None:
+        self.number = number
+        self._event = event
         self._shared = shared
         self._data: bytes | None = None
+        self.size = 128
+        if shared is not None:
+            self.size += shared.size
+        elif event is not None:
+            self.size += len(event.envelope or b"") + sum(len(one.envelope) for one in event.queued or ())
+
+    @property
+    def event(self) -> Event:
+        """What is told."""
+        if self._event is None:
+            self._event = Event(self.number, "log", log=None if self._shared is None else self._shared.news)
+        return self._event
 
     @property
     def data(self) -> bytes:
         """The event as CBOR, written once for all its readers."""
         if self._data is None:
-            number, shared = self.event.number, self._shared
+            number, shared = self.number, self._shared
             self._data = codec.encode(self.event) if shared is None else shared.numbered(number)
         return self._data
 
@@ -119,7 +129,7 @@ class Feed:
         if kind == "mail" and "queued" not in fields and self._announces_mail():
             return
         self._last += 1
-        self._put(Entry(Event(self._last, kind, **fields)))
+        self._put(Entry(self._last, Event(self._last, kind, **fields)))
         if kind == "mail":
             self.hand_on()
         else:
@@ -127,14 +137,14 @@ class Feed:
 
     def add_log(self, shared: Shared) -> None:
         """News of a log; a slow reader hears its newest number only, once, until it reads."""
-        if self.is_slow:
+        if self._last - self._read >= INLINE_BEHIND:
             shared = shared.brief
             newest = self._entries[-1].event.log
             if newest is not None and newest.entries is None and newest.log == shared.news.log:
                 self._octets -= self._entries.pop().size
                 self._last -= 1
         self._last += 1
-        self._put(Entry(Event(self._last, "log", log=shared.news), shared))
+        self._put(Entry(self._last, None, shared))
         self.hand_on()
 
     def _put(self, entry: Entry) -> None:
@@ -148,11 +158,12 @@ class Feed:
         if number >= self._last:
             return []
         if number < self._last - len(self._entries) or number < 0:
-            found = [Entry(Event(self._last, "reset"))]
+            found = [Entry(self._last, Event(self._last, "reset"))]
+        elif number == self._last - 1:
+            found = [self._entries[-1]]
         else:
             found = [self._entries[place] for place in range(number - self._last, 0)]
-        self._read = max(self._read, self._last)
-        self.used = trio.current_time()
+        self._read = self._last
         return found
 
     async def wait(self, number: int) -> None:

@@ -1,4 +1,4 @@
-"""`make bench`: the figures of a box beside Redis in the same run, as a table and as bench.json.
+"""`make bench`: a box beside Redis and Mosquitto in the same run, as a table and as bench.json.
 
 Options (`make bench ARGS=…`): --quick leaves out the million; --only NAME plays one scene.
 """

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from box import Box
+from broker import Mosquitto
 from deposits import Latency, latencies
 from members import SETTINGS, EventSocket, Member, ask, sign_up
 from wire import connect, response_end
@@ -28,24 +29,29 @@ A_SECOND: Final = 20
 QUIET_SECONDS: Final = 30.0
 TICKS: Final = os.sysconf("SC_CLK_TCK")
 HOUR: Final = 3600
+NEWS: Final = b"\xa3\x63log"
+"""How news of a log begin: a map of three that has the log first."""
 
 Tell = Callable[[str], None]
 
 
 class Talk(NamedTuple):
-    """Rounds: ms from the post to its answer, to the first member and to the last; and the box's work."""
+    """Rounds: ms from a post to its answer, to the first and the last member; the box's work; the broker."""
 
     answers: list[Latency]
     first: list[Latency]
     last: list[Latency]
     cpu_us: list[float]
     """Microseconds of processor time for each delivery to a member."""
+    broker: list[Latency]
+    """Mosquitto, ms from the same message to the last of as many subscribers."""
 
 
 def talk(folder: Path, rounds: int, seconds: float, tell: Tell) -> Talk:
     """Play all rounds on one box."""
-    found = Talk([], [], [], [])
-    with Box(folder / "channel", {**SETTINGS, "channel_posts_minute": 6000}) as box:
+    found = Talk([], [], [], [], [])
+    settings = {**SETTINGS, "channel_posts_minute": 6000}
+    with Mosquitto(folder / "broker", ONLINE) as broker, Box(folder / "channel", settings) as box:
         tell(f"{ONLINE} members sign up and join a channel")
         members = sign_up(box, ONLINE)
         seen = _gather(box, members)
@@ -53,6 +59,8 @@ def talk(folder: Path, rounds: int, seconds: float, tell: Tell) -> Talk:
         for turn in range(rounds):
             tell(f"round {turn + 1} of {rounds}: a channel")
             meeting.play(A_SECOND, seconds, found)
+            tell(f"round {turn + 1} of {rounds}: Mosquitto")
+            found.broker.append(broker.play(OCTETS, A_SECOND, seconds))
         meeting.close()
     return found
 
@@ -93,6 +101,7 @@ class _Meeting:
         self._answer = bytearray()
         self._answered = 0.0
         self._heard: list[float] = []
+        self._news: list[bytes] = []
 
     def play(self, a_second: int, seconds: float, found: Talk) -> None:
         """Messages at a steady rate, each after the one before has reached everybody."""
@@ -103,6 +112,7 @@ class _Meeting:
             self._post(self._members[number % len(self._members)])
             while len(self._heard) < len(self._sockets) or not self._answered:
                 self._listen()
+            self._check()
             answers.append(self._answered - self._begun)
             first.append(self._heard[0] - self._begun)
             last.append(self._heard[-1] - self._begun)
@@ -119,7 +129,7 @@ class _Meeting:
         head = f"POST /v1/channels/post HTTP/1.1\r\nhost: 127.0.0.1:{self._box.port}\r\n"
         head += f"content-type: {codec.CBOR}\r\naccept: {codec.CBOR}\r\ncookie: {who.cookie}\r\n"
         head += f"content-length: {len(body)}\r\n\r\n"
-        self._heard, self._answered = [], 0.0
+        self._heard, self._news, self._answered = [], [], 0.0
         self._answer.clear()
         self._begun = time.perf_counter()
         self._line.sendall(head.encode() + body)
@@ -128,7 +138,6 @@ class _Meeting:
         ready = self._poll.poll(QUIET_SECONDS)
         if not ready:
             raise RuntimeError("a message did not reach everybody")
-        came: list[tuple[float, bytes]] = []
         for descriptor, _ in ready:
             if descriptor == self._line.fileno():
                 self._answer += self._line.recv(65_536)
@@ -137,12 +146,17 @@ class _Meeting:
                     if not self._answer.startswith(b"HTTP/1.1 200 "):
                         raise RuntimeError("not posted: " + repr(bytes(self._answer[:400])))
                 continue
-            came += [(time.perf_counter(), frame) for frame in self._sockets[descriptor].frames()]
-        # Read first and looked at afterwards: a member's own work must not count as the others' wait.
-        for when, frame in came:
+            for frame in self._sockets[descriptor].frames():
+                if frame.startswith(NEWS):
+                    self._heard.append(time.perf_counter())
+                    self._news.append(frame)
+
+    def _check(self) -> None:
+        """Whether everybody got the message itself; afterwards, since this process works for all of them."""
+        for frame in self._news:
             event = codec.convert(codec.decode(frame), Event)
-            if event.log is not None and event.log.entries:
-                self._heard.append(when)
+            if event.log is None or not event.log.entries:
+                raise RuntimeError("a member was only told that there is a message")
 
     def _cpu(self) -> float:
         """Seconds of processor time of the box until now."""

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 import artifacts
 import boards
+import broker
 import channels
 import yardstick
 from boards import BoardFigures
@@ -109,9 +110,16 @@ def of_channel(talk: channels.Talk) -> list[Figure]:
     rate = f"{channels.A_SECOND} messages/s of {channels.OCTETS:,} B"
     how = f"{channels.ONLINE} online, {rate}; first p50 {first:.1f}, answer {answer:.1f} ms"
     work = f"rounds {', '.join(_shown(one) for one in talk.cpu_us)}; the box's processor time, all of it"
+    beside = statistics.median(one[0] for one in talk.broker)
+    ratios = ", ".join(f"{own[0] / other[0]:.2f}" for own, other in zip(talk.last, talk.broker, strict=True))
+    kept = f"rounds {ratios}; the box seals and keeps each message, Mosquitto keeps none"
     return [
         Figure("channel to its last member, p50", p50, "ms", 10, "at most", how),
         Figure("channel to its last member, p99", p99, "ms", detail=f"worst {worst:.0f} ms"),
+        Figure(
+            "Mosquitto to its last subscriber, p50", beside, "ms", detail=f"{channels.ONLINE} of them, {rate}"
+        ),
+        Figure("channel ÷ Mosquitto", p50 / beside, "×", 3.3, "at most", kept),
         Figure("work for each delivery", statistics.median(talk.cpu_us), "µs", detail=work),
     ]
 
@@ -181,6 +189,7 @@ def as_json(figures: Sequence[Figure], scenes: dict[str, Any]) -> dict[str, Any]
         "machine": f"{platform.machine()}, {platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "redis": yardstick.version(),
+        "mosquitto": broker.version(),
         "figures": [{**figure._asdict(), "met": figure.met()} for figure in figures],
         "rounds": {name: _plain(scene) for name, scene in scenes.items()},
     }
@@ -188,7 +197,8 @@ def as_json(figures: Sequence[Figure], scenes: dict[str, Any]) -> dict[str, Any]
 
 def show(figures: Iterable[Figure]) -> None:
     """Print the table."""
-    table = Table(title=f"Private Island beside Redis {yardstick.version()} (appendfsync always)")
+    peers = f"Redis {yardstick.version()} (appendfsync always) and Mosquitto {broker.version()}"
+    table = Table(title=f"Private Island beside {peers}")
     table.add_column("Figure")
     table.add_column("Value", justify="right")
     table.add_column("Target", justify="right")
