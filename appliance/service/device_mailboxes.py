@@ -51,6 +51,8 @@ class DeviceMailboxes:
         self._clock = clock
         self._remotes = remotes
         self._wake = trio.Event()
+        self._near: frozenset[bytes] = frozenset()
+        """Rows that were of mailboxes here when the places were read last."""
         self.on_routes: Callable[[Owner], None] = _nothing
         """A handle's routes have changed."""
         self.on_here: Callable[[Owner, bytes], None] = _nothing
@@ -107,8 +109,11 @@ class DeviceMailboxes:
         """All places at relays."""
         sealer = self._ring.require()
         here = self._ring.identity.public
-        found = await self._store.read_cold(lambda txn: device_mailboxes.list_places(txn, sealer))
-        return [place for place in found if place.onion != here]
+        known = self._near
+        found, self._near = await self._store.read_cold(
+            lambda txn: device_mailboxes.list_far(txn, sealer, here, known)
+        )
+        return found
 
     async def remake(self, place: Place) -> None:
         """The relay says that it does not have this mailbox (any more): make it again."""

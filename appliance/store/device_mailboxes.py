@@ -104,6 +104,23 @@ def list_places(txn: Transaction, sealer: Sealer, prefix: bytes = b"") -> list[P
     return [_open(sealer, key, value) for key, value in txn.range(DEVICE_PLACES, prefix, prefix_end(prefix))]
 
 
+def list_far(
+    txn: Transaction, sealer: Sealer, here: bytes, known: frozenset[bytes]
+) -> tuple[list[Place], frozenset[bytes]]:
+    """All places but those at this box (its onion key), and the keys of the rows of these.
+
+    Rows `known` by the last call to be of this box are not opened again: most are, and where one is stays.
+    """
+    far: list[Place] = []
+    near: list[bytes] = []
+    for key, value in txn.range(DEVICE_PLACES):
+        if key in known or (found := _open(sealer, key, value)).onion == here:
+            near.append(key)
+        else:
+            far.append(found)
+    return far, frozenset(near)
+
+
 def create_here(
     txn: Transaction, sealer: Sealer, owner: Owner, onion: bytes, grant: GrantId, now_hour: int
 ) -> Place:

@@ -1,4 +1,4 @@
-"""Members' messages: dispatches beside deposits, and how soon a device that is online hears of one."""
+"""Members' messages: dispatches beside deposits and Redis, and how soon a device online hears of one."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from box import Box
 from deposits import CONNECTIONS, Latency, Round, latencies, measure, stream_load
 from members import SETTINGS, EventSocket, Member, dispatch_load, fresh_envelope, message, sign_up
+from yardstick import Redis
 
 from appliance.protocol import codec
 from appliance.protocol.post import Event, Settle
@@ -29,8 +30,9 @@ Tell = Callable[[str], None]
 
 
 class Post(NamedTuple):
-    """The rounds: deposits on relay streams and dispatches on event sockets in turn, then events."""
+    """The rounds: Redis, deposits on relay streams and dispatches on event sockets in turn, then events."""
 
+    redis: list[Round]
     stream: list[Round]
     dispatch: list[Round]
     answers: list[Latency]
@@ -39,12 +41,15 @@ class Post(NamedTuple):
 
 def post(folder: Path, rounds: int, seconds: float, tell: Tell) -> Post:
     """Play all rounds on one box."""
-    found = Post([], [], [], [])
-    with Box(folder / "post", SETTINGS) as box:
+    found = Post([], [], [], [], [])
+    with Redis(folder / "redis") as redis, Box(folder / "post", SETTINGS) as box:
         tell(f"{ONLINE + OFFLINE} members sign up")
         members = sign_up(box, ONLINE + OFFLINE)
         mailboxes = box.make_mailboxes(MAILBOXES)
+        redis.set_values(CONNECTIONS, 1.0)  # learns how many requests fill a round
         for turn in range(rounds):
+            tell(f"round {turn + 1} of {rounds}: Redis")
+            found.redis.append(redis.set_values(CONNECTIONS, seconds))
             tell(f"round {turn + 1} of {rounds}: streams")
             found.stream.append(measure(box, stream_load(box, mailboxes), seconds))
             tell(f"round {turn + 1} of {rounds}: dispatches")

@@ -90,13 +90,15 @@ def of_sweep(sweep: Sweep) -> list[Figure]:
 
 def of_post(post: Post) -> list[Figure]:
     """Members' dispatches beside deposits on relay streams, and how soon a device hears of one."""
-    stream, dispatch = _rate(post.stream), _rate(post.dispatch)
+    redis, stream, dispatch = _rate(post.redis), _rate(post.stream), _rate(post.dispatch)
     p50, p99, worst = (statistics.median(one[at] for one in post.events) for at in range(3))
     answer = statistics.median(one[0] for one in post.answers)
     how = f"{ONLINE} devices, {A_SECOND} dispatches/s of 4,032 B, each settled; answer p50 {answer:.1f} ms"
     return [
         Figure("deposit on a stream", stream, "/s", detail=_detail(post.stream)),
         Figure("dispatch on an event socket", dispatch, "/s", detail=_detail(post.dispatch)),
+        Figure("Redis, SET with fsync", redis, "/s", detail=_detail(post.redis)),
+        Figure("dispatch ÷ Redis", dispatch / redis, "×", 0.2, detail=_ratios(post.dispatch, post.redis)),
         Figure("dispatch ÷ deposit", dispatch / stream, "×", detail=_ratios(post.dispatch, post.stream)),
         Figure("dispatch to event, p50", p50, "ms", 10, "at most", how),
         Figure("dispatch to event, p99", p99, "ms", detail=f"worst {worst:.0f} ms"),

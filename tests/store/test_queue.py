@@ -346,3 +346,26 @@ async def test_a_second_mailbox_for_a_full_grant_is_refused(store: Store, sealer
         await store.write(
             lambda txn: device_mailboxes.create_here(txn, sealer, owner(b"handle-2"), HERE, GRANT, HOUR)
         )
+
+
+async def test_places_here_are_opened_once_and_those_at_relays_each_time(
+    store: Store, sealer: Sealer
+) -> None:
+    relay, here = os.urandom(32), os.urandom(32)
+    near, far = (device_mailboxes.fresh(owner(), where) for where in (here, relay))
+    for place in (near, far):
+        await store.write(lambda txn, place=place: device_mailboxes.save(txn, sealer, place))
+
+    def look(known: frozenset[bytes] = frozenset()) -> tuple[list[bytes], frozenset[bytes]]:
+        found, seen = store.read(lambda txn: device_mailboxes.list_far(txn, sealer, here, known))
+        return [place.mailbox for place in found], seen
+
+    found, known = look()
+    assert (found, len(known)) == ([far.mailbox], 1)
+    # What cannot be opened any more is not looked at.
+    (key,) = known
+    await store.write(lambda txn: txn.put(device_mailboxes.DEVICE_PLACES, key, b"spoilt"))
+    assert look(known) == (found, known)
+    await store.write(lambda txn: device_mailboxes.remove(txn, sealer, near))
+    await store.write(lambda txn: device_mailboxes.change(txn, sealer, far, "ready", "wanted"))
+    assert look(known) == (found, frozenset())
