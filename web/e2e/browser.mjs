@@ -59,12 +59,12 @@ const FIREFOX_HUMMING = {
  * A fresh browser with a profile of its own; `close` ends it and removes the profile.
  * @param {"chromium" | "firefox"} kind
  * @param {{jit?: boolean, scripts?: boolean, socks?: number, hum?: boolean, sound?: string, camera?: string, profile?: string}} options
- * `jit` lets scripts be compiled, as they are for most people; without `scripts` Firefox runs none; `socks` is the port
+ * `jit` tells whether scripts are compiled: in Chromium unless told otherwise, in Firefox if told; without `scripts` Firefox runs none; `socks` is the port
  * of a Tor client for Firefox; `hum` gives it a microphone; in Chromium `sound` is the WAV file this hears and `camera` the film a camera sees;
  * `profile` is a folder that stays
  */
 export async function openBrowser(kind, options = {}) {
-  const { jit = false, scripts = true, socks = 0, hum = false, sound, camera } = options;
+  const { jit = kind === "chromium", scripts = true, socks = 0, hum = false, sound, camera } = options;
   const profile = options.profile ?? mkdtempSync(join(tmpdir(), "island-e2e-"));
   const devices = [
     ...(hum || sound || camera ? HUMMING : []),

@@ -8,18 +8,25 @@ const MOST_STEPS = 250;
 
 /** @typedef {import("puppeteer-core").Page} Page */
 
-/** Barriers on the present page, one line each. @param {Page} page @returns {Promise<string[]>} */
-export async function barriers(page) {
-  await page.evaluate(AXE);
-  return page.evaluate(async (tags) => {
-    const axe = /** @type {any} */ (window)["axe"];
-    const { violations } = await axe.run(document, { runOnly: tags, resultTypes: ["violations"] });
-    return violations.flatMap((/** @type {any} */ one) =>
-      one.nodes.map(
-        (/** @type {any} */ node) => `${one.id}: ${node.html.slice(0, 160)} ${node.failureSummary}`,
-      ),
-    );
-  }, TAGS);
+/** Rules that look at colours: what a theme can change. */
+const COLOURS = ["color-contrast", "link-in-text-block"];
+
+/** Barriers on the present page, one line each; those of its colours alone where the rest was looked at in another theme.
+ * @param {Page} page @param {boolean} coloursOnly @returns {Promise<string[]>} */
+export async function barriers(page, coloursOnly = false) {
+  if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(AXE);
+  return page.evaluate(
+    async (runOnly) => {
+      const axe = /** @type {any} */ (window)["axe"];
+      const { violations } = await axe.run(document, { runOnly, resultTypes: ["violations"] });
+      return violations.flatMap((/** @type {any} */ one) =>
+        one.nodes.map(
+          (/** @type {any} */ node) => `${one.id}: ${node.html.slice(0, 160)} ${node.failureSummary}`,
+        ),
+      );
+    },
+    coloursOnly ? COLOURS : TAGS,
+  );
 }
 
 /** Things that stick out of the screen sideways. @param {Page} page @returns {Promise<string[]>} */

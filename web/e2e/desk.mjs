@@ -183,7 +183,7 @@ async function inBothLooks(name) {
   for (const theme of /** @type {const} */ (["light", "dark"])) {
     await wear(page, theme);
     await new Promise((done) => setTimeout(done, 200));
-    note(`${name}, ${theme}`, [...(await barriers(page)), ...(await tooWide(page))]);
+    note(`${name}, ${theme}`, [...(await barriers(page, theme === "dark")), ...(await tooWide(page))]);
     await page.evaluate(() => scrollTo(0, 0));
     const path = join(String(wish.out), `${name}-${theme}.png`);
     await page.screenshot({ path });

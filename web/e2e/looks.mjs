@@ -36,7 +36,7 @@ export class Looks {
     for (const theme of /** @type {const} */ (["light", "dark"])) {
       await wear(page, theme);
       await new Promise((done) => setTimeout(done, 250));
-      this.note(`${name}, ${theme}`, [...(await barriers(page)), ...(await tooWide(page))]);
+      this.note(`${name}, ${theme}`, [...(await barriers(page, theme === "dark")), ...(await tooWide(page))]);
       const path = join(this.out, `${name}-${theme}.png`);
       await page.screenshot({ path });
       this.shots.push(path);

@@ -15,7 +15,8 @@ export async function until(page, what, ready, argument) {
   try {
     await page.waitForFunction(ready, { timeout: DEADLINE, polling: 100 }, argument);
   } catch (cause) {
-    throw new Error(`waited in vain for ${what}; the page says: ${await words(page)}`, { cause });
+    const place = await page.evaluate(() => location.hash.slice(0, 40));
+    throw new Error(`waited in vain for ${what} at ${place}; the page says: ${await words(page)}`, { cause });
   }
 }
 
