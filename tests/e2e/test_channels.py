@@ -19,7 +19,7 @@ async def test_three_people_and_the_channels_of_one_box(browser, tmp_path):
     try:
         await box.start()
         words = ("--browser", browser, "--look")
-        report = await drive(box, tmp_path / "shots", *words, seconds=540, script="channels")
+        report = await drive(box, tmp_path / "shots", *words, script="channels")
         assert report["problems"] == []
         assert len(report["shots"]) >= LOOKED_AT
     finally:

@@ -48,7 +48,7 @@ class Person:
         return json.loads(done.stdout)
 
     async def until(self, check: Callable[[], Awaitable[T]]) -> T:
-        with trio.fail_after(90):
+        with trio.fail_after(300):
             while not (found := await check()):
                 await trio.sleep(0.5)
             return found
@@ -105,7 +105,7 @@ async def test_two_people_type(people: tuple[Person, Person], tmp_path: Path) ->
 async def test_a_relay_and_readers(people: tuple[Person, Person]) -> None:
     ada, bob = people
     code = (await ada.ask("relay", "grant", "Bob"))["code"]
-    used = await bob.ask("relay", "use", code, "--wait", "--timeout", "90")
+    used = await bob.ask("relay", "use", code, "--wait", "--timeout", "300")
     assert (used["address"], used["state"]) == (ada.actor.onion, "ready")
 
     async def lodged() -> bool:

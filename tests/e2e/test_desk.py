@@ -12,6 +12,7 @@ import trio
 
 from appliance.demo.actor import PASSPHRASE, Actor
 from appliance.protocol.desk import NewGrant
+from tests.browsers import PLAY_SECONDS
 
 WEB = Path(__file__).parents[2] / "web"
 
@@ -37,7 +38,7 @@ async def test_the_desk_from_the_link_to_signing_out(browser, private_network, t
             *("--out", str(tmp_path / "shots"), "--passphrase", PASSPHRASE),
         ]
         answer = await trio.to_thread.run_sync(
-            partial(subprocess.run, command, cwd=WEB, capture_output=True, text=True, timeout=280)
+            partial(subprocess.run, command, cwd=WEB, capture_output=True, text=True, timeout=PLAY_SECONDS)
         )
         assert answer.stdout, answer.stderr
         report = json.loads(answer.stdout.splitlines()[-1])
@@ -50,7 +51,7 @@ async def test_the_desk_from_the_link_to_signing_out(browser, private_network, t
 
 async def reachable(actor: Actor) -> None:
     """Wait until a box can be reached over Tor."""
-    with trio.fail_after(120):
+    with trio.fail_after(300):
         while True:
             state = await actor.state()
             if state is not None and state.tor.phase == "reachable":

@@ -12,11 +12,11 @@ from subprocess import run
 import pytest
 import trio
 
+from tests.browsers import PLAY_SECONDS
 from tests.processes import running
 
 WEB = Path(__file__).parents[2] / "web"
 ISLAND = Path(sys.executable).with_name("island")
-SECONDS = 400
 
 
 async def test_people_of_one_box_with_the_engine_of_the_page(tmp_path: Path) -> None:
@@ -39,8 +39,8 @@ async def vitest(name: str, folder: Path, **environment: str) -> None:
     command = ["node", "node_modules/vitest/vitest.mjs", "run", f"tests/real/{name}.test.ts"]
     command += ["--reporter=json", f"--outputFile={report}"]
     call = partial(run, command, cwd=WEB, env={**os.environ, **environment}, capture_output=True, text=True)
-    with trio.fail_after(SECONDS):
-        said = await trio.to_thread.run_sync(partial(call, timeout=SECONDS))
+    with trio.fail_after(PLAY_SECONDS):
+        said = await trio.to_thread.run_sync(partial(call, timeout=PLAY_SECONDS))
     told = json.loads(report.read_text()) if report.exists() else {}
     assert said.returncode == 0, said.stdout + said.stderr + json.dumps(told)
     assert told["numTotalTests"] == told["numPassedTests"] > 0

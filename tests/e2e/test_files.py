@@ -15,6 +15,7 @@ import pytest
 import trio
 
 from appliance.demo.actor import Actor
+from tests.browsers import PLAY_SECONDS
 
 WEB = Path(__file__).parents[2] / "web"
 RATE = 48_000
@@ -56,7 +57,7 @@ async def drive(folder: Path, *script: str) -> dict[str, Any]:
             *("--out", str(folder / "shots")),
         ]
         answer = await trio.to_thread.run_sync(
-            partial(subprocess.run, command, cwd=WEB, capture_output=True, text=True, timeout=420)
+            partial(subprocess.run, command, cwd=WEB, capture_output=True, text=True, timeout=PLAY_SECONDS)
         )
         assert answer.stdout, answer.stderr
         return dict(json.loads(answer.stdout.splitlines()[-1]))

@@ -11,6 +11,7 @@ import pytest
 import trio
 
 from appliance.demo.actor import Actor
+from tests.browsers import PLAY_SECONDS
 
 WEB = Path(__file__).parents[2] / "web"
 
@@ -28,7 +29,7 @@ async def test_a_box_is_looked_after(browser, tmp_path):
             *("--browser", browser, "--out", str(tmp_path / "shots")),
         ]
         answer = await trio.to_thread.run_sync(
-            partial(subprocess.run, command, cwd=WEB, capture_output=True, text=True, timeout=280)
+            partial(subprocess.run, command, cwd=WEB, capture_output=True, text=True, timeout=PLAY_SECONDS)
         )
         assert answer.stdout, answer.stderr
         report = json.loads(answer.stdout.splitlines()[-1])

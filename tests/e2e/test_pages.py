@@ -18,7 +18,7 @@ async def test_two_people_of_one_box(browser, tmp_path):
     box = Actor("box", tmp_path, tmp_path / "no-torrc", tor="off")
     try:
         await box.start()
-        report = await drive(box, tmp_path / "shots", "--browser", browser, "--look", seconds=540)
+        report = await drive(box, tmp_path / "shots", "--browser", browser, "--look")
         assert report["problems"] == []
         assert len(report["shots"]) >= LOOKED_AT
     finally:
@@ -37,7 +37,7 @@ async def test_two_people_and_the_boards_of_one_box(browser, tmp_path):
     try:
         await box.start()
         words = ("--browser", browser, "--look")
-        report = await drive(box, tmp_path / "shots", *words, seconds=540, script="boards")
+        report = await drive(box, tmp_path / "shots", *words, script="boards")
         assert report["problems"] == []
         assert len(report["shots"]) >= BOARDS_LOOKED_AT
     finally:

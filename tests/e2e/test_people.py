@@ -14,11 +14,10 @@ from appliance.client.http import Http
 from appliance.demo.actor import program
 from appliance.demo.scene import Scene
 from appliance.protocol.account import Invite, NewInvite
-from tests.browsers import browsers_tor, converse
+from tests.browsers import PLAY_SECONDS, browsers_tor, converse
 
 ROOT = Path(__file__).parents[2]
-WHOLE_SECONDS = 400.0
-COMMAND_SECONDS = 120.0
+COMMAND_SECONDS = 300.0
 LOOKED_AT = 28
 """Screenshots on the way: seven moments in two sizes and two looks."""
 
@@ -67,7 +66,7 @@ async def journey(scene: Scene, folder: Path, torrc: tuple[str, ...], *more: str
             *("--ada", f"http://{group.onion}/#/invite/{made.code}", "--bob", bob.ready.claim_url or ""),
             *("--carol", f"carol@{group.onion}", *more),
         ]
-        with trio.fail_after(WHOLE_SECONDS):
+        with trio.fail_after(PLAY_SECONDS):
             return await converse(command, act)
 
 

@@ -14,7 +14,7 @@ from appliance.protocol.account import ChangeMember, NewInvite
 from appliance.protocol.board import Board, NewBoard
 from tests.browsers import browsers_tor, converse
 
-WHOLE_SECONDS = 500.0
+WHOLE_SECONDS = 800.0
 LOOKED_AT = 60
 """Screenshots of a run that looks at every page."""
 
