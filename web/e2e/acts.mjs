@@ -1,10 +1,11 @@
 /** What people do in a conversation, each act up to where its effect can be seen. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { go, press, fill, reads, says, until, choose, words } from "./page.mjs";
+import { newPage } from "./browser.mjs";
+import { go, press, fill, forgotten, reads, says, until, choose, words } from "./page.mjs";
 
 /** Milliseconds within which a file is saved. */
-const SAVING = 30_000;
+const SAVING = 300_000;
 
 /** @typedef {import("puppeteer-core").Page} Page */
 
@@ -13,7 +14,7 @@ const SAVING = 30_000;
 /** A page of which nothing may leave its origin, and which may not complain.
  * @param {import("puppeteer-core").Browser} browser @param {string} base @param {string} who @param {Log} log */
 export async function openPage(browser, base, who, { problems, errors }) {
-  const page = await browser.newPage();
+  const page = await newPage(browser);
   const { host } = new URL(base);
   page.on("request", (request) => {
     const url = new URL(request.url());
@@ -58,7 +59,7 @@ export async function invite(page, base, name, uses = 1) {
   await until(page, "the link", () => document.querySelector("dialog .secret"), null);
   const link = await page.$eval("dialog .secret", (one) => one.textContent?.trim() ?? "");
   await press(page, "I have handed it over");
-  if ((await page.content()).includes(link)) throw new Error("the invite stays in the page");
+  await forgotten(page, link);
   return `${new URL(base).origin}/${new URL(link).hash}`;
 }
 

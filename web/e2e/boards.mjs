@@ -8,13 +8,15 @@
  * their seconds, problems, screenshots. Leaves with 1 on a problem.
  */
 import { invite, signUp } from "./acts.mjs";
-import { choose, fill, go, press, reads, until, words } from "./page.mjs";
+import { choose, fill, go, holdTold, press, reads, until, words } from "./page.mjs";
 import { atPost, gone, menu, open, posted } from "./posts.mjs";
 import { Run } from "./run.mjs";
 
 /** @typedef {import("puppeteer-core").Page} Page */
 
 const PASSPHRASE = "amber kelp seven lantern";
+/** Milliseconds within which the box finds what was posted. */
+const INDEXED = 120_000;
 const run = new Run("boards");
 const { problems } = run;
 const [ada, marta] = [await run.enter("ada"), await run.enter("marta")];
@@ -59,15 +61,13 @@ async function makeBoard() {
 async function thread() {
   await press(ada, "New thread");
   await fill(ada, "Subject", "Winter timetable");
-  await fill(ada, "Text", "The **ferry** leaves at seven. <script>alert(1)</script>");
-  await new Promise((done) => setTimeout(done, 300));
+  const text = "The **ferry** leaves at seven. <script>alert(1)</script>";
+  const holds = (/** @type {string} */ wanted) =>
+    /** @type {HTMLTextAreaElement | null} */ (document.querySelector(".write textarea"))?.value === wanted;
+  await fill(ada, "Text", text);
+  await until(ada, "the text", holds, text);
   await ada.reload();
-  await until(
-    ada,
-    "the draft",
-    () => /** @type {HTMLTextAreaElement | null} */ (document.querySelector(".write textarea"))?.value,
-    null,
-  );
+  await until(ada, "the draft", holds, text);
   await press(ada, "Preview");
   await until(ada, "the preview", () => document.querySelector(".look strong"), null);
   await press(ada, "Post thread");
@@ -112,12 +112,14 @@ async function remove() {
   await fill(marta, "Write an answer", "Nonsense.");
   await press(marta, "Post");
   await posted(marta, "Nonsense.");
-  await menu(marta, "Nonsense.", "Delete");
-  await gone(marta, "Nonsense.");
-  await press(marta, "Undo");
-  await posted(marta, "Nonsense.");
-  await menu(marta, "Nonsense.", "Delete");
-  await press(marta, "Dismiss");
+  await holdTold(marta, async () => {
+    await menu(marta, "Nonsense.", "Delete");
+    await gone(marta, "Nonsense.");
+    await press(marta, "Undo");
+    await posted(marta, "Nonsense.");
+    await menu(marta, "Nonsense.", "Delete");
+    await press(marta, "Dismiss");
+  });
   await reads(marta, "Deleted by its author.");
   await reads(ada, "Deleted by its author.");
 }
@@ -151,13 +153,12 @@ async function moderate() {
 
 async function search() {
   await go(marta, "boards");
-  await until(marta, "the field", () => document.querySelector("input[type=search], .top input"), null);
-  for (let tries = 0; tries < 10; tries++) {
+  await until(marta, "the field", () => document.querySelector(".top input"), null);
+  // The box reads for its search what was posted, but not at once.
+  for (const end = Date.now() + INDEXED; Date.now() < end;) {
     await fillSearch(marta, "ferr");
-    const found = await marta
-      .waitForFunction(() => document.querySelector("main mark"), { timeout: 3_000 })
-      .catch(() => undefined);
-    if (found) break;
+    await until(marta, "an answer", answered, null);
+    if (await marta.$("main mark")) break;
     await fillSearch(marta, "");
   }
   await until(marta, "a hit", () => document.querySelector("main mark")?.textContent === "ferry", null);
@@ -166,6 +167,13 @@ async function search() {
   await fillSearch(marta, "nowhere");
   await reads(marta, "No post has all these words.");
   await fillSearch(marta, "");
+}
+
+/** Whether the search has found something, or says that there is nothing. */
+function answered() {
+  return (
+    document.querySelector("main mark") || document.body.innerText.includes("No post has all these words.")
+  );
 }
 
 /** @param {Page} page @param {string} text */
@@ -181,6 +189,7 @@ async function fillSearch(page, text) {
 async function feed() {
   await go(marta, "boards/feeds");
   await press(marta, "Show addresses");
+  await until(marta, "the address", () => document.querySelector("main code"), null);
   const address = () => marta.$eval("main code", (one) => one.textContent ?? "");
   const before = await address();
   const get = (/** @type {string} */ path) => marta.evaluate(async (at) => (await fetch(at)).status, path);

@@ -24,6 +24,11 @@ const SAFER = {
   "javascript.options.native_regexp": false,
 };
 
+/** Milliseconds for a browser to start and for a page to come: many run at once. */
+const PATIENCE = 300_000;
+/** More than whatever is waited for in a page. */
+const PROTOCOL = 420_000;
+
 /** No script at all, and no SVG, as at "Safest". */
 const SAFEST = { "javascript.enabled": false, "svg.disabled": true };
 
@@ -84,18 +89,30 @@ export async function openBrowser(kind, options = {}) {
         },
         userDataDir: profile,
         headless: true,
+        timeout: PATIENCE,
+        protocolTimeout: PROTOCOL,
       })
     : puppeteer.launch({
         executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
         args: [...CHROMIUM_FLAGS, ...(jit ? [] : ["--js-flags=--jitless"]), ...devices],
         userDataDir: profile,
         headless: true,
+        timeout: PATIENCE,
+        protocolTimeout: PROTOCOL,
       }));
   const close = async () => {
     await browser.close();
     if (!options.profile) rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
   };
   return { browser, close };
+}
+
+/** A page that may take its time to come.
+ * @param {import("puppeteer-core").Browser | import("puppeteer-core").BrowserContext} browser */
+export async function newPage(browser) {
+  const page = await browser.newPage();
+  page.setDefaultNavigationTimeout(PATIENCE);
+  return page;
 }
 
 /** @typedef {{name: string, width: number, height: number}} Size */

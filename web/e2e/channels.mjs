@@ -8,7 +8,7 @@
  * With --look every page of the channels is looked at in both sizes, light and dark. Prints one JSON line: steps with
  * their seconds, problems, screenshots. Leaves with 1 on a problem.
  */
-import { answer, edit, invite, react, reacted, signUp, write } from "./acts.mjs";
+import { answer, edit, invite, react, reacted, signUp, stands, write } from "./acts.mjs";
 import { about, join, make, open, putOut as putOutOf } from "./channel.mjs";
 import { barriers } from "./checks.mjs";
 import { choose, fill, go, press, reads, says, until, words } from "./page.mjs";
@@ -204,10 +204,10 @@ async function ignore() {
 async function slow() {
   await about(ada);
   await press(ada, "Slow mode");
-  await press(ada, "15 seconds");
+  await press(ada, "1 minute");
   await press(ada, "Save");
-  await reads(ada, "Members wait 15 seconds between two messages.");
-  await reads(leo, "ada: members wait 15 seconds between two messages.");
+  await reads(ada, "Members wait 1 minute between two messages.");
+  await reads(leo, "ada: members wait 1 minute between two messages.");
   await write(leo, "Thank you!");
   await reads(leo, "You can write again in");
   await press(ada, "Slow mode");
@@ -250,7 +250,7 @@ async function putOut() {
   await open(ada, WATCH);
   await putOutOf(ada, "marta");
   await write(ada, "Now we are alone.");
-  await reads(ada, "Sent");
+  await stands(ada, "Sent");
   await reads(marta, "you are not in it");
   await marta.reload();
   await go(marta, "channels");

@@ -141,7 +141,6 @@ async function deviceLink() {
 }
 
 async function linkBeforeCamera() {
-  const code = await deviceLink();
   const third = (current = await window());
   await third.goto(wish.base);
   film(camera, made("ISLAND"));
@@ -149,7 +148,8 @@ async function linkBeforeCamera() {
   await reads(third, "none that adds a device");
   await looks.both(third, "scan-link");
   await press(third, "Sign in with the passphrase");
-  film(camera, code);
+  // A link lasts five minutes.
+  film(camera, await deviceLink());
   await press(third, "Scan the code of another device");
   await press(third, "Add this device");
   await reads(third, "marta");
@@ -165,7 +165,6 @@ async function give(page, code) {
 }
 
 async function linkInPicture() {
-  const code = await deviceLink();
   current = far;
   await far.setViewport(SIZES.desktop);
   await far.goto(wish.base);
@@ -174,7 +173,7 @@ async function linkInPicture() {
   await looks.both(far, "no-camera");
   await give(far, [[true]]);
   await reads(far, "No code was found in this picture.");
-  await give(far, code);
+  await give(far, await deviceLink());
   await press(far, "Add this device");
   await reads(far, "marta");
 }

@@ -130,7 +130,7 @@ async function sendHalf(page, name, size) {
     () => /Being sent: [1-9]/.test(document.body.innerText),
     null,
   );
-  for (const end = Date.now() + 60_000; parts <= THROUGH;) {
+  for (const end = Date.now() + 300_000; parts <= THROUGH;) {
     if (Date.now() > end) throw new Error("nothing was handed over");
     await new Promise((again) => setTimeout(again, 50));
   }

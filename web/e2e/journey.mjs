@@ -320,7 +320,6 @@ async function look(name, page) {
     await page.setViewport(size);
     for (const theme of /** @type {const} */ (["light", "dark"])) {
       await wear(page, theme);
-      await new Promise((done) => setTimeout(done, 250));
       const found = [...(await barriers(page, theme === "dark")), ...(await tooWide(page))];
       log.problems.push(...found.map((one) => `${name}, ${size.name}, ${theme}: ${one}`));
       const path = join(wish.out, `${name}-${size.name}-${theme}.png`);

@@ -35,7 +35,6 @@ export class Looks {
   async both(page, name) {
     for (const theme of /** @type {const} */ (["light", "dark"])) {
       await wear(page, theme);
-      await new Promise((done) => setTimeout(done, 250));
       this.note(`${name}, ${theme}`, [...(await barriers(page, theme === "dark")), ...(await tooWide(page))]);
       const path = join(this.out, `${name}-${theme}.png`);
       await page.screenshot({ path });

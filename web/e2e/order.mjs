@@ -9,7 +9,7 @@ import { mkdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { openBrowser, SIZES } from "./browser.mjs";
+import { newPage, openBrowser, SIZES } from "./browser.mjs";
 import { Looks } from "./looks.mjs";
 import { fill, go, press, reads, until } from "./page.mjs";
 
@@ -41,7 +41,7 @@ const PLACES = [
 mkdirSync(wish.out, { recursive: true });
 const looks = new Looks(wish.out, problems, shots);
 const { browser, close } = await openBrowser(wish.browser === "firefox" ? "firefox" : "chromium");
-const page = await browser.newPage();
+const page = await newPage(browser);
 page.on("pageerror", (error) => problems.push(`the page failed: ${String(error)}`));
 page.on("console", (message) => {
   if (/Content.Security.Policy/i.test(message.text())) problems.push(`blocked: ${message.text()}`);

@@ -3,9 +3,10 @@ import { setTimeout as pause } from "node:timers/promises";
 
 /**
  * Without JIT a passphrase takes up to 20 seconds; a box that comes back starts its Tor anew, while the other one
- * may hang on a circuit to the old one for most of a minute. Below the browser protocol's own deadline of 180 seconds.
+ * may hang on a circuit to the old one for most of a minute; a busy machine takes several times that. Below the
+ * browser protocol's own deadline (browser.mjs).
  */
-const DEADLINE = 150_000;
+const DEADLINE = 300_000;
 
 /** @typedef {import("puppeteer-core").Page} Page */
 
@@ -25,9 +26,54 @@ export async function words(page) {
   return page.evaluate(() => document.body.innerText.replace(/\s+/g, " ").slice(0, 600));
 }
 
-/** Wait until `text` can be read. @param {Page} page @param {string} text */
+/** Wait until `text` can be read, or was told since the last press. @param {Page} page @param {string} text */
 export async function reads(page, text) {
-  await until(page, `“${text}”`, (wanted) => document.body.innerText.includes(wanted), text);
+  await until(
+    page,
+    `“${text}”`,
+    (wanted) =>
+      document.body.innerText.includes(wanted) ||
+      /** @type {any} */ (window)["told"]?.some((/** @type {string} */ one) => one.includes(wanted)),
+    text,
+  );
+}
+
+/** What is told at the edge of the page goes by itself, perhaps before anybody looks: remember it from now on.
+ * @param {Page} page */
+async function listen(page) {
+  await page.evaluate(() => {
+    const here = /** @type {any} */ (window);
+    const first = !here["told"];
+    here["told"] = [];
+    if (!first) return;
+    const take = (/** @type {Node} */ node) => {
+      if (!(node instanceof Element)) return;
+      for (const one of [node, ...node.querySelectorAll(".toast")])
+        if (one.matches(".toast")) here["told"].push(one.textContent ?? "");
+    };
+    new MutationObserver((changes) => changes.forEach((one) => one.addedNodes.forEach(take))).observe(
+      document.body,
+      { subtree: true, childList: true },
+    );
+  });
+}
+
+/** While `act` runs, whatever is told stays until it is dismissed, as under the pointer of somebody who reads slowly.
+ * @param {Page} page @param {() => Promise<void>} act */
+export async function holdTold(page, act) {
+  const hold = await page.evaluateHandle(() => {
+    const held = new WeakSet();
+    const all = new MutationObserver(() => {
+      for (const one of document.querySelectorAll(".toast")) {
+        if (!held.has(one)) one.dispatchEvent(new PointerEvent("pointerenter"));
+        held.add(one);
+      }
+    });
+    all.observe(document.body, { subtree: true, childList: true });
+    return all;
+  });
+  await act();
+  await hold.evaluate((all) => all.disconnect());
 }
 
 /** The visible button, link or radio named `name`, in the top dialog if one is open.
@@ -69,6 +115,7 @@ export async function press(page, name) {
   const handle = await control(page, name);
   await handle.evaluate((one) => one.scrollIntoView({ block: "center" }));
   await atRest(handle);
+  await listen(page);
   await handle.click();
 }
 
@@ -106,9 +153,24 @@ export async function attach(page, path) {
   await /** @type {import("puppeteer-core").ElementHandle<HTMLInputElement>} */ (input).uploadFile(path);
 }
 
+/** Change the address and wait until the page has heard of it: until then it shows what was there before.
+ * @param {Page} page @param {string} place */
+async function turn(page, place) {
+  await page.evaluate(
+    (hash) =>
+      new Promise((done) => {
+        const before = location.hash;
+        addEventListener("hashchange", () => setTimeout(done), { once: true });
+        location.hash = hash;
+        if (location.hash === before) done(undefined);
+      }),
+    `#/${place}`,
+  );
+}
+
 /** Go to a place of the shell and wait until its heading is there. @param {Page} page @param {string} place */
 export async function go(page, place) {
-  await page.evaluate((hash) => (location.hash = hash), `#/${place}`);
+  await turn(page, place);
   await until(page, `the place ${place}`, () => document.querySelector("main h1"), null);
 }
 
@@ -168,7 +230,7 @@ export async function says(page, text) {
 
 /** Go to a place by its address and wait until it is loaded. @param {Page} page @param {string} place */
 export async function visit(page, place) {
-  await page.evaluate((hash) => (location.hash = hash), `#/${place}`);
+  await turn(page, place);
   const heading = { home: "Your box" }[place] ?? (place[0] ?? "").toUpperCase() + place.slice(1);
   await until(
     page,
@@ -179,12 +241,25 @@ export async function visit(page, place) {
   await settled(page);
 }
 
+/** Wait until a secret that was shown once is nowhere in the page. @param {Page} page @param {string} secret */
+export async function forgotten(page, secret) {
+  const gone = (/** @type {string} */ text) => !document.documentElement.outerHTML.includes(text);
+  await until(page, "the secret to go from the page", gone, secret);
+}
+
 /** Wait until nothing on the page is still loading. @param {Page} page */
 export async function settled(page) {
   await until(page, "the page to be loaded", () => !document.querySelector(".skeleton"), null);
 }
 
-/** Show the page in light or dark. @param {Page} page @param {"light" | "dark"} theme */
+/** Show the page in light or dark, up to where no colour changes any more.
+ * @param {Page} page @param {"light" | "dark"} theme */
 export async function wear(page, theme) {
   await page.evaluate((name) => (document.documentElement.dataset["theme"] = name), theme);
+  await pause(250);
+  const still = () =>
+    !document
+      .getAnimations()
+      .some((one) => one.playState === "running" && one.effect?.getComputedTiming().endTime !== Infinity);
+  await until(page, "the look to come to rest", still, null);
 }

@@ -13,7 +13,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { invite } from "./acts.mjs";
-import { openBrowser, SIZES } from "./browser.mjs";
+import { newPage as comingPage, openBrowser, SIZES } from "./browser.mjs";
 import { Looks } from "./looks.mjs";
 import { attach, choose, fill, go, press, reads, says, until, words } from "./page.mjs";
 
@@ -112,7 +112,7 @@ async function step(name, run) {
 /** A page of which nothing may leave its origin, and which may not complain.
  * @param {import("puppeteer-core").Browser} browser @param {string} base @returns {Promise<Page>} */
 async function newPage(browser, base) {
-  const page = await browser.newPage();
+  const page = await comingPage(browser);
   const { origin } = new URL(base);
   page.on("request", (request) => {
     const url = new URL(request.url());
@@ -173,17 +173,24 @@ async function begin(address) {
 /** What is typed survives a reload; Enter sends. */
 async function firstMessage() {
   await fill(ada, "", "The boat leaves at sevn.");
-  await new Promise((done) => setTimeout(done, 400));
+  await holds(ada, "The boat leaves at sevn.");
   await ada.reload();
-  await until(
-    ada,
-    "the draft",
-    () => /** @type {HTMLTextAreaElement | null} */ (document.querySelector(".composer textarea"))?.value,
-    null,
-  );
+  await holds(ada, "The boat leaves at sevn.");
   await ada.focus(".composer textarea");
   await ada.keyboard.press("Enter");
   await says(ada, "The boat leaves at sevn.");
+}
+
+/** Wait until the field one writes in holds this. @param {Page} page @param {string} text */
+async function holds(page, text) {
+  await until(
+    page,
+    `the field to hold “${text}”`,
+    (wanted) =>
+      /** @type {HTMLTextAreaElement | null} */ (document.querySelector(".composer textarea"))?.value ===
+      wanted,
+    text,
+  );
 }
 
 async function request() {
@@ -362,6 +369,8 @@ async function byCode() {
   await ada.keyboard.press("Enter");
   await reads(ada, "Choose a new passphrase now");
   await press(ada, "Change passphrase");
+  await until(ada, "the page to do it on", () => location.hash === "#/account/security", null);
+  await until(ada, "the notice to go", () => !document.querySelector("main .note"), null);
   await press(ada, "Change passphrase");
   await fill(ada, "New passphrase", `${PASSPHRASE} two`);
   await fill(ada, "Passphrase again", `${PASSPHRASE} two`);

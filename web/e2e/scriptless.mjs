@@ -5,8 +5,8 @@
 
 /** @typedef {import("puppeteer-core").Page} Page */
 
-/** Over Tor a page takes its time. */
-const DEADLINE = 60_000;
+/** Over Tor, and on a busy machine, a page takes its time. */
+const DEADLINE = 300_000;
 const PAUSE = 100;
 
 const pause = () => new Promise((done) => setTimeout(done, PAUSE));

@@ -13,7 +13,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import * as acts from "./acts.mjs";
-import { openBrowser, SIZES } from "./browser.mjs";
+import { newPage, openBrowser, SIZES } from "./browser.mjs";
 import * as channel from "./channel.mjs";
 import { fill, go, press, reads, says, until } from "./page.mjs";
 import * as plain from "./scriptless.mjs";
@@ -48,7 +48,7 @@ const seats = await Promise.all([
 const home = new URL(wish.claim).origin;
 const ada = await acts.openPage(seats[0].browser, home, "ada", log);
 const ben = await acts.openPage(seats[1].browser, wish.onion, "ben", log);
-const cleo = await seats[2].browser.newPage();
+const cleo = await newPage(seats[2].browser);
 const pages = { ada, ben, cleo };
 await ada.setViewport(SIZES.desktop);
 await ben.setViewport(SIZES.desktop);
@@ -82,7 +82,7 @@ async function come() {
     await plain.fill(cleo, "Name", "cleo");
     await plain.fill(cleo, "Passphrase", PASSPHRASE);
     await plain.fill(cleo, "Passphrase again", PASSPHRASE);
-    await cleo.keyboard.press("Enter");
+    await plain.turn(cleo, () => cleo.keyboard.press("Enter"));
     await plain.reads(cleo, "Your backup codes");
     await plain.tick(cleo, "I have written them down");
     await plain.press(cleo, "Go on");
