@@ -27,7 +27,9 @@ from appliance.service.invitation import read_invitation
 from tor import child
 
 PASSPHRASE = "correct horse battery"
-READY_SECONDS = 30.0
+READY_SECONDS = 120.0
+STOP_SECONDS = 60.0
+LOAD_SECONDS = 120.0
 WIDE = ("contact_envelopes=1000000", f"contact_octets={1 << 40}")
 """Settings under which a mailbox is never full."""
 
@@ -78,7 +80,7 @@ class Process:
 
     async def stop(self) -> None:
         """Stop as a service manager would: it must end well and have had nothing to complain of."""
-        code = await self.child.stop(20)
+        code = await self.child.stop(STOP_SECONDS)
         assert (code, self.said()) == (0, "")
 
 
@@ -117,6 +119,14 @@ async def running(data: Path, *settings: str, claim: bool = True) -> AsyncIterat
             await process.kill()
         raise
     await process.stop()
+
+
+async def until_more(answers: Callable[[], int], more: int) -> None:
+    """Wait until a box under load has answered so many times more, however slow the machine is."""
+    least = answers() + more
+    with trio.fail_after(LOAD_SECONDS):
+        while answers() < least:
+            await trio.sleep(0.005)
 
 
 async def until_broken(run: Callable[..., Awaitable[None]], *arguments: Any) -> None:

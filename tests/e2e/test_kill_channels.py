@@ -20,7 +20,7 @@ from appliance.protocol.roster import Create, Info, Remove
 from appliance.service.ports import hour_of
 from tests.channel_clients import Client, settle
 from tests.channels import CHANNEL, Member
-from tests.processes import Process, start, until_broken
+from tests.processes import Process, start, until_broken, until_more
 
 ROUNDS = 8
 WRITERS = 3
@@ -121,6 +121,8 @@ async def test_no_cut_loses_or_doubles_what_a_channel_answered(tmp_path: Path) -
             for writer in writers:
                 nursery.start_soon(until_broken, post_for_ever, writer, process, ledger)
             nursery.start_soon(until_broken, change_for_ever, owner, guest, process, ledger)
+            await until_more(lambda: len(ledger.posted), 3)
+            await until_more(lambda: len(ledger.changed), 2)
             await trio.sleep(rng.uniform(0.1, 0.6))
             await process.kill()
         process = await start(tmp_path / "box", *SETTINGS)

@@ -17,7 +17,7 @@ from appliance.client.moderation import Moderation
 from appliance.protocol.account import ChangeBan, Invite, Member, Members, NewInvite, Session
 from appliance.protocol.moderation import CloseReport, NewReport
 from tests.households import Person
-from tests.processes import Process, start, until_broken
+from tests.processes import Process, start, until_broken, until_more
 
 ROUNDS = 8
 A_ROUND = 12
@@ -96,6 +96,8 @@ async def test_no_cut_loses_what_was_answered_or_does_what_the_log_does_not_say(
         async with trio.open_nursery() as nursery:
             nursery.start_soon(until_broken, report, cookies, process, ledger)
             nursery.start_soon(until_broken, ban_for_ever, process, ledger)
+            await until_more(lambda: len(ledger.reports), 2)
+            await until_more(lambda: ledger.bans, 2)
             await trio.sleep(rng.uniform(0.1, 0.4))
             await process.kill()
         process = await start(tmp_path / "box", *SETTINGS)
