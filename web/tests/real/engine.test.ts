@@ -8,6 +8,8 @@ import { PASSPHRASE, until } from "../state/fake/people.ts";
 import { RealBox, RealLine } from "./box.ts";
 
 const NO_TABS = { locks: undefined, channel: undefined };
+const SOON = 120_000;
+const WHOLE = 600_000;
 let box: RealBox;
 
 class Person {
@@ -23,61 +25,67 @@ class Person {
     return all.flatMap((chat) => chat.messages.filter((one) => one.kind === "text").map((one) => one.text));
   }
   async ready(): Promise<void> {
-    await until(() => this.messenger.core?.upkeep.settled === true, 20_000);
+    await until(() => this.messenger.core?.upkeep.settled === true, SOON);
   }
 }
 
 beforeAll(async () => {
   box = await RealBox.start(process.env["ISLAND"]!);
-}, 30_000);
+}, WHOLE);
 afterAll(() => box?.stop());
 
-test("people of one box: invited, talking, at a second device, and back by a code", async () => {
-  const ada = new Person();
-  expect((await ada.account.door()).claimed).toBe(false);
-  await ada.account.signUp({ name: "ada", passphrase: PASSPHRASE, invite: box.token, label: "Laptop" });
-  await ada.ready();
-  expect(ada.account.role).toBe("owner");
-  const invite = await ada.account.invite({ uses: 2 });
-  const ben = new Person();
-  expect((await ben.account.checkInvite(invite.code)).role).toBe("member");
-  await ben.account.signUp({ name: "ben", passphrase: PASSPHRASE, invite: invite.code, label: "Tower" });
-  await ben.ready();
+test(
+  "people of one box: invited, talking, at a second device, and back by a code",
+  async () => {
+    const ada = new Person();
+    expect((await ada.account.door()).claimed).toBe(false);
+    await ada.account.signUp({ name: "ada", passphrase: PASSPHRASE, invite: box.token, label: "Laptop" });
+    await ada.ready();
+    expect(ada.account.role).toBe("owner");
+    const invite = await ada.account.invite({ uses: 2 });
+    const ben = new Person();
+    expect((await ben.account.checkInvite(invite.code)).role).toBe("member");
+    await ben.account.signUp({ name: "ben", passphrase: PASSPHRASE, invite: invite.code, label: "Tower" });
+    await ben.ready();
 
-  const chat = await ben.messenger.start(ada.address);
-  await chat.send("thanks for the invite");
-  await until(() => ada.messenger.requests.length === 1, 10_000);
-  await ada.messenger.requests[0]!.accept();
-  const back = ada.messenger.conversations[0]!;
-  ada.messenger.open(back.id);
-  await until(() => ada.texts.length === 1, 10_000);
-  await back.send("welcome");
-  await until(() => ben.texts.includes("welcome"), 10_000);
-  await until(() => back.messages.at(-1)?.state === "delivered", 10_000);
-  expect([ada.messenger.connection, ben.messenger.connection]).toEqual(["live", "live"]);
-  back.setTyping(true);
-  await until(() => chat.typing, 10_000);
+    const chat = await ben.messenger.start(ada.address);
+    await chat.send("thanks for the invite");
+    await until(() => ada.messenger.requests.length === 1, SOON);
+    await ada.messenger.requests[0]!.accept();
+    const back = ada.messenger.conversations[0]!;
+    ada.messenger.open(back.id);
+    await until(() => ada.texts.length === 1, SOON);
+    await back.send("welcome");
+    await until(() => ben.texts.includes("welcome"), SOON);
+    await until(() => back.messages.at(-1)?.state === "delivered", SOON);
+    for (const one of [ada, ben]) await until(() => one.messenger.connection === "live", SOON);
+    back.setTyping(true);
+    await until(() => chat.typing, SOON);
 
-  const link = await ada.account.linkDevice();
-  const phone = new Person();
-  await phone.account.signInByLink(link.url.slice(link.url.indexOf("#")), "Phone");
-  await phone.ready();
-  phone.messenger.open(phone.messenger.conversations[0]!.id);
-  await until(() => phone.texts.join() === "thanks for the invite,welcome", 10_000);
-  await phone.messenger.conversations[0]!.send("from the phone");
-  await until(() => ada.texts.includes("from the phone") && ben.texts.includes("from the phone"), 10_000);
+    const link = await ada.account.linkDevice();
+    const phone = new Person();
+    await phone.account.signInByLink(link.url.slice(link.url.indexOf("#")), "Phone");
+    await phone.ready();
+    await until(() => phone.messenger.conversations.length === 1, SOON);
+    phone.messenger.open(phone.messenger.conversations[0]!.id);
+    await until(() => phone.texts.join() === "thanks for the invite,welcome", SOON);
+    await phone.messenger.conversations[0]!.send("from the phone");
+    await until(() => ada.texts.includes("from the phone") && ben.texts.includes("from the phone"), SOON);
 
-  const codes = await ada.account.newCodes("");
-  await ada.account.signOut();
-  await phone.account.signOut();
-  const rescue = new Person();
-  await rescue.account.signInByCode("ada", codes[5]!, "Rescue");
-  await rescue.ready();
-  rescue.messenger.open(rescue.messenger.conversations[0]!.id);
-  await until(() => rescue.texts.length === 3, 10_000);
-  await rescue.account.changePassphrase("", "nine brown hens");
-  await rescue.messenger.conversations[0]!.send("it is me");
-  await until(() => ben.texts.includes("it is me"), 10_000);
-  expect((await rescue.account.sessions()).some((row) => row.current)).toBe(true);
-  for (const one of [ben, rescue]) await one.account.signOut();
-}, 120_000);
+    const codes = await ada.account.newCodes("");
+    await ada.account.signOut();
+    await phone.account.signOut();
+    const rescue = new Person();
+    await rescue.account.signInByCode("ada", codes[5]!, "Rescue");
+    await rescue.ready();
+    await until(() => rescue.messenger.conversations.length === 1, SOON);
+    rescue.messenger.open(rescue.messenger.conversations[0]!.id);
+    await until(() => rescue.texts.length === 3, SOON);
+    await rescue.account.changePassphrase("", "nine brown hens");
+    await rescue.messenger.conversations[0]!.send("it is me");
+    await until(() => ben.texts.includes("it is me"), SOON);
+    expect((await rescue.account.sessions()).some((row) => row.current)).toBe(true);
+    for (const one of [ben, rescue]) await one.account.signOut();
+  },
+  WHOLE,
+);
