@@ -120,7 +120,7 @@ async def running(
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(app.run, config, announce, lambda *a, **k: Wire(net, *a, **k), clock)
-        with trio.fail_after(20):
+        with trio.fail_after(120):
             await answers.wait()
         async with Desk(control(data)) as desk:
             state = await desk.state()
@@ -130,7 +130,7 @@ async def running(
         nursery.cancel_scope.cancel()
 
 
-async def until(check, seconds: float = 20.0, pause: float = 0.05):
+async def until(check, seconds: float = 120.0, pause: float = 0.05):
     """Wait until an async check gives something true, and return it."""
     with trio.fail_after(seconds):
         while not (found := await check()):

@@ -65,7 +65,7 @@ class EventWire(Socket):
 
     async def until_closed(self) -> int:
         """Read on to the close frame; its code."""
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             return await self.close_code()
 
 

@@ -18,7 +18,7 @@ from appliance.config import Config
 from appliance.errors import Refusal
 from tor.supervisor import Tor
 
-PATIENCE = 90
+PATIENCE = 240
 
 
 class Book:

@@ -122,7 +122,7 @@ async def test_events(talk: Control, script: Script) -> None:
         + b"\r\n"
         + b"650 STATUS_CLIENT NOTICE BOOTSTRAP PROGRESS=10 TAG=conn_done\r\n"
     )
-    with trio.fail_after(10):
+    with trio.fail_after(60):
         found = []
         while not found or found[-1].action != "BOOTSTRAP":
             found.append(await talk.events.receive())

@@ -46,7 +46,7 @@ async def control(folder: Path, request: pytest.FixtureRequest) -> AsyncIterator
     command = ["/usr/sbin/tor", "--defaults-torrc", "/dev/null", "-f", str(folder / "torrc")]
     process = child.start(command, output=subprocess.DEVNULL)
     try:
-        with trio.fail_after(20):
+        with trio.fail_after(120):
             while not await listens(folder / "control"):
                 await trio.sleep(0.02)
         connected = await request.param.connect(folder / "control")

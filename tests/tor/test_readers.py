@@ -124,7 +124,7 @@ async def test_keys_to_others(access: Access, calls: list[tuple[Any, ...]]) -> N
 
 async def refused(box: Any, address: str) -> str:
     """The reason for which `box` cannot reach `address`."""
-    with pytest.raises(Refusal) as caught, trio.fail_after(100):
+    with pytest.raises(Refusal) as caught, trio.fail_after(240):
         async with await box.tor.dial(address, 80, "refused"):
             pytest.fail("it got in")
     assert caught.value.code == "unreachable"
@@ -152,14 +152,14 @@ async def test_closed_onion(start_box: Any, private_network: Any, monkeypatch: p
     await bert.call(address)
     await anna.tor.add_reader_key(NewReaderKey(address=address, key=for_anna.private_key))
     await anna.call(address)
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 90
 
     await here.tor.remove_reader("Anna")
     assert await refused(anna, address) == "client key wrong"
     await bert.call(address)
 
     await here.tor.remove_reader("Bert")
-    with trio.fail_after(90):  # nobody is left on the list: open again, as soon as Anna's Tor asks anew
+    with trio.fail_after(400):  # nobody is left on the list: open again, as soon as Anna's Tor asks anew
         while True:
             with suppress(Refusal):
                 await anna.call(address)

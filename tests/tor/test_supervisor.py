@@ -96,12 +96,14 @@ async def test_a_hanging_tor_is_replaced(
     start_box: Any, private_network: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(life, "PROBE_SECONDS", 0.5)
-    monkeypatch.setattr(control, "ANSWER_SECONDS", 2.0)
     box = await start_box(0, tor_torrc=str(private_network.torrc_path))
     await box.until("reachable")
     hung = box.tor.pid
     os.kill(hung, signal.SIGSTOP)
-    await box.until("restarting")
+    # A Tor that only begins may be slow.
+    with monkeypatch.context() as hurry:
+        hurry.setattr(control, "ANSWER_SECONDS", 2.0)
+        await box.until("restarting")
     assert not running(hung)
     await box.until("reachable")
 
@@ -131,7 +133,7 @@ trio.run(main)
         pid = int(await trio.to_thread.run_sync(owner.stdout.readline))
         assert running(pid)
         owner.kill()
-    deadline = time.monotonic() + 2
+    deadline = time.monotonic() + 60
     while running(pid) and time.monotonic() < deadline:
         await trio.sleep(0.02)
     assert not running(pid)
@@ -215,7 +217,7 @@ async def test_wrong_clock_is_named(
     monkeypatch.setenv("LD_PRELOAD", str(FAKETIME[0]))
     monkeypatch.setenv("FAKETIME", "-4h")
     box = await start_box(0, tor_torrc=str(private_network.torrc_path))
-    with trio.fail_after(60):
+    with trio.fail_after(240):
         while box.tor.status.skew_seconds is None:
             await box.tor.wait_changed(box.tor.revision)
     assert abs(box.tor.status.skew_seconds + 4 * 3600) < 120
@@ -235,7 +237,7 @@ async def test_word_of_the_network_on_our_version(
     async with PrivateNetwork(folder / "network", authority_options=options) as network:
         box = await start_box(0, tor_torrc=str(network.torrc_path))
         await box.until("reachable")
-        with trio.fail_after(30):
+        with trio.fail_after(240):
             while not box.tor.status.outdated:
                 await box.tor.wait_changed(box.tor.revision)
         assert "please update" in box.tor.status.words

@@ -73,11 +73,11 @@ async def test_cancelled_start_leaves_nothing(tmp_path: Path) -> None:
 @pytest.mark.tor
 async def test_killed_owner_leaves_nothing(tmp_path: Path) -> None:
     with helper(tmp_path) as owner:
-        with trio.fail_after(30):
+        with trio.fail_after(240):
             while len(nodes_of(tmp_path)) < 5:
                 await trio.sleep(0.1)
         owner.kill()
-    deadline = time.monotonic() + 2
+    deadline = time.monotonic() + 60
     while nodes_of(tmp_path) and time.monotonic() < deadline:
         await trio.sleep(0.05)
     assert nodes_of(tmp_path) == []
