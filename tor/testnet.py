@@ -24,7 +24,7 @@ from tor.testnode import Network, Node
 AUTHORITIES = 3
 RELAYS = 2
 ATTEMPTS = 3
-UP_SECONDS = 120.0
+UP_SECONDS = 300.0
 POLL_SECONDS = 0.25
 STOP_SECONDS = 4.0
 

@@ -25,8 +25,8 @@ from appliance.protocol.post import DispatchState
 T = TypeVar("T")
 
 POLL_SECONDS: Final = 0.1
-TOR_SECONDS: Final = 90.0
-DELIVERY_SECONDS: Final = 120.0
+TOR_SECONDS: Final = 240.0
+DELIVERY_SECONDS: Final = 240.0
 GRANT_OCTETS: Final = 32 << 20
 HELLO: Final = "May I write to you?"
 
