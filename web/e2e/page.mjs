@@ -201,8 +201,8 @@ export async function choose(page, text) {
   }
 }
 
-/** Whether another row was hit: what comes meanwhile moves its row to the top, under the pointer. A person then
- * presses the right one. @param {Page} page @param {string} href @param {string} before */
+/** Whether another row was hit, or none: what comes meanwhile moves its row to the top, under the pointer, or the whole
+ * list. A person then presses the right one. @param {Page} page @param {string} href @param {string} before */
 async function missed(page, href, before) {
   for (const end = Date.now() + 3_000; Date.now() < end; await pause(50)) {
     const now = await page.evaluate(() => location.hash);
@@ -214,7 +214,7 @@ async function missed(page, href, before) {
         now,
       );
   }
-  return false;
+  return href !== "";
 }
 
 /** Wait until the open conversation has this message. @param {Page} page @param {string} text */
