@@ -1,6 +1,7 @@
 import { afterEach, expect, test, vi } from "vitest";
+import { Refusal } from "../../src/state/api.ts";
 import { FakeBox } from "./fake/box.ts";
-import { closeAll, friends, join, until } from "./fake/people.ts";
+import { closeAll, friends, join, quiet, until } from "./fake/people.ts";
 import { seed } from "../vectors.ts";
 
 afterEach(closeAll);
@@ -204,4 +205,39 @@ test("keys of a channel are no messages", async () => {
   await until(() => ben.texts(ada).includes("after"));
   expect(ben.chat(ada)!.messages.length).toBe(before + 1);
   expect(ben.chat(ada)!.unread).toBe(unread + 1);
+});
+
+test("what is said leaves before it is drawn and kept, and what has to wait is drawn and kept soon", async () => {
+  const [ada, ben] = await friends(new FakeBox());
+  await quiet(ada, ben);
+  const chat = ada.chat(ben)!;
+  const kept = (): boolean => [...ada.locker.values.keys()].some((key) => key.startsWith("unsent/"));
+  const { fetch } = ada.line;
+  const seen: boolean[] = [];
+  ada.line.fetch = (path, init) => {
+    if (path === "/v1/vault") seen.push(ada.texts(ben).includes("at once") || kept());
+    return fetch(path, init);
+  };
+  await chat.send("at once");
+  expect(seen[0]).toBe(false);
+  expect(ada.texts(ben)).toContain("at once");
+  let go!: () => void;
+  void ada.messenger.core!.ledger.run(() => new Promise<void>((done) => (go = done)));
+  const sending = chat.send("held up");
+  await until(() => ada.texts(ben).includes("held up") && kept());
+  expect(chat.messages.at(-1)?.state).toBe("sealed");
+  go();
+  await sending;
+  await until(() => !kept());
+});
+
+test("what is refused before it leaves is drawn, and not kept", async () => {
+  const [ada, ben] = await friends(new FakeBox());
+  await quiet(ada, ben);
+  const chat = ada.chat(ben)!;
+  const { outbound } = ada.messenger.core!;
+  outbound.targets = () => Promise.reject(new Refusal("no_contact", "", 404));
+  await expect(chat.send("to nobody")).rejects.toMatchObject({ code: "no_contact" });
+  expect(chat.messages.at(-1)).toMatchObject({ text: "to nobody", state: "failed" });
+  await until(() => ![...ada.locker.values.keys()].some((key) => key.startsWith("unsent/")));
 });

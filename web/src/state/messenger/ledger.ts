@@ -31,6 +31,8 @@ export class Batch {
   readonly edits = new Map<string, { steps: Step[]; owned: boolean }>();
   /** Events by conversation, in order. */
   readonly events = new Map<string, LogEvent[]>();
+  /** To be done as it leaves for the box, each time it is tried. */
+  readonly underway: (() => void)[] = [];
   /** To be done once it counts. */
   readonly after: (() => void)[] = [];
   /** What leaves in the commit that saves it; `answered` hears what the box said, if that is known. */
@@ -215,13 +217,16 @@ export class Ledger {
       step: (now) => steps.reduce((value, one) => one(value), now),
     }));
     const dispatches = batch.leaving.map((one) => one.dispatch);
+    const underway = (): void => {
+      for (const run of batch.underway) run();
+    };
     const written = (): boolean => {
       const there = this.vault.peek(names.head(this.device)) as unknown as HeadRecord | undefined;
       return there !== undefined && equal(there.write, write);
     };
     for (let failures = 0; ; failures++) {
       try {
-        const left = await this.vault.commit(edits, { written, dispatches, keepalive: batch.left });
+        const left = await this.vault.commit(edits, { written, dispatches, underway, keepalive: batch.left });
         if (failures > 0) this.heard.offline(false);
         this.saved();
         for (const [at, { answered }] of batch.leaving.entries()) batch.after.push(() => answered(left[at]));

@@ -31,12 +31,16 @@ export interface Target {
 interface Pending {
   content: Content;
   event: LogEvent;
+  /** Shows it and keeps it in this browser, the first time it is called. */
+  tell: () => void;
   done: () => void;
   failed: (error: unknown) => void;
 }
 
 const CERTIFICATE_HOURS = 168;
 const RENEW_AFTER = 24;
+/** Milliseconds for which what is shown and kept waits for what leaves. */
+const LEAVES_FIRST = 50;
 /** Contents that go into one change of the vault. */
 const AT_ONCE = 16;
 
@@ -47,17 +51,34 @@ export class Outbound {
 
   constructor(readonly core: Core) {}
 
-  /** Send a content; resolves when it is in the vault. Shown, and kept in this browser, at once. */
+  /** Send a content; resolves when it is in the vault. Shown, and kept in this browser, as it leaves. */
   send(conversation: string, content: Content, at = this.core.stamp()): Promise<void> {
     const event: LogEvent = { k: "m", at, by: 0, c: content };
-    this.core.unsent.keep(conversation, event);
-    this.core.chats.get(conversation)?.showSoon([event]);
+    const tell = this.#aside(() => {
+      this.core.unsent.keep(conversation, event);
+      this.core.chats.get(conversation)?.showSoon([event]);
+    });
     return new Promise((done, failed) => {
       const list = this.#pending.get(conversation) ?? [];
-      list.push({ content, event, done, failed });
+      list.push({ content, event, tell, done, failed });
       this.#pending.set(conversation, list);
       void this.#drain(conversation);
     });
+  }
+
+  /**
+   * Once, when it is called or a moment later. While the browser seals, the page could draw: what leaves would wait
+   * for the picture.
+   */
+  #aside(run: () => void): () => void {
+    let over = false;
+    const once = (): void => {
+      clearTimeout(timer);
+      if (!over) run();
+      over = true;
+    };
+    const timer = setTimeout(once, LEAVES_FIRST);
+    return once;
   }
 
   async #drain(conversation: string): Promise<void> {
@@ -79,6 +100,7 @@ export class Outbound {
   }
 
   #fail(conversation: string, some: Pending[], error: unknown): void {
+    for (const one of some) one.tell();
     const refusal = asRefusal(error);
     const later = isOffline(error) || error instanceof Displaced || this.core.closed;
     if (!later) for (const one of some) this.core.unsent.drop(one.content.id);
@@ -97,7 +119,8 @@ export class Outbound {
     await this.core.ledger.begun;
     const targets = await this.targets(conversation);
     await this.core.ledger.run(async (batch) => {
-      for (const { content, event } of some) {
+      for (const { content, event, tell } of some) {
+        batch.underway.push(tell);
         const dispatch = await this.sealFor(batch, content, targets);
         this.core.dispatcher.leave(batch, dispatch);
         this.core.chats.said(batch, conversation, { ...event, d: dispatch.id } as LogEvent, content);

@@ -32,6 +32,8 @@ export interface CommitOptions extends CallOptions {
   written?: () => boolean;
   /** What leaves with the change. */
   dispatches?: Dispatch[];
+  /** Called as the change leaves. */
+  underway?: () => void;
 }
 
 interface Known {
@@ -130,7 +132,7 @@ export class Vault {
    * Displaced, or Refusal (offline: it may or may not have happened; the same edits again are safe).
    */
   async commit(edits: Edit[], options: CommitOptions = {}): Promise<Left[]> {
-    const { written = () => false, dispatches = [], ...call } = options;
+    const { written = () => false, dispatches = [], underway, ...call } = options;
     await this.read(edits.map((edit) => edit.name));
     for (let turn = 1; ; turn++) {
       // The answer of an earlier try may have been lost, and its effect read by a pull.
@@ -140,7 +142,9 @@ export class Vault {
       if (put.length + remove.length === 0) return [];
       const change: Change = dispatches.length > 0 ? { put, remove, dispatches } : { put, remove };
       try {
-        const answer = await this.wire.post<Changed>("/v1/vault", change, call);
+        const asked = this.wire.post<Changed>("/v1/vault", change, call);
+        underway?.();
+        const answer = await asked;
         this.#committed(after, put, answer);
         return answer.left;
       } catch (error) {
