@@ -10,7 +10,7 @@ import { check, sizeFor } from "./envelope.ts";
 import { sealInitial } from "./initial.ts";
 import { KEM_CIPHERTEXT_SIZE, agreementPublic, encapsulate, type Random } from "./keys.ts";
 import { initiate, kemKey, type Encapsulated, type OwnDevice } from "./pqxdh.ts";
-import { beginAsInitiator } from "./ratchet.ts";
+import * as ratchet from "./ratchet.ts";
 import { Refusal, refusing } from "./refusal.ts";
 import * as session from "./session.ts";
 import type { Session } from "./session.ts";
@@ -78,7 +78,7 @@ export function beginWith(
     started_hour: hour,
     signals_out: agreed.initiator_signals,
     signals_in: agreed.responder_signals,
-    ratchet: beginAsInitiator(agreed, bundle.prekey, fresh.pair),
+    ratchet: ratchet.beginAsInitiator(agreed, bundle.prekey, fresh.pair),
     initiation: {
       ephemeral,
       prekey_id: bundle.prekey_id,
@@ -87,6 +87,12 @@ export function beginWith(
     },
   };
   return withFirst(peer, begun);
+}
+
+/** Make ahead what can be of the next `seal`. */
+export function prepare(peer: Peer): void {
+  const [current] = peer.sessions;
+  if (current) ratchet.prepare(current.ratchet);
 }
 
 /**

@@ -108,12 +108,41 @@ export function encrypt(
   random: Random,
 ): { state: State; message: Uint8Array } {
   if (!state.send || !state.send_header || state.sent >= MAX_NUMBER) throw new Refusal("wrong_state");
-  const plain = concat(agreementPublic(state.pair), u32(state.previous), u32(state.sent));
+  const { public: own, key, next } = take(state, state.send);
+  const plain = concat(own, u32(state.previous), u32(state.sent));
   const header = aead.seal(state.send_header, state.associated, plain, random);
-  const key = derive(messageKey(state.send), "message");
   const body = aead.seal(key, concat(state.associated, header), content, random);
-  const after = { ...state, send: nextChain(state.send), sent: state.sent + 1 };
+  const after = { ...state, send: next, sent: state.sent + 1 };
   return { state: after, message: concat(header, body) };
+}
+
+/** What the next message takes but its content and its nonces. */
+interface Prepared {
+  readonly public: Uint8Array;
+  readonly key: Uint8Array;
+  readonly next: Uint8Array;
+}
+
+/** No longer there than the state it is of, from which it could be made at any time; and gone when it was used. */
+const prepared = new WeakMap<State, Prepared>();
+/** Ratchet public keys by their seeds: a chain sends one and the same with every message. */
+const publics = new WeakMap<Uint8Array, Uint8Array>();
+
+/** Make ahead what the next `encrypt` of this state takes. */
+export function prepare(state: State): void {
+  if (state.send && !prepared.has(state)) prepared.set(state, makeKeys(state, state.send));
+}
+
+function take(state: State, chain: Uint8Array): Prepared {
+  const keys = prepared.get(state) ?? makeKeys(state, chain);
+  prepared.delete(state);
+  return keys;
+}
+
+function makeKeys({ pair }: State, chain: Uint8Array): Prepared {
+  const own = publics.get(pair) ?? agreementPublic(pair);
+  publics.set(pair, own);
+  return { public: own, key: derive(messageKey(chain), "message"), next: nextChain(chain) };
 }
 
 /**

@@ -66,6 +66,8 @@ describe.each(file.conversations)("$name", ({ start, steps }) => {
     const bytes = encode(before);
     if (step.do === "send") {
       const payload = pad(hex(step.payload!), file.size);
+      // Made ahead or not, the keys are the same.
+      if (step.at % 2) ratchet.prepare(before);
       const sealed = ratchet.encrypt(before, payload, drawn(hex(step.fresh)));
       expect(toHex(sealed.message)).toBe(step.message);
       states[step.who] = sealed.state;
@@ -81,6 +83,34 @@ describe.each(file.conversations)("$name", ({ start, steps }) => {
     // The state that went in is as it was.
     expect(encode(before)).toEqual(bytes);
   });
+});
+
+test("keys that were made ahead serve one message, and no two messages look alike", () => {
+  const random = seeded("ahead");
+  const { a, b } = start();
+  const content = pad(new TextEncoder().encode("once"), 40);
+  ratchet.prepare(a);
+  ratchet.prepare(a);
+  const first = ratchet.encrypt(a, content, random);
+  const again = ratchet.encrypt(a, content, random);
+  expect(again.state).toEqual(first.state);
+  expect(again.message).not.toEqual(first.message);
+  ratchet.prepare(first.state);
+  const second = ratchet.encrypt(first.state, content, random);
+  const third = ratchet.encrypt(second.state, content, random);
+  let reader = b;
+  for (const { message } of [first, second, third]) {
+    const opened = ratchet.decrypt(reader, message, HOUR, random)!;
+    expect(opened.content).toEqual(content);
+    reader = opened.state;
+  }
+  expect(refusalOf(() => ratchet.decrypt(reader, again.message, HOUR, random))).toBe("repeated");
+});
+
+test("nothing is made ahead where nothing can be sent", () => {
+  const { b } = start();
+  ratchet.prepare(b);
+  expect(refusalOf(() => ratchet.encrypt(b, new Uint8Array(40), seeded("none")))).toBe("wrong_state");
 });
 
 describe("any order, loss and repeats", () => {

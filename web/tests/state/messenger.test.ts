@@ -241,3 +241,21 @@ test("what is refused before it leaves is drawn, and not kept", async () => {
   expect(chat.messages.at(-1)).toMatchObject({ text: "to nobody", state: "failed" });
   await until(() => ![...ada.locker.values.keys()].some((key) => key.startsWith("unsent/")));
 });
+
+test("the keys of the next message are made while it is typed, and for nobody who types nothing", async () => {
+  const [ada, ben] = await friends(new FakeBox());
+  await quiet(ada, ben);
+  const chat = ada.chat(ben)!;
+  const prepare = vi.spyOn(ada.messenger.core!.outbound, "prepare");
+  chat.saveDraft("");
+  chat.setTyping(false);
+  await ben.chat(ada)!.send("are you there");
+  await until(() => ada.texts(ben).includes("are you there"));
+  expect(prepare).not.toHaveBeenCalled();
+  chat.saveDraft("yes");
+  chat.setTyping(true);
+  await until(() => prepare.mock.calls.length === 1);
+  // What comes meanwhile may turn the ratchet.
+  await ben.chat(ada)!.send("hello?");
+  await until(() => prepare.mock.calls.length > 1);
+});

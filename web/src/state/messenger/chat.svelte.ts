@@ -4,7 +4,7 @@ import type { Content } from "../../protocol/content.ts";
 import { safetyNumber, safetyQr } from "../../protocol/safety.ts";
 import { Refusal } from "../api.ts";
 import { random } from "../random.ts";
-import { beforeDrawing } from "../turns.ts";
+import { beforeDrawing, turn } from "../turns.ts";
 import { asRefusal } from "../wire.ts";
 import type { AttachmentView } from "./attachment.svelte.ts";
 import type { Core } from "./core.ts";
@@ -117,6 +117,7 @@ export class Chat implements Conversation {
     this.history.wrote();
     this.show(events);
     this.refresh();
+    this.#prepare();
   }
 
   /** Show events, saved or not yet. */
@@ -331,6 +332,12 @@ export class Chat implements Conversation {
 
   setTyping(typing: boolean): void {
     this.core.signals.typing(this.id, typing);
+    this.#prepare();
+  }
+
+  /** While something is being written, the keys it will leave with are made, between other things. */
+  #prepare(): void {
+    if (this.draft !== "") void turn().then(() => this.core.outbound.prepare(this.id));
   }
 
   mute(muted: boolean): Promise<void> {

@@ -8,7 +8,7 @@ import { readPerson } from "../../protocol/names.ts";
 import { makeCertificate } from "../../protocol/certificate.ts";
 import { sizeOf, writeContent, type Content } from "../../protocol/content.ts";
 import type { Bundle, Device, OneTimePrekey } from "../../protocol/directory.ts";
-import { begin, hasSession, makePeer, seal } from "../../protocol/peer.ts";
+import { begin, hasSession, makePeer, prepare, seal } from "../../protocol/peer.ts";
 import type { Destination, Dispatch } from "../../protocol/post.ts";
 import { Refusal } from "../api.ts";
 import { random } from "../random.ts";
@@ -127,6 +127,17 @@ export class Outbound {
         this.note(batch, conversation, content.id, dispatch);
       }
     });
+  }
+
+  /** Make ahead what the next message to this conversation takes, while it is written. */
+  prepare(conversation: string): void {
+    const { people, vault, ledger } = this.core;
+    const person = people.person(conversation);
+    for (const { device } of (person && people.entryOf(person)?.devices) ?? []) {
+      const name = names.session(ledger.device, toHex(device));
+      const record = vault.peek(name) as unknown as SessionRecord | undefined;
+      if (record) prepare(record.peer);
+    }
   }
 
   /** Remember, until the box has it, that a content is to leave with this dispatch. */
