@@ -19,6 +19,9 @@ WEB = Path(__file__).parents[1] / "web"
 GOODBYE_SECONDS = 10.0
 PLAY_SECONDS = 1200
 """For one play: a busy machine takes several times as long as a free one."""
+LIGHT = ("kdf_memory_kib=1024", "kdf_passes=1")
+"""A box for plays about other things than signing in: a passphrase takes Firefox without JIT 20 s otherwise,
+as it does in the plays of three and of twelve people."""
 
 Answers = Callable[[dict[str, Any]], Awaitable[Any]]
 

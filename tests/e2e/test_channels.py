@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from appliance.demo.actor import Actor
-from tests.browsers import drive
+from tests.browsers import LIGHT, drive
 
 LOOKED_AT = 16
 """Screenshots of a run that looks at every page."""
@@ -15,7 +15,7 @@ LOOKED_AT = 16
 @pytest.mark.slow
 @pytest.mark.parametrize("browser", ["chromium", "firefox"])
 async def test_three_people_and_the_channels_of_one_box(browser, tmp_path):
-    box = Actor("box", tmp_path, tmp_path / "no-torrc", tor="off")
+    box = Actor("box", tmp_path, tmp_path / "no-torrc", tor="off", settings=LIGHT)
     try:
         await box.start()
         words = ("--browser", browser, "--look")

@@ -15,7 +15,7 @@ import pytest
 import trio
 
 from appliance.demo.actor import Actor
-from tests.browsers import PLAY_SECONDS
+from tests.browsers import LIGHT, PLAY_SECONDS
 
 WEB = Path(__file__).parents[2] / "web"
 RATE = 48_000
@@ -48,7 +48,7 @@ async def test_codes_before_a_camera_and_in_pictures(tmp_path):
 
 async def drive(folder: Path, *script: str) -> dict[str, Any]:
     """Run the browsers at a new box; their report."""
-    box = Actor("box", folder, folder / "no-torrc", tor="off")
+    box = Actor("box", folder, folder / "no-torrc", tor="off", settings=LIGHT)
     try:
         await box.start()
         assert box.ready is not None

@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from appliance.demo.actor import Actor
-from tests.browsers import PLAY_SECONDS
+from tests.browsers import LIGHT, PLAY_SECONDS
 
 WEB = Path(__file__).parents[2] / "web"
 
@@ -20,7 +20,7 @@ WEB = Path(__file__).parents[2] / "web"
 @pytest.mark.slow
 @pytest.mark.parametrize("browser", ["chromium", "firefox"])
 async def test_a_box_is_looked_after(browser, tmp_path):
-    box = Actor("box", tmp_path, tmp_path / "no-torrc", tor="off")
+    box = Actor("box", tmp_path, tmp_path / "no-torrc", tor="off", settings=LIGHT)
     try:
         await box.start()
         assert box.ready is not None

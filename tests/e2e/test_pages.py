@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from appliance.demo.actor import Actor
-from tests.browsers import drive
+from tests.browsers import LIGHT, drive
 
 LOOKED_AT = 40
 """Screenshots of a run that looks at every page."""
@@ -15,7 +15,7 @@ LOOKED_AT = 40
 @pytest.mark.slow
 @pytest.mark.parametrize("browser", ["chromium", "firefox"])
 async def test_two_people_of_one_box(browser, tmp_path):
-    box = Actor("box", tmp_path, tmp_path / "no-torrc", tor="off")
+    box = Actor("box", tmp_path, tmp_path / "no-torrc", tor="off", settings=LIGHT)
     try:
         await box.start()
         report = await drive(box, tmp_path / "shots", "--browser", browser, "--look")
@@ -33,7 +33,7 @@ BOARDS_LOOKED_AT = 20
 @pytest.mark.slow
 @pytest.mark.parametrize("browser", ["chromium", "firefox"])
 async def test_two_people_and_the_boards_of_one_box(browser, tmp_path):
-    box = Actor("box", tmp_path, tmp_path / "no-torrc", tor="off")
+    box = Actor("box", tmp_path, tmp_path / "no-torrc", tor="off", settings=LIGHT)
     try:
         await box.start()
         words = ("--browser", browser, "--look")
