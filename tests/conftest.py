@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +32,18 @@ class RunningNetwork:
     torrc_path: Path
     vanilla_bridge: str
     obfs4_bridge: str | None
+    pids: tuple[int, ...]
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """All nodes stand still meanwhile: no circuit gets on, and none ends."""
+        try:
+            for pid in self.pids:
+                os.kill(pid, signal.SIGSTOP)
+            yield
+        finally:
+            for pid in self.pids:
+                os.kill(pid, signal.SIGCONT)
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +61,11 @@ def private_network() -> Iterator[RunningNetwork]:
             answer = json.loads(line)
             bridges = dict(zip(transports, answer["bridges"], strict=True))
             yield RunningNetwork(
-                tuple(answer["torrc"]), Path(answer["torrc_path"]), bridges["vanilla"], bridges.get("obfs4")
+                tuple(answer["torrc"]),
+                Path(answer["torrc_path"]),
+                bridges["vanilla"],
+                bridges.get("obfs4"),
+                tuple(answer["pids"]),
             )
             process.stdin.close()
             process.wait(30)

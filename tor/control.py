@@ -75,6 +75,16 @@ class Control:
         """Give options their defaults back."""
         await self._message("RESETCONF " + " ".join(keys))
 
+    async def circuits(self, purpose: str) -> list[str]:
+        """Ids of the circuits of one purpose ("HS_SERVICE_REND", …), those still being built among them."""
+        told = await self.ask("circuit-status")
+        lines = [line.split() for line in told["circuit-status"].splitlines()]
+        return [words[0] for words in lines if f"PURPOSE={purpose}" in words]
+
+    async def close_circuit(self, circuit: str) -> None:
+        """Close one circuit; ControlRefused if it has gone."""
+        await self._message(f"CLOSECIRCUIT {circuit}")
+
     async def new_circuits(self) -> None:
         """NEWNYM: forget cached descriptors and use fresh circuits from now on."""
         await self._message("SIGNAL NEWNYM")

@@ -9,16 +9,22 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import trio
+
 from appliance.protocol import keys, onion
-from tor.control import Control, ControlFailed
+from tor.control import Control, ControlFailed, ControlRefused
 
 PORT: Final = 80
 _HEADER: Final = b"== ed25519v1-secret: type0 ==\0\0\0"
 _KEY: Final = "hs_ed25519_secret_key"
+GRACE_SECONDS: Final = 2.0
+LET_GO_SECONDS: Final = 20.0
+LOOK_AGAIN_SECONDS: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +63,18 @@ class Onion:
             key.unlink(missing_ok=True)
 
     async def withdraw(self, control: Control) -> None:
-        """End the service and cut its circuits, so that those who know its introduction points lose them."""
+        """End the service and cut all its circuits, so that who got to it before must ask for it anew.
+
+        Tor closes the introduction points and what is connected. But it goes on building circuits to a
+        rendezvous it was asked for before, and one that is done belongs to the service that has the address
+        then: published anew by that time, it lets in whom its list of readers was to shut out. So none of
+        them is left when this returns; ControlFailed if Tor does not let go of one.
+        """
         await control.reset("HiddenServiceDir")
+        with trio.move_on_after(LET_GO_SECONDS):
+            await _let_go(control)
+            return
+        raise ControlFailed("Tor does not let go of the onion's circuits")
 
     async def _set(self, control: Control, service: Path) -> None:
         block = [
@@ -76,6 +92,22 @@ class Onion:
             if not shield:
                 raise
             await control.set(block)
+
+
+async def _let_go(control: Control) -> None:
+    """Return when no circuit to a rendezvous is left, of an onion that has been withdrawn."""
+    seen: dict[str, float] = {}
+    while under_way := await control.circuits("HS_SERVICE_REND"):
+        now = trio.current_time()
+        seen = {circuit: seen.get(circuit, now) for circuit in under_way}
+        for circuit, since in seen.items():
+            # Tor itself closes one that is done, since it belongs to no service. Of one that is closed under
+            # way it makes others a few times; and if not even the guard has answered yet, it takes that for
+            # a failure of the guard. So only those are closed here that take long.
+            if now - since >= GRACE_SECONDS:
+                with suppress(ControlRefused):  # it has gone by itself
+                    await control.close_circuit(circuit)
+        await trio.sleep(LOOK_AGAIN_SECONDS)
 
 
 def _write_readers(folder: Path, readers: Sequence[str]) -> None:

@@ -76,6 +76,11 @@ class PrivateNetwork:
         """A file with the lines of `torrc`, for the setting `tor_torrc`."""
         return self.folder / "client.torrc"
 
+    @property
+    def pids(self) -> list[int]:
+        """The process ids of the nodes."""
+        return [one.pid for one in self._children]
+
     async def __aenter__(self) -> Self:
         for attempt in range(1, ATTEMPTS + 1):
             try:
@@ -179,6 +184,7 @@ async def _serve(folder: Path, binary: Path | None, bridges: Sequence[str]) -> N
             "torrc": network.torrc,
             "torrc_path": str(network.torrc_path),
             "bridges": network.bridge_lines,
+            "pids": network.pids,
         }
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()

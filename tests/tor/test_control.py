@@ -94,13 +94,30 @@ async def test_commands(talk: Control, script: Script) -> None:
     script.answers["ONION_CLIENT_AUTH_REMOVE"] = "251 No credentials\r\n"
     await talk.add_key("abc", "a2V5")
     await talk.remove_key("abc")
-    assert script.heard[-5:] == [
+    await talk.close_circuit("7")
+    assert script.heard[-6:] == [
         'SETCONF HiddenServiceDir="/a b" HiddenServicePort="80 unix:\\"/c\\""',
         "RESETCONF HiddenServiceDir",
         "SIGNAL NEWNYM",
         "ONION_CLIENT_AUTH_ADD abc x25519:a2V5",
         "ONION_CLIENT_AUTH_REMOVE abc",
+        "CLOSECIRCUIT 7",
     ]
+
+
+async def test_circuits_of_a_purpose(talk: Control, script: Script) -> None:
+    found = []
+    for line in (
+        "250+circuit-status=\r\n"
+        "6 BUILT $A~a,$B~b BUILD_FLAGS=IS_INTERNAL PURPOSE=HS_SERVICE_INTRO HS_STATE=HSSI_ESTABLISHED\r\n"
+        "7 LAUNCHED BUILD_FLAGS=IS_INTERNAL PURPOSE=HS_SERVICE_REND HS_STATE=HSSR_CONNECTING\r\n"
+        "9 EXTENDED $A~a,$B~b PURPOSE=HS_SERVICE_REND REND_QUERY=abc\r\n.\r\n250 OK\r\n",
+        "250-circuit-status=7 LAUNCHED PURPOSE=HS_SERVICE_REND\r\n250 OK\r\n",
+        "250-circuit-status=\r\n250 OK\r\n",
+    ):
+        script.answers["GETINFO circuit-status"] = line
+        found.append(await talk.circuits("HS_SERVICE_REND"))
+    assert found == [["7", "9"], ["7"], []]
 
 
 async def test_refusals(talk: Control, script: Script) -> None:

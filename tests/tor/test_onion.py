@@ -5,14 +5,16 @@ from __future__ import annotations
 import subprocess
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import cast
 
 import pytest
 import trio
+from trio.testing import MockClock
 
 from appliance.protocol import keys, onion
 from tor import child
-from tor.control import Control, ControlRefused
-from tor.onion import Guards, Onion
+from tor.control import Control, ControlFailed, ControlRefused
+from tor.onion import GRACE_SECONDS, LET_GO_SECONDS, Guards, Onion
 
 SEED = bytes(range(32))
 
@@ -113,6 +115,86 @@ async def test_a_refusal_leaves_no_key(
     with pytest.raises(ControlRefused):
         await service.publish(control, folder, [])
     assert key_files(folder) == []
+
+
+class Building:
+    """A Tor that builds circuits to rendezvous: each until its moment, or until it is closed.
+
+    Of one that is closed under way it makes another, as often as `again` says.
+    """
+
+    def __init__(self, done: dict[str, float], again: int = 0) -> None:
+        self.done = {circuit: trio.current_time() + seconds for circuit, seconds in done.items()}
+        self.again = again
+        self.heard: list[str] = []
+
+    async def reset(self, *keys: str) -> None:
+        await trio.lowlevel.checkpoint()
+        self.heard.append("reset")
+
+    async def set(self, settings: Sequence[tuple[str, str]]) -> None:
+        await trio.lowlevel.checkpoint()
+        assert not self._left(), "published while an old circuit can still get done"
+        self.heard.append("set")
+
+    async def circuits(self, purpose: str) -> list[str]:
+        await trio.lowlevel.checkpoint()
+        assert purpose == "HS_SERVICE_REND"
+        return self._left()
+
+    async def close_circuit(self, circuit: str) -> None:
+        await trio.lowlevel.checkpoint()
+        self.heard.append(f"close {circuit}")
+        if circuit not in self._left():
+            raise ControlRefused("Unknown circuit")
+        until = self.done.pop(circuit)
+        if self.again:
+            self.again -= 1
+            self.done[f"{circuit}'"] = until
+
+    def _left(self) -> list[str]:
+        return [circuit for circuit, until in self.done.items() if trio.current_time() < until]
+
+
+async def republish(tor: Building, folder: Path) -> float:
+    """Withdraw and publish; how long it took."""
+    began = trio.current_time()
+    service = Onion(SEED, folder / "s", Guards(proof_of_work=True, streams=64))
+    await service.withdraw(cast(Control, tor))
+    await service.publish(cast(Control, tor), folder, ["A" * 51 + "Q"])
+    return trio.current_time() - began
+
+
+async def test_circuits_under_way_are_waited_for(autojump_clock: MockClock, folder: Path) -> None:
+    tor = Building({})
+    assert await republish(tor, folder) == 0
+    tor = Building({"7": 0.3, "8": 1.5})
+    assert await republish(tor, folder) < 1.7
+    assert tor.heard == ["reset", "set"]
+
+
+async def test_circuits_that_take_long_are_closed(autojump_clock: MockClock, folder: Path) -> None:
+    tor = Building({"7": 100, "8": 0.5}, again=2)
+    assert await republish(tor, folder) < 4 * GRACE_SECONDS
+    assert tor.heard == ["reset", "close 7", "close 7'", "close 7''", "set"]
+
+
+async def test_a_circuit_may_go_before_it_is_closed(autojump_clock: MockClock, folder: Path) -> None:
+    class Late(Building):
+        async def close_circuit(self, circuit: str) -> None:
+            self.done.clear()
+            await super().close_circuit(circuit)
+
+    tor = Late({"7": 100})
+    await republish(tor, folder)
+    assert tor.heard == ["reset", "close 7", "set"]
+
+
+async def test_a_tor_that_keeps_circuits(autojump_clock: MockClock, folder: Path) -> None:
+    tor = Building({"7": 1000}, again=1000)
+    with pytest.raises(ControlFailed), trio.fail_after(LET_GO_SECONDS + 1):
+        await republish(tor, folder)
+    assert "set" not in tor.heard  # the supervisor ends this Tor, and the next one has no such circuits
 
 
 def test_no_secret_in_repr() -> None:

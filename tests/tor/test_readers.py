@@ -167,6 +167,46 @@ async def test_closed_onion(start_box: Any, private_network: Any, monkeypatch: p
             await trio.sleep(1)
 
 
+async def rendezvous_under_way(box: Any) -> None:
+    """Return as soon as the Tor of `box` builds a circuit to somebody who has asked for it."""
+    while True:
+        told = (await box.tor._life.control.ask("circuit-status"))["circuit-status"]
+        if any("PURPOSE=HS_SERVICE_REND" in line and " BUILT " not in line for line in told.splitlines()):
+            return
+
+
+@pytest.mark.tor
+@pytest.mark.slow
+async def test_who_was_on_the_way_in_is_shut_out(start_box: Any, private_network: Any) -> None:
+    torrc = str(private_network.torrc_path)
+    here, anna = [await start_box(number, tor_torrc=torrc) for number in range(2)]
+    for box in (here, anna):
+        await box.until("reachable")
+    address = here.tor.address
+    for_anna = await here.tor.add_reader(NewReader(name="Anna"))
+    await here.tor.add_reader(NewReader(name="Bert", key=make_pair()[1]))
+    await anna.tor.add_reader_key(NewReaderKey(address=address, key=for_anna.private_key))
+    await anna.call(address)
+
+    leaving = trio.CancelScope()
+
+    async def dial_and_leave() -> None:
+        with leaving, suppress(Refusal):
+            async with await anna.tor.dial(address, 80, "early"):
+                await trio.sleep_forever()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(dial_and_leave)
+        with trio.fail_after(60):
+            await rendezvous_under_way(here)
+        with private_network.frozen():
+            # Anna's Tor gives a circuit that comes when nobody waits for it any more to whoever dials next.
+            leaving.cancel()
+            nursery.start_soon(here.tor.remove_reader, "Anna")
+            await trio.sleep(1)
+    assert await refused(anna, address) == "client key wrong"
+
+
 @pytest.mark.tor
 async def test_readers_outlive_a_restart(start_box: Any, private_network: Any) -> None:
     torrc = str(private_network.torrc_path)
