@@ -43,7 +43,11 @@ class ReaderBook(Protocol):
 
 
 class Access:
-    """Changes the book and tells Tor at once: `apply` publishes anew, `grant` and `drop` a key."""
+    """Changes the book and tells Tor at once: `apply` publishes anew, `grant` and `drop` a key.
+
+    What is in the book is told to Tor even if whoever asked for it has gone: otherwise the list would show a
+    reader as removed who still gets in. And who asks by way of the onion is cut off halfway, by just this.
+    """
 
     def __init__(
         self,
@@ -74,7 +78,8 @@ class Access:
                 raise Refusal("wrong_state", name="taken")
             await self._book.save_readers([*rows, (new.name, public)])
             # The first reader closes an open onion, whose introduction points everybody may still know.
-            await self._apply(not rows)
+            with trio.CancelScope(shield=True):
+                await self._apply(not rows)
         return Reader(name=new.name, key=public, private_key=private)
 
     async def remove_reader(self, name: str) -> None:
@@ -85,7 +90,8 @@ class Access:
             if len(left) == len(rows):
                 raise Refusal("not_found")
             await self._book.save_readers(left)
-            await self._apply(True)
+            with trio.CancelScope(shield=True):
+                await self._apply(True)
 
     async def list_reader_keys(self) -> ReaderKeys:
         """Closed onions we hold a key for."""
@@ -98,7 +104,8 @@ class Access:
         async with self._lock:
             rows = [row for row in self._book.load_keys() if row[0] != address]
             await self._book.save_keys([*rows, (address, key)])
-            await self._grant(address, key)
+            with trio.CancelScope(shield=True):
+                await self._grant(address, key)
 
     async def remove_reader_key(self, address: str) -> None:
         """Forget the key to a closed onion."""
@@ -108,7 +115,8 @@ class Access:
             if len(left) == len(rows):
                 raise Refusal("not_found")
             await self._book.save_keys(left)
-            await self._drop(address.lower())
+            with trio.CancelScope(shield=True):
+                await self._drop(address.lower())
 
 
 def make_pair() -> tuple[str, str]:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from functools import partial
 
 import msgspec
+import trio
 
 from appliance.errors import Refusal
 from appliance.protocol import account as wire
@@ -105,7 +106,9 @@ class Invites:
     async def _shut_out(self, invite: invites.Invite) -> None:
         """Take back the key of an invite that nobody used; members who came by it keep theirs."""
         if invite.reader and invite.left == invite.uses:
-            with suppress(Refusal):  # the owner may have removed it already
+            # The invite is gone, so nobody would come back for its key. And who takes it back by way of the
+            # onion is cut off by just this.
+            with trio.CancelScope(shield=True), suppress(Refusal):  # the owner may have removed it already
                 await self._tor.remove_reader(invite.reader)
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+import trio
+
 from appliance.protocol.account import InviteCheck, NewInvite
 from appliance.service.caller import OPERATOR
 from tests.households import HOME, Person, home
@@ -49,6 +52,25 @@ async def test_a_key_to_the_closed_onion_goes_with_an_unused_invite(tmp_path: Pa
         h.clock.pass_hours(1)
         await h.people.invites.create(OPERATOR, NewInvite())
         assert list(h.tor.readers) == [f"invite {used.id.hex()[:8]}"], "who came by it keeps the key"
+
+
+async def test_its_key_goes_though_who_took_it_back_is_cut_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with home(tmp_path) as h:
+        await h.claim()
+        made = await h.people.invites.create(OPERATOR, NewInvite(reader=True))
+        remove = h.tor.remove_reader
+        with trio.CancelScope() as scope:
+
+            async def remove_and_cut(name: str) -> None:
+                scope.cancel()
+                await trio.lowlevel.checkpoint()
+                await remove(name)
+
+            monkeypatch.setattr(h.tor, "remove_reader", remove_and_cut)
+            await h.people.invites.revoke(OPERATOR, made.id)
+        assert not h.tor.readers
 
 
 async def test_an_invite_without_its_key_is_no_invite(tmp_path: Path) -> None:

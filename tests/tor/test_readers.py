@@ -95,6 +95,45 @@ async def test_add_and_remove(access: Access, calls: list[tuple[Any, ...]]) -> N
     assert calls == [("apply", True), ("apply", False), ("apply", True)]
 
 
+@pytest.mark.parametrize("change", ["add", "remove", "grant", "drop"])
+async def test_tor_is_told_what_the_book_holds_though_nobody_waits(
+    access: Access, calls: list[tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    key = make_pair()[0]
+    await access.add_reader(NewReader(name="Anna"))
+    await access.add_reader_key(NewReaderKey(address=ADDRESS, key=key))
+    calls.clear()
+    with trio.CancelScope() as scope:
+
+        def saving(method: str) -> None:
+            save = getattr(Shelf, method)
+
+            async def and_go(shelf: Shelf, rows: list[tuple[str, str]]) -> None:
+                await save(shelf, rows)
+                scope.cancel()  # whoever asked for the change has gone
+
+            monkeypatch.setattr(Shelf, method, and_go)
+
+        saving("save_readers")
+        saving("save_keys")
+        match change:
+            case "add":
+                await access.add_reader(NewReader(name="Bert"))
+            case "remove":
+                await access.remove_reader("Anna")
+            case "grant":
+                await access.add_reader_key(NewReaderKey(address=ADDRESS, key=key))
+            case _:
+                await access.remove_reader_key(ADDRESS)
+    told = {
+        "add": ("apply", False),
+        "remove": ("apply", True),
+        "grant": ("grant", ADDRESS, key),
+        "drop": ("drop", ADDRESS),
+    }
+    assert calls == [told[change]]
+
+
 async def test_names_are_checked(access: Access, calls: list[tuple[Any, ...]]) -> None:
     await access.add_reader(NewReader(name="Anna"))
     with pytest.raises(Refusal) as caught:
