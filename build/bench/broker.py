@@ -66,7 +66,7 @@ class Mosquitto:
             time.sleep(max(0.0, begun + number / a_second - time.perf_counter()))
             sent = time.perf_counter()
             self._line.sendall(_packet(_PUBLISH, TOPIC + os.urandom(octets)))
-            waiting = len(self._heard)
+            waiting, heard = len(self._heard), sent
             while waiting:
                 ready = self._poll.poll(QUIET_SECONDS)
                 if not ready:
@@ -78,21 +78,23 @@ class Mosquitto:
         return latencies(last)
 
     def _connect(self, name: bytes) -> socket.socket:
-        until = time.monotonic() + START_SECONDS
-        while True:
-            try:
-                sock = socket.create_connection(("127.0.0.1", self._port))
-                break
-            except OSError:
-                if time.monotonic() > until:
-                    raise
-                time.sleep(0.05)
+        sock = self._reach()
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         # Protocol level 4, a clean session, no signs of life asked for.
         body = b"\x00\x04MQTT\x04\x02\x00\x00" + struct.pack(">H", len(name)) + name
         sock.sendall(_packet(_CONNECT, body))
         _expect(sock, _CONNACK, 4)
         return sock
+
+    def _reach(self) -> socket.socket:
+        until = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                return socket.create_connection(("127.0.0.1", self._port))
+            except OSError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.05)
 
 
 class _Subscriber:
