@@ -96,7 +96,8 @@ class Audit:
 
     async def record(self, caller: Caller, action: Action, target: str = "") -> None:
         """The same for an act that is done already, and was no transaction of the store."""
-        await self._store.write(lambda txn: self.note(txn, caller, action, target))
+        with trio.CancelScope(shield=True):  # it is done, though whoever did it may have hung up meanwhile
+            await self._store.write(lambda txn: self.note(txn, caller, action, target))
 
     async def page(self, caller: Caller, before: int | None, limit: int) -> Acts:
         """Acts before a number, the newest first. Refusals: role, locked, malformed."""

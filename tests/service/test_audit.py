@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import trio
 
 from appliance.protocol.account import ChangeBan, ChangeMember, NewInvite
 from appliance.protocol.desk import ChangeBranding, ChangeSettings, Protection
@@ -59,6 +60,14 @@ async def test_every_act_is_there_with_who_did_it(tmp_path: Path) -> None:
         )
         assert acts["member.role"].subject == acts["member.remove"].subject
         assert acts["member.role"].second == int(d.clock())
+
+
+async def test_an_act_is_there_though_whoever_did_it_hung_up(tmp_path: Path) -> None:
+    async with desk(tmp_path) as d:
+        with trio.CancelScope() as request:
+            request.cancel()
+            await d.home.people.audit.record(d.callers["ann"], "relay.use")
+        assert ("ann", "relay.use", "") in await d.said()
 
 
 async def test_what_failed_is_not_there(tmp_path: Path) -> None:
