@@ -104,15 +104,11 @@ class Feed:
         """Logs whose news it asked for."""
         self._entries: deque[Entry] = deque()
         self._octets = 0
-        self._last = 0
+        self.last = 0
+        """The number of the newest event."""
         self._read = 0
         self._wake = trio.Event()
         self.add("hello")
-
-    @property
-    def last(self) -> int:
-        """The number of the newest event."""
-        return self._last
 
     @property
     def readers(self) -> int:
@@ -122,14 +118,14 @@ class Feed:
     @property
     def is_slow(self) -> bool:
         """Whether so many events are unread that large ones are better only announced."""
-        return self._last - self._read >= INLINE_BEHIND
+        return self.last - self._read >= INLINE_BEHIND
 
     def add(self, kind: EventKind, **fields: Any) -> None:
         """One more event; the oldest go where there are too many."""
         if kind == "mail" and "queued" not in fields and self._announces_mail():
             return
-        self._last += 1
-        self._put(Entry(self._last, Event(self._last, kind, **fields)))
+        self.last += 1
+        self._put(Entry(self.last, Event(self.last, kind, **fields)))
         if kind == "mail":
             self.hand_on()
         else:
@@ -137,14 +133,14 @@ class Feed:
 
     def add_log(self, shared: Shared) -> None:
         """News of a log; a slow reader hears its newest number only, once, until it reads."""
-        if self._last - self._read >= INLINE_BEHIND:
+        if self.last - self._read >= INLINE_BEHIND:
             shared = shared.brief
             newest = self._entries[-1].event.log
             if newest is not None and newest.entries is None and newest.log == shared.news.log:
                 self._octets -= self._entries.pop().size
-                self._last -= 1
-        self._last += 1
-        self._put(Entry(self._last, None, shared))
+                self.last -= 1
+        self.last += 1
+        self._put(Entry(self.last, None, shared))
         self.hand_on()
 
     def _put(self, entry: Entry) -> None:
@@ -155,20 +151,20 @@ class Feed:
 
     def after(self, number: int) -> list[Entry]:
         """Events with higher numbers; where some are lost, one "reset" that stands for all."""
-        if number >= self._last:
+        if number >= self.last:
             return []
-        if number < self._last - len(self._entries) or number < 0:
-            found = [Entry(self._last, Event(self._last, "reset"))]
-        elif number == self._last - 1:
+        if number < self.last - len(self._entries) or number < 0:
+            found = [Entry(self.last, Event(self.last, "reset"))]
+        elif number == self.last - 1:
             found = [self._entries[-1]]
         else:
-            found = [self._entries[place] for place in range(number - self._last, 0)]
-        self._read = self._last
+            found = [self._entries[place] for place in range(number - self.last, 0)]
+        self._read = self.last
         return found
 
     async def wait(self, number: int) -> None:
         """Return when there is something after `number`, or the feed has ended."""
-        while number >= self._last and not self.ended:
+        while number >= self.last and not self.ended:
             if self._wake.is_set():
                 self._wake = trio.Event()
             await self._wake.wait()
@@ -194,7 +190,7 @@ class Feed:
 
     def _announces_mail(self) -> bool:
         """Whether the newest event says "look into the queue" and nobody has read it."""
-        if not self._entries or self._read >= self._last:
+        if not self._entries or self._read >= self.last:
             return False
         newest = self._entries[-1].event
         return newest.kind == "mail" and newest.queued is None

@@ -29,8 +29,6 @@ A_SECOND: Final = 20
 QUIET_SECONDS: Final = 30.0
 TICKS: Final = os.sysconf("SC_CLK_TCK")
 HOUR: Final = 3600
-NEWS: Final = b"\xa3\x63log"
-"""How news of a log begin: a map of three that has the log first."""
 
 Tell = Callable[[str], None]
 
@@ -100,8 +98,8 @@ class _Meeting:
         self._begun = 0.0
         self._answer = bytearray()
         self._answered = 0.0
-        self._heard: list[float] = []
-        self._news: list[bytes] = []
+        self._heard: dict[int, float] = {}
+        """When each socket was read last, of those that were since the post."""
 
     def play(self, a_second: int, seconds: float, found: Talk) -> None:
         """Messages at a steady rate, each after the one before has reached everybody."""
@@ -110,12 +108,11 @@ class _Meeting:
         for number in range(int(a_second * seconds)):
             time.sleep(max(0.0, begun + number / a_second - time.perf_counter()))
             self._post(self._members[number % len(self._members)])
-            while len(self._heard) < len(self._sockets) or not self._answered:
+            while not self._have_it() or not self._answered:
                 self._listen()
-            self._check()
             answers.append(self._answered - self._begun)
-            first.append(self._heard[0] - self._begun)
-            last.append(self._heard[-1] - self._begun)
+            first.append(min(self._heard.values()) - self._begun)
+            last.append(max(self._heard.values()) - self._begun)
         found.answers.append(latencies(answers))
         found.first.append(latencies(first))
         found.last.append(latencies(last))
@@ -129,7 +126,7 @@ class _Meeting:
         head = f"POST /v1/channels/post HTTP/1.1\r\nhost: 127.0.0.1:{self._box.port}\r\n"
         head += f"content-type: {codec.CBOR}\r\naccept: {codec.CBOR}\r\ncookie: {who.cookie}\r\n"
         head += f"content-length: {len(body)}\r\n\r\n"
-        self._heard, self._news, self._answered = [], [], 0.0
+        self._heard, self._waiting, self._answered = {}, set(self._sockets), 0.0
         self._answer.clear()
         self._begun = time.perf_counter()
         self._line.sendall(head.encode() + body)
@@ -146,17 +143,19 @@ class _Meeting:
                     if not self._answer.startswith(b"HTTP/1.1 200 "):
                         raise RuntimeError("not posted: " + repr(bytes(self._answer[:400])))
                 continue
-            for frame in self._sockets[descriptor].frames():
-                if frame.startswith(NEWS):
-                    self._heard.append(time.perf_counter())
-                    self._news.append(frame)
+            self._sockets[descriptor].read()
+            self._heard[descriptor] = time.perf_counter()
 
-    def _check(self) -> None:
-        """Whether everybody got the message itself; afterwards, since this process works for all of them."""
-        for frame in self._news:
-            event = codec.convert(codec.decode(frame), Event)
-            if event.log is None or not event.log.entries:
-                raise RuntimeError("a member was only told that there is a message")
+    def _have_it(self) -> bool:
+        """Whether everybody has the message; looked into once all were read: one process works for all."""
+        if len(self._heard) < len(self._sockets):
+            return False
+        for descriptor in tuple(self._waiting):
+            for frame in self._sockets[descriptor].whole():
+                event = codec.convert(codec.decode(frame), Event)
+                if event.log is not None and event.log.entries:
+                    self._waiting.discard(descriptor)
+        return not self._waiting
 
     def _cpu(self) -> float:
         """Seconds of processor time of the box until now."""

@@ -76,12 +76,20 @@ class EventSocket:
         """One message to the box."""
         self.sock.sendall(masked(codec.encode([word, body, number])))
 
-    def frames(self) -> Iterator[bytes]:
-        """Read once; the messages that are whole now."""
-        data = self.sock.recv(1 << 18)
+    def read(self) -> None:
+        """Read once, without looking into it."""
+        data = self.sock.recv(65_536)
         if not data:
             raise RuntimeError("the box closed an event socket")
         self._heard += data
+
+    def frames(self) -> Iterator[bytes]:
+        """Read once; the messages that are whole now."""
+        self.read()
+        return self.whole()
+
+    def whole(self) -> Iterator[bytes]:
+        """The messages that are whole now."""
         at = 0
         while end := frame_end(self._heard, at):
             yield payload(self._heard, at)
