@@ -241,8 +241,6 @@ class EventSocket(Socket):
         """The events that were not sent yet, as frames."""
         found = self._feed.after(self._after)
         self._after = self._feed.last
-        if len(found) == 1:
-            return frames.binary(found[0].data)
         return b"".join([frames.binary(entry.data) for entry in found])
 
 

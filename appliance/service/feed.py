@@ -133,7 +133,7 @@ class Feed:
 
     def add_log(self, shared: Shared) -> None:
         """News of a log; a slow reader hears its newest number only, once, until it reads."""
-        if self.last - self._read >= INLINE_BEHIND:
+        if self.is_slow:
             shared = shared.brief
             newest = self._entries[-1].event.log
             if newest is not None and newest.entries is None and newest.log == shared.news.log:
@@ -155,8 +155,6 @@ class Feed:
             return []
         if number < self.last - len(self._entries) or number < 0:
             found = [Entry(self.last, Event(self.last, "reset"))]
-        elif number == self.last - 1:
-            found = [self._entries[-1]]
         else:
             found = [self._entries[place] for place in range(number - self.last, 0)]
         self._read = self.last

@@ -39,7 +39,7 @@ const looks = new Looks(wish.out, problems, shots);
 const camera = join(wish.out, "camera.y4m");
 film(camera, made("nothing yet"));
 
-const chromium = await openBrowser("chromium", { jit: true, camera });
+const chromium = await openBrowser("chromium", { camera });
 const firefox = await openBrowser("firefox");
 const ada = await window();
 const marta = await window();

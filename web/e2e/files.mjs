@@ -41,7 +41,7 @@ mkdirSync(wish.out, { recursive: true });
 const looks = new Looks(wish.out, problems, shots);
 
 const profile = join(wish.out, "profile");
-let chromium = await openBrowser("chromium", { jit: true, sound: wish.sound, profile });
+let chromium = await openBrowser("chromium", { sound: wish.sound, profile });
 let firefox = await openBrowser("firefox", { hum: true });
 let ada = await acts.openPage(chromium.browser, wish.base, "ada", log);
 let marta = await acts.openPage(firefox.browser, wish.base, "marta", log);
@@ -195,7 +195,7 @@ async function remembering() {
   const { digest } = await sendHalf(ada, "chart.bin", 4_000_000);
   await looks.both(ada, "sending");
   await kill(chromium.browser);
-  chromium = await openBrowser("chromium", { jit: true, sound: wish.sound, profile });
+  chromium = await openBrowser("chromium", { sound: wish.sound, profile });
   ada = await acts.openPage(chromium.browser, wish.base, "ada", log);
   await comeBack(ada, "ada", "marta");
   await until(ada, "the upload to end", () => !/Being sent|Not sent/.test(document.body.innerText), null);

@@ -184,7 +184,7 @@ async function tor(who) {
 
 /** Chromium on bob's machine. @returns {Promise<Seat>} */
 async function machine() {
-  const { browser, close } = await openBrowser("chromium", { jit: true, hum: true });
+  const { browser, close } = await openBrowser("chromium", { hum: true });
   return seated({ page: await acts.openPage(browser, bobsHome, "bob", log), close });
 }
 

@@ -26,7 +26,7 @@ const WATCHED = 30;
 /** @typedef {import("puppeteer-core").Page} Page */
 
 const log = { problems: /** @type {string[]} */ ([]), errors: /** @type {string[]} */ ([]) };
-const other = await openBrowser("chromium", { jit: true });
+const other = await openBrowser("chromium");
 const first = await openBrowser(kind, { jit: true });
 try {
   const ada = await acts.openPage(first.browser, base, "ada", log);

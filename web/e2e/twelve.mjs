@@ -41,7 +41,7 @@ mkdirSync(wish.out, { recursive: true });
 
 const socks = Number(wish.socks);
 const seats = await Promise.all([
-  openBrowser("chromium", { jit: true }),
+  openBrowser("chromium"),
   openBrowser("firefox", { socks }),
   openBrowser("firefox", { socks, scripts: false }),
 ]);

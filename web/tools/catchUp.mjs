@@ -53,8 +53,8 @@ else console.table(told);
 /** @param {"chromium" | "firefox"} kind @param {{ url: string, token: string }} box */
 async function comingBack(kind, box) {
   const site = await serve(box.url);
-  const writing = await openBrowser("chromium", { jit: true });
-  const reading = await openBrowser(kind, { jit: kind === "chromium" });
+  const writing = await openBrowser("chromium");
+  const reading = await openBrowser(kind);
   try {
     const writer = await site.visit(writing.browser);
     const reader = await site.visit(reading.browser);

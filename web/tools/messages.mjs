@@ -66,8 +66,8 @@ async function withBox(run) {
 
 /** @param {"chromium" | "firefox"} kind @param {string} link */
 async function sending(kind, link) {
-  const measured = await openBrowser(kind, { jit: kind === "chromium" });
-  const other = await openBrowser("chromium", { jit: true });
+  const measured = await openBrowser(kind);
+  const other = await openBrowser("chromium");
   try {
     return await converse(measured.browser, other.browser, link, Number(wish.count), log);
   } finally {
@@ -84,7 +84,7 @@ async function archive(link) {
   });
   const code = await new Promise((done) => fill.once("exit", done));
   if (code !== 0) throw new Error("the archive could not be filled");
-  const { browser, close } = await openBrowser("chromium", { jit: true });
+  const { browser, close } = await openBrowser("chromium");
   try {
     const page = await acts.openPage(browser, link, "ada", log);
     return await deep(page, new URL(link).origin, "friend39");

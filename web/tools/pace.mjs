@@ -44,7 +44,7 @@ else {
 
 /** @param {"chromium" | "firefox"} kind */
 async function run(kind) {
-  const { browser, close } = await openBrowser(kind, { jit: kind === "chromium" });
+  const { browser, close } = await openBrowser(kind);
   try {
     const page = await browser.newPage();
     await page.goto(`http://127.0.0.1:${address.port}/`);
