@@ -60,6 +60,8 @@ class Vault:
         self._names: dict[bytes, str] = {}
         self._turn = trio.Lock()
         self.revision = 0
+        self._untold: list[str] = []
+        """What a pull that was cut off has brought."""
         self.changed: Callable[[list[str]], None] = lambda _: None
         """Called with names of records that others changed, where a conflict brought them and not a pull."""
 
@@ -153,16 +155,16 @@ class Vault:
                 return await self._read_anew(refusal)
 
     async def _pull(self) -> list[str]:
-        names: list[str] = []
         while True:
             answer = await self._member.follow_vault(self.revision)
             for record in answer.records:
                 name = self._names.get(record.id)
                 if name in self._known and record.version > self.version(name or ""):
-                    names.append(self._take(record))
+                    self._untold.append(self._take(record))
             last = answer.records[-1].revision if answer.records else answer.revision
             self.revision = last if answer.more else answer.revision
             if not answer.more or not answer.records:
+                names, self._untold = self._untold, []
                 return names
 
     async def _read_anew(self, old: Refusal) -> list[str]:

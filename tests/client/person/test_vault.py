@@ -91,6 +91,30 @@ async def test_what_a_conflict_brought_of_others_is_told_with_what_belongs_to_it
     assert await mine.pull() == []
 
 
+async def test_what_a_pull_brought_before_it_was_cut_off_is_told_by_the_next(box: FakeMember) -> None:
+    mine, other = vault(box), vault(box)
+    for name in ("a", "b"):
+        await mine.commit(put(name, 1))
+    for name in ("a", "b"):
+        await other.commit(put(name, 2))
+    whole = box.follow_vault
+    asked = 0
+
+    async def cut_off(after: int) -> Records:
+        nonlocal asked
+        asked += 1
+        if asked == 2:
+            raise Unanswered("broken")
+        found = await whole(after)
+        return Records(found.revision, found.records[:1], True)
+
+    box.follow_vault = cut_off  # type: ignore[method-assign]
+    with pytest.raises(Unanswered):
+        await mine.pull()
+    box.follow_vault = whole  # type: ignore[method-assign]
+    assert sorted(await mine.pull()) == ["a", "b"]
+
+
 async def test_a_box_that_was_set_back_is_noticed(box: FakeMember) -> None:
     mine = vault(box)
     await mine.commit(put("a", 1))

@@ -12,6 +12,8 @@ class Shelf implements Transport {
   revision = 0;
   forgotten = 0;
   lose = 0;
+  /** Answers with changes that come through, one change each, before the line is cut; undefined: all in one. */
+  pages: number | undefined;
 
   fetch = async (path: string, init: RequestInit): Promise<Response> => {
     const body = init.body ? decode(new Uint8Array(init.body as ArrayBuffer)) : {};
@@ -31,7 +33,10 @@ class Shelf implements Transport {
     const after = Number(path.split("=")[1]);
     if (after < this.forgotten || after > this.revision) return "vault_old";
     const records = [...this.records.values()].filter((record) => record.revision > after);
-    return { ...rest, records: records.sort((a, b) => a.revision - b.revision) };
+    records.sort((a, b) => a.revision - b.revision);
+    if (this.pages === undefined) return { ...rest, records };
+    if (this.pages-- === 0) throw new TypeError("network");
+    return { ...rest, more: true, records: records.slice(0, 1) };
   }
 
   #change(rows: (Put | Remove)[]): object | string {
@@ -134,6 +139,20 @@ test("what a conflict brought of others is told as well as what a pull brings", 
   expect(told.toSorted()).toEqual(["log", "talk"]);
   await mine.pull();
   expect(told).toHaveLength(2);
+});
+
+test("what a pull brought before it was cut off is told by the next", async () => {
+  const mine = await open();
+  const theirs = await open();
+  for (const name of ["a", "b"]) await mine.commit(put(name, 1));
+  for (const name of ["a", "b"]) await theirs.commit(put(name, 2));
+  const told: string[] = [];
+  mine.changed = (names) => told.push(...names);
+  shelf.pages = 1;
+  await expect(mine.pull()).rejects.toMatchObject({ code: "offline" });
+  shelf.pages = undefined;
+  await mine.pull();
+  expect(told.toSorted()).toEqual(["a", "b"]);
 });
 
 test("the copies in the locker and the revision they are good for are kept together", async () => {

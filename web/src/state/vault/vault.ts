@@ -54,6 +54,8 @@ export class Vault {
   #known = new Map<string, Known>();
   #names = new Map<string, string>();
   #revision = 0;
+  /** What a pull has brought, also one that was cut off, and nobody was told of. */
+  #untold: string[] = [];
   /** Records in the locker are good as of `#revision`. */
   #cached = false;
 
@@ -177,20 +179,20 @@ export class Vault {
 
   /** Read what other devices changed since; tells `changed`. Refusal vault_old when the box was set back. */
   async pull(): Promise<void> {
-    const names: string[] = [];
     try {
       await this.#follow(this.#revision, async (records) => {
         await this.#cache(records);
         for (const record of records) {
           const name = this.#names.get(toHex(record.id));
           if (name === undefined || !this.#known.has(name) || record.version <= this.version(name)) continue;
-          names.push(await this.#take(record));
+          this.#untold.push(await this.#take(record));
         }
       });
     } catch (error) {
       if (!(error instanceof Refusal) || error.code !== "vault_old") throw error;
-      names.push(...(await this.#readAnew(error)));
+      this.#untold.push(...(await this.#readAnew(error)));
     }
+    const names = this.#untold.splice(0);
     if (names.length > 0) this.changed(names);
   }
 
