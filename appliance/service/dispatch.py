@@ -12,7 +12,7 @@ from appliance.config import Config
 from appliance.errors import Refusal
 from appliance.protocol import envelope
 from appliance.protocol.mailbox import MailboxId, capability_hash
-from appliance.protocol.post import Destination, Dispatch, Dispatches, DispatchState, Leg
+from appliance.protocol.post import Dispatch, Dispatches, DispatchState, Leg
 from appliance.protocol.route import Route
 from appliance.service.caller import Caller
 from appliance.service.ports import Clock, hour_of
@@ -94,13 +94,21 @@ class Dispatching:
 
     def announce(self, answers: Sequence[Sent | Refusal]) -> list[DispatchState | Refusal]:
         """Tell who waits for what was taken in, and give the answers."""
-        sent = [answer for answer in answers if isinstance(answer, Sent)]
-        arrivals = self._relay.arrivals
-        if arrivals.watched:
-            arrivals.announce(dict.fromkeys(mailbox for one in sent for mailbox in one.arrived))
-        if due := [leg for one in sent for leg in one.due]:
+        told: list[DispatchState | Refusal] = []
+        arrived: list[MailboxId] = []
+        due: list[LegKey] = []
+        for answer in answers:
+            if isinstance(answer, Refusal):
+                told.append(answer)
+                continue
+            told.append(answer.state)
+            arrived += answer.arrived
+            due += answer.due
+        if arrived and self._relay.arrivals.watched:
+            self._relay.arrivals.announce(dict.fromkeys(arrived))
+        if due:
             self.on_due(due)
-        return [answer.state if isinstance(answer, Sent) else answer for answer in answers]
+        return told
 
     async def page(self, caller: Caller) -> Dispatches:
         """What the account has under way, and what was done elsewhere or given up within the last day."""
@@ -130,31 +138,29 @@ class Dispatching:
         known = dispatches.find(txn, sealer, key)
         if known is not None:
             return Sent(dispatches.state(key, known), [], [])
-        bounds = Bounds(self._config.dispatch_envelopes, self._config.dispatch_octets)
-        away = {n for to in message.to if not _home(to, here) for n in to.envelopes}
-        try:
-            if away:
-                dispatches.check_room(txn, account, len(away), _octets(message, away), bounds)
-        except Refusal as refusal:
-            return refusal
+        away = {n for to in message.to if to.routes[0].onion != here for n in to.envelopes}
+        if away and not self._has_room(txn, account, message, away):
+            return Refusal("outbox_full")
         rows: list[Leg] = []
         underway: dict[int, Underway] = {}
         arrived: list[MailboxId] = []
+        done = 0
         for number, to in enumerate(message.to):
-            numbers = list(dict.fromkeys(to.envelopes))
+            route, numbers = to.routes[0], list(dict.fromkeys(to.envelopes))
             missing, reason = numbers, None
-            if route := _home(to, here):
+            if route.onion == here:  # for others this box may be a relay
                 missing, reason = deposit_here(txn, self._relay, route, message.envelopes, numbers, now)
                 if len(missing) < len(numbers):
                     arrived.append(MailboxId(route.mailbox))
             if not missing:
                 rows.append(Leg(to.handle, "box"))
-            elif reason in FOR_GOOD or (reason and not self._has_room(txn, account, message, missing)):
+                done += 1
+            elif reason in FOR_GOOD or (reason and not self._has_room(txn, account, message, set(missing))):
                 rows.append(Leg(to.handle, "given_up", reason=reason))
             else:
                 rows.append(Leg(to.handle, "waiting", reason=reason))
                 underway[number] = Underway(Target(to.handle, to.routes), missing, len(numbers))
-        if all(row.state == "box" for row in rows):
+        if done == len(rows):
             # Not remembered: the mailboxes know the envelopes, so the same again is answered alike.
             return Sent(DispatchState(message.id, rows), arrived, [])
         head = Head(now, now + message.hours * 3600, rows, device)
@@ -162,12 +168,11 @@ class Dispatching:
         due = [legs.key_of(key, number) for number in underway]
         return Sent(dispatches.state(key, head), arrived, due)
 
-    def _has_room(self, txn: Transaction, account: bytes, message: Dispatch, missing: list[int]) -> bool:
-        waits = dispatches.load(txn, account)
-        return (
-            waits.envelopes + len(missing) <= self._config.dispatch_envelopes
-            and waits.octets + _octets(message, set(missing)) <= self._config.dispatch_octets
-        )
+    def _has_room(self, txn: Transaction, account: bytes, message: Dispatch, numbers: set[int]) -> bool:
+        """Whether these envelopes may wait here as well."""
+        octets = sum(len(message.envelopes[number]) for number in numbers)
+        bounds = Bounds(self._config.dispatch_envelopes, self._config.dispatch_octets)
+        return dispatches.has_room(txn, account, len(numbers), octets, bounds)
 
 
 def deposit_here(
@@ -190,18 +195,12 @@ def deposit_here(
         relay.limits,
         hour,
     )
-    states = [outcome.state for outcome in outcomes]
-    missing = [number for number, state in zip(numbers, states, strict=True) if state not in PLACED]
-    return missing, next((state for state in states if state not in PLACED), None)
-
-
-def _home(to: Destination, here: bytes) -> Route | None:
-    """The route of a destination on this box, if it lives here; for others this box may be a relay."""
-    return to.routes[0] if to.routes[0].onion == here else None
-
-
-def _octets(message: Dispatch, numbers: set[int]) -> int:
-    return sum(len(message.envelopes[number]) for number in numbers)
+    missing, reason = [], None
+    for number, outcome in zip(numbers, outcomes, strict=True):
+        if outcome.state not in PLACED:
+            missing.append(number)
+            reason = reason or outcome.state
+    return missing, reason
 
 
 def _check(message: Dispatch) -> Refusal | None:
@@ -212,8 +211,9 @@ def _check(message: Dispatch) -> Refusal | None:
     except Refusal as refusal:
         return refusal
     count = len(message.envelopes)
-    if any(not 0 <= number < count for to in message.to for number in to.envelopes):
-        return Refusal("malformed", field="envelopes")
+    for to in message.to:
+        if min(to.envelopes) < 0 or max(to.envelopes) >= count:
+            return Refusal("malformed", field="envelopes")
     return None
 
 

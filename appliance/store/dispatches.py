@@ -14,7 +14,6 @@ from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
-from appliance.errors import Refusal
 from appliance.protocol import codec
 from appliance.protocol.post import DispatchState, Leg
 from appliance.store import legs
@@ -108,11 +107,10 @@ def load(txn: Transaction, account: bytes) -> Load:
     return Load(0, 0, 0) if value is None else Load._make(LOAD.unpack(value))
 
 
-def check_room(txn: Transaction, account: bytes, envelopes: int, octets: int, bounds: Bounds) -> None:
-    """Refusal outbox_full unless so much more may wait."""
+def has_room(txn: Transaction, account: bytes, envelopes: int, octets: int, bounds: Bounds) -> bool:
+    """Whether so much more may wait."""
     waits = load(txn, account)
-    if waits.envelopes + envelopes > bounds.envelopes or waits.octets + octets > bounds.octets:
-        raise Refusal("outbox_full")
+    return waits.envelopes + envelopes <= bounds.envelopes and waits.octets + octets <= bounds.octets
 
 
 def add(
