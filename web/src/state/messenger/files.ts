@@ -133,7 +133,7 @@ export class Files {
     const id = toHex(content.id);
     const plan = planOf(content.size);
     const key = await importKey(content.key);
-    const ids = (await this.#ids(content, plan)).slice(0, plan.pieces);
+    const ids = (await this.#ids(content, plan, signal)).slice(0, plan.pieces);
     const large = ids.length > AT_ONCE && (await parts.reserve(id, "down", ids.length * CHUNK));
     const digest = contentDigest();
     const pieces: Uint8Array<ArrayBuffer>[] = [];
@@ -149,7 +149,7 @@ export class Files {
       const here = large ? await parts.get(id, part) : undefined;
       const good = here?.length === wanted.length && (await take(at, here).then(() => true, () => false)); // prettier-ignore
       if (!good) {
-        const envelopes = await this.#read(wanted, content);
+        const envelopes = await this.#read(wanted, content, signal);
         await take(at, envelopes);
         if (large) await parts.put(id, part, envelopes);
       }
@@ -171,10 +171,10 @@ export class Files {
   }
 
   /** The ids of the chunks themselves. */
-  async #ids(content: Attachment, plan: Plan): Promise<Uint8Array[]> {
+  async #ids(content: Attachment, plan: Plan, signal?: AbortSignal): Promise<Uint8Array[]> {
     if (plan.indexes === 0) return [...content.chunks];
     const key = await importKey(content.key);
-    const envelopes = await this.#read([...content.chunks], content);
+    const envelopes = await this.#read([...content.chunks], content, signal);
     const pieces: Uint8Array[] = [];
     for (const [at, envelope] of envelopes.entries())
       pieces.push(await openChunk(key, plan, plan.count + at, envelope));
@@ -182,9 +182,12 @@ export class Files {
   }
 
   /** Kept envelopes; waits for a while when they may still be on their way. Refusal not_found. */
-  async #read(ids: Uint8Array[], content: Attachment): Promise<Uint8Array[]> {
+  async #read(ids: Uint8Array[], content: Attachment, signal?: AbortSignal): Promise<Uint8Array[]> {
+    const ask = async (): Promise<Kept> => {
+      if (signal?.aborted) throw new Refusal("stopped", "", 0);
+      return this.core.wire.post<Kept>("/v1/kept/read", { ids });
+    };
     for (let look = 0; ; look++) {
-      const ask = (): Promise<Kept> => this.core.wire.post<Kept>("/v1/kept/read", { ids });
       const { envelopes } = await this.core.steady(ask);
       const there = envelopes.filter((envelope) => envelope !== null);
       if (there.length === ids.length) return there;
