@@ -1,5 +1,8 @@
 """The event socket: a WebSocket of one member's device (SPEC.md, "Events").
 
+It tells news, and takes what a device hands over all day long: dispatches, what it has settled, changes of
+its vault, messages of channels. A request would cost more, and over Tor often a new connection.
+
 One task reads and works, one passes events on from the feed of the sign-in. News that many hear, and mail, go
 out from the feed's own step (`take`) as long as the peer keeps up, so that no task has to run for each of
 them. Frames that arrived together share a commit. The reader takes nothing new before its answers are sent,
@@ -9,6 +12,7 @@ so a peer that does not read stops itself; a peer that falls behind its feed hea
 from __future__ import annotations
 
 from collections.abc import Sequence
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs
 
@@ -22,8 +26,10 @@ from appliance.api.socket import Socket, read_upgrade
 from appliance.api.wire import GONE, Wire
 from appliance.errors import Refusal
 from appliance.protocol import codec
+from appliance.protocol.channel import PostChannel
 from appliance.protocol.post import Dispatch, Event, Settle, Signal
 from appliance.protocol.stream import MAX_ID, problems
+from appliance.protocol.vault import Change
 from appliance.service.caller import Caller
 
 if TYPE_CHECKING:
@@ -159,6 +165,9 @@ class EventSocket(Socket):
                         self._box.post.signals.send(self._caller, codec.convert(body, Signal))
                         if number:
                             await self._send(_answer("signalled", {}, number))
+                    case "change" | "post":
+                        await self._work(dispatches, settlements)  # in the order in which they came
+                        await self._send(await self._write(word, body, number))
                     case _:
                         raise Refusal("method")
             except Refusal as refusal:
@@ -211,6 +220,18 @@ class EventSocket(Socket):
                 await self._settle([one], answers)
             return
         answers += [_answer("settled", {}, number) for number, _ in requests]
+
+    async def _write(self, word: str, body: Any, number: int) -> bytes:
+        """Change the vault, or post to a channel; the answer once it is durable."""
+        began = perf_counter()
+        try:
+            if word == "change":
+                changed = await self._box.vault.change(self._caller, codec.convert(body, Change))
+                return _answer("changed", changed, number)
+            posted = await self._box.channel_posts.post(self._caller, codec.convert(body, PostChannel))
+            return _answer("posted", posted, number)
+        finally:
+            self._box.note_time(f"events {word}", perf_counter() - began)
 
     def _refusal(self, refusal: Refusal, number: int) -> bytes:
         self._box.count_refusal("events", refusal.code)

@@ -14,7 +14,6 @@ from box import Box
 from broker import Mosquitto
 from deposits import Latency, latencies
 from members import SETTINGS, EventSocket, Member, ask, sign_up
-from wire import connect, response_end
 
 from appliance.protocol import channel as wire
 from appliance.protocol import codec, onion, prekeys, roster
@@ -86,18 +85,19 @@ def _gather(box: Box, members: list[Member]) -> wire.Appended:
 
 
 class _Meeting:
-    """Everybody's event socket, one line to post on, and the times of what passes between them."""
+    """Everybody's event socket, on which they post as well, and the times of what passes between them."""
 
     def __init__(self, box: Box, members: list[Member], seen: wire.Appended) -> None:
-        self._box, self._members, self._seen = box, members, seen
+        self._box, self._seen = box, seen
         self._sockets = {one.sock.fileno(): one for one in (EventSocket(box, each) for each in members)}
-        self._line = connect(box.port)
         self._poll = select.epoll()
-        for descriptor in (*self._sockets, self._line.fileno()):
+        for descriptor in self._sockets:
             self._poll.register(descriptor, select.EPOLLIN)
         self._begun = 0.0
-        self._answer = bytearray()
+        self._poster = 0
         self._answered = 0.0
+        self._waiting: set[int] = set()
+        """Who lacks the message; 0 while the poster lacks the answer."""
         self._heard: dict[int, float] = {}
         """When each socket was read last, of those that were since the post."""
 
@@ -107,8 +107,8 @@ class _Meeting:
         worked, begun = self._cpu(), time.perf_counter()
         for number in range(int(a_second * seconds)):
             time.sleep(max(0.0, begun + number / a_second - time.perf_counter()))
-            self._post(self._members[number % len(self._members)])
-            while not self._have_it() or not self._answered:
+            self._post(list(self._sockets.values())[number % len(self._sockets)])
+            while not self._have_it():
                 self._listen()
             answers.append(self._answered - self._begun)
             first.append(min(self._heard.values()) - self._begun)
@@ -118,44 +118,49 @@ class _Meeting:
         found.last.append(latencies(last))
         found.cpu_us.append((self._cpu() - worked) * 1e6 / len(last) / len(self._sockets))
 
-    def _post(self, who: Member) -> None:
+    def _post(self, who: EventSocket) -> None:
         sealed = b"\x01" + os.urandom(OCTETS - 1)
         seen = self._seen
         draft = wire.PostChannel(CHANNEL, os.urandom(16), seen.roster.number, seen.devices, sealed)
-        body = codec.write(draft)
-        head = f"POST /v1/channels/post HTTP/1.1\r\nhost: 127.0.0.1:{self._box.port}\r\n"
-        head += f"content-type: {codec.CBOR}\r\naccept: {codec.CBOR}\r\ncookie: {who.cookie}\r\n"
-        head += f"content-length: {len(body)}\r\n\r\n"
-        self._heard, self._waiting, self._answered = {}, set(self._sockets), 0.0
-        self._answer.clear()
+        self._heard, self._waiting = {}, {0, *self._sockets}
+        self._poster = who.sock.fileno()
         self._begun = time.perf_counter()
-        self._line.sendall(head.encode() + body)
+        who.say("post", draft, 1)
 
     def _listen(self) -> None:
         ready = self._poll.poll(QUIET_SECONDS)
         if not ready:
             raise RuntimeError("a message did not reach everybody")
         for descriptor, _ in ready:
-            if descriptor == self._line.fileno():
-                self._answer += self._line.recv(65_536)
-                if response_end(self._answer):
-                    self._answered = time.perf_counter()
-                    if not self._answer.startswith(b"HTTP/1.1 200 "):
-                        raise RuntimeError("not posted: " + repr(bytes(self._answer[:400])))
-                continue
             self._sockets[descriptor].read()
-            self._heard[descriptor] = time.perf_counter()
+            now = time.perf_counter()
+            if descriptor == self._poster:
+                self._answered = now  # the message comes before the answer
+                self._heard.setdefault(descriptor, now)
+            else:
+                self._heard[descriptor] = now
 
     def _have_it(self) -> bool:
-        """Whether everybody has the message; looked into once all were read: one process works for all."""
+        """Whether everybody has the message and the poster its answer.
+
+        Looked into once all were read: one process works for all.
+        """
         if len(self._heard) < len(self._sockets):
             return False
-        for descriptor in tuple(self._waiting):
-            for frame in self._sockets[descriptor].whole():
-                event = codec.convert(codec.decode(frame), Event)
-                if event.log is not None and event.log.entries:
-                    self._waiting.discard(descriptor)
+        for descriptor, socket in self._sockets.items():
+            for frame in socket.whole():
+                self._look(descriptor, codec.decode(frame))
         return not self._waiting
+
+    def _look(self, descriptor: int, heard: Any) -> None:
+        if isinstance(heard, list):
+            if heard[0] != "posted":
+                raise RuntimeError(f"not posted: {heard}")
+            self._waiting.discard(0)
+            return
+        event = codec.convert(heard, Event)
+        if event.log is not None and event.log.entries:
+            self._waiting.discard(descriptor)
 
     def _cpu(self) -> float:
         """Seconds of processor time of the box until now."""
@@ -165,6 +170,5 @@ class _Meeting:
     def close(self) -> None:
         """Hang up."""
         self._poll.close()
-        self._line.close()
         for one in self._sockets.values():
             one.sock.close()

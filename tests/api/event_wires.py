@@ -29,7 +29,14 @@ class EventWire(Socket):
     ) -> EventWire:
         """Upgrade a connection with a ticket; `after` goes in one packet with the head."""
         stream = await house.dial(kind)
-        await stream.send_all(head(ticket, ADDRESS if kind == "onion" else "localhost", headers) + after)
+        return await cls.upgrade(
+            stream, head(ticket, ADDRESS if kind == "onion" else "localhost", headers) + after
+        )
+
+    @classmethod
+    async def upgrade(cls, stream: trio.SocketStream, request: bytes) -> EventWire:
+        """The socket that a connection becomes."""
+        await stream.send_all(request)
         data = b""
         while b"\r\n\r\n" not in data:
             more = await stream.receive_some(65_536)

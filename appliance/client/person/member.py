@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 from appliance.client.http import Http
+from appliance.client.person.line import Line, Lost
 from appliance.protocol import account, codec, directory, post, vault
 
 T = TypeVar("T")
@@ -18,6 +20,8 @@ class Member:
 
     def __init__(self, http: Http) -> None:
         self.http = http
+        self.line = Line()
+        """Carries small things while the event socket is open."""
 
     # The account
 
@@ -166,6 +170,8 @@ class Member:
 
     async def post(self, path: str, kind: type[T], value: Any) -> T:
         """Hand a value over."""
+        with suppress(Lost):
+            return await self.line.ask(path, value, kind)
         return await self._call("POST", path, kind, value)
 
     async def _call(

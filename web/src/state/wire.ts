@@ -4,6 +4,7 @@
  */
 import * as cbor from "../protocol/cbor.ts";
 import { Refusal } from "./api.ts";
+import { Lost, type Line } from "./line.ts";
 
 const CBOR = "application/cbor";
 /** Milliseconds until a request counts as unanswered. */
@@ -57,6 +58,8 @@ export class Wire {
   ended: () => void = () => {};
   /** Called when the box has answered anything. */
   answered: () => void = () => {};
+  /** Where small things go while it is open. */
+  line: Line | undefined;
   #renewing: Promise<boolean> | undefined;
 
   constructor(readonly transport: Transport = page) {}
@@ -65,7 +68,16 @@ export class Wire {
     return this.call<T>("GET", path, undefined, options);
   }
 
-  post<T>(path: string, body?: object, options?: CallOptions): Promise<T> {
+  async post<T>(path: string, body?: object, options?: CallOptions): Promise<T> {
+    const asked = body && !options?.keepalive && !options?.signal && this.line?.ask(path, body);
+    if (asked)
+      try {
+        const answer = await asked;
+        this.answered();
+        return answer as T;
+      } catch (error) {
+        if (!(error instanceof Lost)) throw error;
+      }
     return this.call<T>("POST", path, body, options);
   }
 

@@ -212,11 +212,10 @@ test("what is said leaves before it is drawn and kept, and what has to wait is d
   await quiet(ada, ben);
   const chat = ada.chat(ben)!;
   const kept = (): boolean => [...ada.locker.values.keys()].some((key) => key.startsWith("unsent/"));
-  const { fetch } = ada.line;
   const seen: boolean[] = [];
-  ada.line.fetch = (path, init) => {
-    if (path === "/v1/vault") seen.push(ada.texts(ben).includes("at once") || kept());
-    return fetch(path, init);
+  ada.line.drop = (request) => {
+    if (request === "POST /v1/vault") seen.push(ada.texts(ben).includes("at once") || kept());
+    return false;
   };
   await chat.send("at once");
   expect(seen[0]).toBe(false);

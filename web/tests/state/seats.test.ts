@@ -212,6 +212,7 @@ test("a sign-in that grew stale is renewed once", async () => {
   const [ada, ben] = await friends(box);
   ada.line.asked.length = 0;
   ada.line.stale = true;
+  box.hangUp(ada.line.session);
   await ada.chat(ben)!.send("still signed in");
   await until(() => ben.texts(ada).includes("still signed in"));
   expect(ada.line.asked.filter((request) => request === "POST /v1/session/refresh")).toHaveLength(1);

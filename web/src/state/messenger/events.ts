@@ -1,12 +1,14 @@
 /**
- * News from the box: by WebSocket, by long poll where that does not work. News only say where to look; after
- * every new beginning everything is looked at once, so that a cut loses nothing.
+ * News from the box: by WebSocket, which carries small things the other way as well (`line.ts`), by long poll where
+ * that does not work. News only say where to look; after every new beginning everything is looked at once, so that
+ * a cut loses nothing.
  */
 import type { Session } from "../../protocol/account.ts";
 import { decode, type Value } from "../../protocol/cbor.ts";
 import { toBase64url } from "../../protocol/base64url.ts";
 import type { Event, Events, Ticket } from "../../protocol/post.ts";
 import { Refusal } from "../api.ts";
+import { Line } from "../line.ts";
 import { isOffline } from "../wire.ts";
 import type { Core } from "./core.ts";
 
@@ -72,16 +74,21 @@ export class Listening {
     let greeted = false;
     await new Promise<void>((done) => {
       const socket = this.core.wire.transport.socket!(`/v1/events?ticket=${encodeURIComponent(ticket)}`);
+      const line = new Line(socket);
       this.#socket = socket;
       socket.binaryType = "arraybuffer";
       socket.onmessage = (message: MessageEvent<ArrayBuffer>) => {
         const value = read(new Uint8Array(message.data));
-        if (Array.isArray(value) || value === undefined) return;
+        if (value === undefined) return;
+        if (Array.isArray(value)) return line.take(value);
         if (!greeted) this.connection("live");
         greeted = true;
+        this.core.wire.line = line;
         this.heard(value as unknown as Event);
       };
       socket.onclose = (event) => {
+        if (this.core.wire.line === line) this.core.wire.line = undefined;
+        line.end();
         if (event.code === SESSION_OVER) this.#lookAtSession();
         done();
       };

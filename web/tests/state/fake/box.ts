@@ -103,7 +103,7 @@ export class FakeBox {
     // The sign-in may have ended after the ticket was given.
     if (socket.session.ended) return socket.close(4001);
     this.sockets.push(socket);
-    socket.send({ number: 1, kind: "hello" });
+    socket.tell({ number: 1, kind: "hello" });
   }
 
   hangUp(session: Session | undefined, code = 1006): void {
@@ -116,7 +116,7 @@ export class FakeBox {
     for (const socket of this.sockets) {
       const { session } = socket;
       if (session.account !== account || session.ended || session === but) continue;
-      if (only === undefined || session.device === only) socket.send({ number: ++this.number, ...event });
+      if (only === undefined || session.device === only) socket.tell({ number: ++this.number, ...event });
     }
   }
 

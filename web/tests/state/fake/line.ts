@@ -4,6 +4,19 @@ import type { Dispatch } from "../../../src/protocol/post.ts";
 import type { Transport } from "../../../src/state/wire.ts";
 import { Refused, type FakeBox, type Session } from "./box.ts";
 
+/** What is asked on the socket, by its word there. */
+const PATHS: Record<string, string> = {
+  change: "/v1/vault",
+  post: "/v1/channels/post",
+  dispatch: "/v1/dispatch",
+  settle: "/v1/queue/settle",
+};
+
+interface Answer {
+  status: number;
+  answer: object;
+}
+
 export class FakeSocket {
   binaryType = "";
   onmessage: ((message: { data: ArrayBuffer }) => void) | null = null;
@@ -11,11 +24,31 @@ export class FakeSocket {
   onerror: (() => void) | null = null;
   open = true;
 
-  constructor(readonly session: Session) {}
+  readonly OPEN = 1;
 
-  send(event: object): void {
-    const data = encode(event).buffer;
+  constructor(
+    readonly session: Session,
+    /** Asks the box; rejects where the request or its answer is lost. */
+    readonly ask: (path: string, body: object) => Promise<Answer>,
+  ) {}
+
+  get readyState(): number {
+    return this.open ? this.OPEN : 3;
+  }
+
+  /** What the box says. */
+  tell(message: object): void {
+    const data = encode(message).buffer;
     setTimeout(() => this.open && this.onmessage?.({ data }));
+  }
+
+  /** What the browser says: a request by its word. */
+  send(frame: Uint8Array): void {
+    const [word, body, number] = decode(frame.slice()) as unknown as [string, object, number];
+    const path = PATHS[word]!;
+    const answer = ({ status, answer }: Answer): void =>
+      this.tell([status === 200 ? "done" : "refused", answer, number]);
+    void this.ask(path, body).then(answer, () => this.close(1006));
   }
 
   close(code = 1000): void {
@@ -48,17 +81,30 @@ export class Line implements Transport {
   constructor(readonly box: FakeBox) {}
 
   fetch = async (path: string, init: RequestInit): Promise<Response> => {
-    const request = `${init.method} ${path.split("?")[0]}`;
+    const body = init.body ? decode(new Uint8Array(init.body as ArrayBuffer)) : {};
+    const stale = this.stale && this.session && path !== "/v1/session/refresh";
+    const { status, answer } = await this.#ask(init.method!, path, body as object, stale && "session_ended");
+    const octets = encode(answer);
+    return { status, arrayBuffer: () => Promise.resolve(octets.slice().buffer) } as Response;
+  };
+
+  socket = (): WebSocket => {
+    const socket = new FakeSocket(this.session!, (path, body) => this.#ask("POST", path, body));
+    if (this.down) setTimeout(() => socket.close(1006));
+    else this.box.listen(socket);
+    return socket as unknown as WebSocket;
+  };
+
+  async #ask(method: string, path: string, body: object, ended?: string | false): Promise<Answer> {
+    const request = `${method} ${path.split("?")[0]}`;
     this.asked.push(request);
     await Promise.resolve();
     if (this.down || this.drop(request)) throw new TypeError("network");
-    const body = init.body ? decode(new Uint8Array(init.body as ArrayBuffer)) : {};
     this.bodies.push(body);
     let status = 200;
     let answer: unknown;
     try {
-      if (this.stale && this.session && request !== "POST /v1/session/refresh")
-        throw new Refused("session_ended", 401);
+      if (ended) throw new Refused(ended, 401);
       const code = this.refuse(request);
       if (code) throw new Refused(code, 507);
       answer = await this.box.answer(this, request, path, body as never);
@@ -68,16 +114,8 @@ export class Line implements Transport {
       answer = { error: { code: error.code, message: error.code, details: error.details } };
     }
     if (this.down || this.lose(request)) throw new TypeError("network");
-    const octets = encode(answer ?? {});
-    return { status, arrayBuffer: () => Promise.resolve(octets.slice().buffer) } as Response;
-  };
-
-  socket = (): WebSocket => {
-    const socket = new FakeSocket(this.session!);
-    if (this.down) setTimeout(() => socket.close(1006));
-    else this.box.listen(socket);
-    return socket as unknown as WebSocket;
-  };
+    return { status, answer: (answer ?? {}) as object };
+  }
 
   /** The box takes changes of the vault, and no dispatches, either way. */
   holdUp(): void {
