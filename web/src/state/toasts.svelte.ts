@@ -20,6 +20,12 @@ class Toasts {
   readonly #timers = new Map<number, ReturnType<typeof setTimeout>>();
   readonly #ends = new Map<number, () => void>();
 
+  constructor() {
+    document.addEventListener("visibilitychange", () => {
+      for (const { id } of this.list) if (!this.#ends.has(id)) this.resume(id);
+    });
+  }
+
   /** Show a message; `end` runs once when it goes by itself or is closed, not when its action was taken. */
   show(text: string, tone: Toast["tone"] = "plain", action?: Toast["action"], end?: () => void): number {
     const id = this.#next++;
@@ -41,9 +47,10 @@ class Toasts {
     clearTimeout(this.#timers.get(id));
   }
 
-  /** Let its time run again from the start. */
+  /** Let its time run again from the start; nobody reads in a hidden tab, where only what is to happen goes on. */
   resume(id: number): void {
     this.hold(id);
+    if (document.hidden && !this.#ends.has(id)) return;
     const life = this.#ends.has(id) ? UNDO_LIFE : LIFE;
     this.#timers.set(
       id,

@@ -22,6 +22,29 @@ test("a message goes by itself, but not while one points at it", async () => {
   expect(toasts.list).toHaveLength(0);
 });
 
+test("a message waits for whoever looks at another tab, a deletion does not", async () => {
+  let hidden = true;
+  vi.spyOn(document, "hidden", "get").mockImplementation(() => hidden);
+  const commit = vi.fn(() => Promise.resolve());
+  toasts.show("Saved.");
+  removeLater("a", WORDS, commit);
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(toasts.list.map((toast) => toast.text)).toEqual(["Saved."]);
+  expect(commit).toHaveBeenCalledOnce();
+  hidden = false;
+  document.dispatchEvent(new Event("visibilitychange"));
+  await vi.advanceTimersByTimeAsync(5_000);
+  hidden = true;
+  document.dispatchEvent(new Event("visibilitychange"));
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(toasts.list).toHaveLength(1);
+  hidden = false;
+  document.dispatchEvent(new Event("visibilitychange"));
+  await vi.advanceTimersByTimeAsync(7_000);
+  expect(toasts.list).toHaveLength(0);
+  vi.restoreAllMocks();
+});
+
 test("at most three messages stand there", () => {
   for (const text of ["1", "2", "3", "4"]) toasts.show(text);
   expect(toasts.list.map((toast) => toast.text)).toEqual(["2", "3", "4"]);
