@@ -100,6 +100,24 @@ test("what was typed is there again, also after a reload", async () => {
   expect(composer("Marta").value).toBe("Half a sentence");
 });
 
+test("what was sent stays with the tab until it is kept, and is in no field", async () => {
+  const talk = open("marta");
+  const key = `island.typed.${talk.id}`;
+  await write("Marta", "On the edge");
+  await fireEvent.keyDown(composer("Marta"), { key: "Enter" });
+  expect(composer("Marta").value).toBe("");
+  expect(sessionStorage.getItem(key)).toBe("On the edge");
+  cleanup();
+  open("marta");
+  expect(composer("Marta").value).toBe("");
+  await waitFor(() => expect(sessionStorage.getItem(key)).toBe(null));
+  await write("Marta", "One thing");
+  await fireEvent.keyDown(composer("Marta"), { key: "Enter" });
+  await write("Marta", "and another");
+  await new Promise((done) => setTimeout(done, 300));
+  expect(sessionStorage.getItem(key)).toBe("and another");
+});
+
 test("when sending is refused, the words come back", async () => {
   const talk = open("marta");
   talk.keyChange = null;

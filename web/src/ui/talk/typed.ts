@@ -4,9 +4,18 @@
  */
 
 const PREFIX = "island.typed.";
+/** Milliseconds after which whoever sends has kept what was said (`unsent.ts`). */
+const KEPT_AFTER = 200;
+/** What this page has just sent, by conversation: only another page may find it in the field again. */
+const sent = new Map<string, string>();
 
 /** What this tab keeps for a conversation; "" for nothing. */
 export function typedIn(conversation: string): string {
+  const text = read(conversation);
+  return text === sent.get(conversation) ? "" : text;
+}
+
+function read(conversation: string): string {
   try {
     return sessionStorage.getItem(PREFIX + conversation) ?? "";
   } catch {
@@ -22,4 +31,14 @@ export function keepTyped(conversation: string, text: string): void {
   } catch {
     // Storage is switched off; the text is still on the screen.
   }
+}
+
+/** It was sent: should this page die at this moment, the next one finds it in the field again. */
+export function sendTyped(conversation: string): void {
+  const text = read(conversation);
+  sent.set(conversation, text);
+  setTimeout(() => {
+    if (sent.get(conversation) === text) sent.delete(conversation);
+    if (read(conversation) === text) keepTyped(conversation, "");
+  }, KEPT_AFTER);
 }
