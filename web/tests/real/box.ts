@@ -5,7 +5,9 @@ import { request } from "node:http";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { decode } from "../../src/protocol/cbor.ts";
 import type { Transport } from "../../src/state/wire.ts";
+import { PATHS } from "../state/fake/line.ts";
 
 // By its path: the tests resolve packages as a browser does, and there this one has nothing.
 const require = createRequire(import.meta.url);
@@ -45,11 +47,21 @@ export class RealBox {
 export class RealLine implements Transport {
   readonly cookies = new Map<string, string>();
   readonly asked: string[] = [];
+  /** Where the line is cut: before this leaves, or before its answer comes. */
+  cut: (path: string) => "request" | "answer" | undefined = () => undefined;
 
   constructor(readonly box: RealBox) {}
 
-  fetch = (path: string, init: RequestInit): Promise<Response> => {
+  fetch = async (path: string, init: RequestInit): Promise<Response> => {
     this.asked.push(`${init.method} ${path.split("?")[0]}`);
+    const cut = this.cut(path);
+    if (cut === "request") throw new Error("the line is cut");
+    const answer = await this.#fetch(path, init);
+    if (cut === "answer") throw new Error("the line is cut");
+    return answer;
+  };
+
+  #fetch(path: string, init: RequestInit): Promise<Response> {
     const cookie = [...this.cookies].map(([name, value]) => `${name}=${value}`).join("; ");
     const headers = { ...(init.headers as Record<string, string>), cookie, origin: this.box.url.origin };
     return new Promise((done, failed) => {
@@ -71,11 +83,25 @@ export class RealLine implements Transport {
       init.signal?.addEventListener("abort", () => asking.destroy(new Error("aborted")));
       asking.end(init.body ? Buffer.from(init.body as Uint8Array) : undefined);
     });
-  };
+  }
 
   socket = (path: string): WebSocket => {
     const url = `${this.box.url.origin.replace("http", "ws")}${path}`;
     const cookie = [...this.cookies].map(([name, value]) => `${name}=${value}`).join("; ");
-    return new NodeSocket(url, { headers: { cookie, origin: this.box.url.origin } });
+    const socket = new NodeSocket(url, { headers: { cookie, origin: this.box.url.origin } });
+    const send = socket.send.bind(socket);
+    socket.send = (frame) => {
+      const path = PATHS[(decode(frame as Uint8Array) as unknown as [string])[0]]!;
+      this.asked.push(`POST ${path}`);
+      const cut = this.cut(path);
+      if (cut === "request") return socket.close();
+      if (cut === "answer") socket.onmessage = (said) => isAnswer(said) && socket.close();
+      send(frame);
+    };
+    return socket;
   };
+}
+
+function isAnswer(said: MessageEvent<ArrayBuffer>): boolean {
+  return Array.isArray(decode(new Uint8Array(said.data)));
 }

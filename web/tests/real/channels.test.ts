@@ -212,19 +212,17 @@ test(
       ["eight", "post"],
       ["nine", "all"],
     ] as const) {
-      const { fetch } = ada.line;
-      let cut = lost === "all";
-      ada.line.fetch = async (path, init) => {
-        const post = path === "/v1/channels/post";
-        if (!cut && post && lost === "answer") await fetch(path, init);
-        cut ||= post;
-        if (cut) throw new Error("the line is cut");
-        return fetch(path, init);
+      let gone = lost === "all";
+      ada.line.cut = (path) => {
+        if (gone) return "request";
+        if (path !== "/v1/channels/post") return undefined;
+        gone = true;
+        return lost === "answer" ? "answer" : "request";
       };
       const sending = page.send(words).catch(() => undefined);
       const kept = () => [...ada.locker.values.keys()].some((name) => name.startsWith("unsent/"));
       if (lost === "all") await until(kept, SOON);
-      else await sending.then(() => until(() => cut, SOON));
+      else await sending.then(() => until(() => gone, SOON));
       await until(() => page.messages.at(-1)?.text === words, SOON);
       if (lost !== "answer") expect(page.messages.at(-1)!.state).toBe("sealed");
       await ada.messenger.core!.close(false);

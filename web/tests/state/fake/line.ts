@@ -5,7 +5,7 @@ import type { Transport } from "../../../src/state/wire.ts";
 import { Refused, type FakeBox, type Session } from "./box.ts";
 
 /** What is asked on the socket, by its word there. */
-const PATHS: Record<string, string> = {
+export const PATHS: Readonly<Record<string, string>> = {
   change: "/v1/vault",
   post: "/v1/channels/post",
   dispatch: "/v1/dispatch",
