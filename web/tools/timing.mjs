@@ -7,7 +7,7 @@ const PASSPHRASE = "seven grey gulls";
 
 /** @typedef {import("puppeteer-core").Page} Page */
 /** @typedef {{path: string, body: any, from: number, to: number}} Asked */
-/** @typedef {{asked: Asked[], sent: {at: number, octets: number}[], enter: number, composer?: number}} Clocks */
+/** @typedef {{asked: Asked[], sent: {at: number, body: any}[], enter: number, composer?: number}} Clocks */
 
 /** Milliseconds, and the moments (Unix milliseconds) they lie between.
  * @typedef {{work: number, whole: number, from: number, to: number}} Worked */
@@ -32,7 +32,7 @@ function wind() {
   };
   const { send } = WebSocket.prototype;
   WebSocket.prototype.send = function (/** @type {any} */ data) {
-    clocks.sent.push({ at: performance.now(), octets: data.byteLength ?? 0 });
+    clocks.sent.push({ at: performance.now(), body: data });
     send.call(this, data);
   };
   const key = (/** @type {KeyboardEvent} */ event) =>
@@ -50,11 +50,12 @@ async function work(page, what) {
   const left = (/** @type {string} */ end) => {
     const { clocks } = /** @type {{clocks: Clocks}} */ (/** @type {unknown} */ (window));
     const { asked, sent, enter } = clocks;
-    // A dispatch leaves alone, or with the change of the vault that saves it.
+    // A dispatch leaves alone, or with the change of the vault that saves it; by a request, or on the socket.
+    const carries = (/** @type {any} */ body) => /dispatch/.test(new TextDecoder().decode(body));
     const leaves = (/** @type {Asked} */ { path, body }) =>
-      path === "/v1/dispatch" || (path === "/v1/vault" && /dispatches/.test(new TextDecoder().decode(body)));
+      path === "/v1/dispatch" || (path === "/v1/vault" && carries(body));
     const posted = asked.find((one) => one.from > enter && leaves(one))?.from ?? Infinity;
-    const pushed = sent.find((one) => one.octets > 900 && one.at > enter)?.at ?? Infinity;
+    const pushed = sent.find((one) => one.at > enter && carries(one.body))?.at ?? Infinity;
     const stop = end === "composer" ? (clocks.composer ?? Infinity) : Math.min(posted, pushed);
     if (stop === Infinity) return null;
     // What was asked together counts once; what is always asked (whether something happened) not at all.
