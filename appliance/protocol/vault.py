@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 
 from appliance.protocol.messages import Bytes16, Message
-from appliance.protocol.post import Dispatch, DispatchState
+from appliance.protocol.post import MAX_QUEUE, Dispatch, DispatchState
 
 MAX_RECORD = 256 * 1024
 """Octets of one sealed record."""
@@ -36,7 +36,7 @@ class Change(Message):
     """All of it or nothing; Refusal vault_conflict (details: ids) when a base is not the present version.
 
     `dispatches` leave in the same commit, never without the change; each has its own answer, and one that is
-    refused keeps nothing back.
+    refused keeps nothing back. `done`: what was read of the device's queue is settled.
     """
 
     put: Annotated[list[Put], msgspec.Meta(max_length=MAX_CHANGES)] = msgspec.field(default_factory=list)
@@ -46,6 +46,7 @@ class Change(Message):
     dispatches: Annotated[list[Dispatch], msgspec.Meta(max_length=MAX_DISPATCHES)] = msgspec.field(
         default_factory=list
     )
+    done: Annotated[list[int], msgspec.Meta(max_length=MAX_QUEUE)] = msgspec.field(default_factory=list)
 
 
 class Left(Message, omit_defaults=False):

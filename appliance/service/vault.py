@@ -15,7 +15,7 @@ from appliance.service.account_hooks import Hooks
 from appliance.service.caller import Caller
 from appliance.service.dispatch import Dispatching, Intake, Sent
 from appliance.service.ports import Clock, hour_of
-from appliance.store import vault
+from appliance.store import queue, vault
 from appliance.store.engine import Store
 from appliance.store.transaction import Transaction
 
@@ -64,16 +64,19 @@ class Vault:
         )
 
     async def change(self, caller: Caller, change: Change) -> Changed:
-        """Put and remove, all or nothing, and dispatches with it; answered once durable.
+        """Put and remove, all or nothing, and with it dispatches and what was read; answered once durable.
 
-        Refusals vault_conflict, vault_full, too_large, malformed, busy; nothing has left then.
+        Refusals vault_conflict, vault_full, too_large, malformed, busy, no_device; nothing has left then.
         """
         limit, hour = self._config.vault_octets, hour_of(self._clock())
         intake = self._intake(caller, change.dispatches)
+        device = caller.account + caller.require_device() if change.done else b""
 
         def job(txn: Transaction) -> tuple[int, list[Sent | Refusal]]:
-            # First what may be refused as a whole: an intake only answers.
-            return vault.change(txn, caller.account, change, limit, hour), intake(txn)
+            # First what may be refused as a whole: the rest only answers.
+            revision = vault.change(txn, caller.account, change, limit, hour)
+            queue.settle(txn, device, change.done, hour)
+            return revision, intake(txn)
 
         revision, sent = await self._store.write(job, freeing=not (change.put or change.dispatches))
         if change.put or change.remove:

@@ -19,7 +19,7 @@ from appliance.protocol.envelope import envelope_id
 from appliance.protocol.route import Route
 from appliance.protocol.vault import MAX_DISPATCHES, Change, Left, Put, Read, SealedRecord
 from appliance.service.vault import Vault
-from tests.posts import Far, PostHouse, bodies, dispatch, member, posts, routes_of, settle_all
+from tests.posts import Far, PostHouse, bodies, dispatch, member, posts, routes_of, settle_all, waiting
 from tests.services import Time, envelope, refused
 
 ADA, BOB = member("ada"), member("bob")
@@ -60,6 +60,26 @@ async def test_what_leaves_is_at_the_mailbox_when_the_change_is_answered(house: 
     # Without a change of the vault they leave as well, and the revision stays.
     answer = await vault.change(ADA, Change(dispatches=[dispatch(AWAY, envelopes=[envelope()])]))
     assert (answer.revision, states(answer.left)) == (1, ["waiting"])
+
+
+async def test_what_was_read_is_settled_with_the_change_that_saves_it(house: PostHouse) -> None:
+    vault, routes = vault_of(house), await routes_of(house, BOB)
+    sent = [envelope() for _ in range(4)]
+    await house.post.dispatch.send(ADA, dispatch(routes, envelopes=sent))
+    first, second, third, _ = [one.number for one in await waiting(house, BOB)]
+    await vault.change(BOB, Change([put(1)], done=[first, third]))
+    assert await bodies(house, BOB) == [sent[1], sent[3]]
+    with refused("vault_conflict"):
+        await vault.change(BOB, Change([put(1)], done=[second]))
+    # Numbers of nobody and of others are passed over.
+    await vault.change(BOB, Change([put(2)], done=[first, 1 << 40]))
+    await vault.change(ADA, Change([put(1)], done=[second]))
+    with refused("no_device"):
+        await vault.change(replace(BOB, device=None), Change([put(3)], done=[second]))
+    assert await bodies(house, BOB) == [sent[1], sent[3]]
+    # What was settled does not come again.
+    await house.post.dispatch.send(ADA, dispatch(routes, envelopes=sent))
+    assert await bodies(house, BOB) == [sent[1], sent[3]]
 
 
 async def test_nothing_leaves_with_a_change_that_is_refused(house: PostHouse) -> None:

@@ -148,6 +148,8 @@ class Inbound:
             if (top, held) != (head.done, head.held):
                 batch.head.append(lambda now: msgspec.structs.replace(now, done=top, held=held))
             await self._core.receipts.seal(batch, effects)
+            if not batch.empty:  # else nothing is to be saved, and it is settled alone
+                batch.done, effects.done = effects.done, []
             return effects
 
         effects = await self._core.ledger.run(step)

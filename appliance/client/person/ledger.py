@@ -49,6 +49,8 @@ class Batch:
         """To be done once it counts."""
         self.leaving: list[tuple[Dispatch, Callable[[Left | None], None]]] = []
         """What leaves in the commit that saves it, and who hears what the box said, if that is known."""
+        self.done: list[int] = []
+        """Numbers of the queue that were read: they are settled in the same commit."""
         self.shown: set[str] = set()
         """Conversations whose events are taken in by `after`."""
         self.touch = False
@@ -210,7 +212,9 @@ class Ledger:
         failures = 0
         while True:
             try:
-                left = await self.vault.commit(edits, lambda: self.head.write == write, dispatches)
+                left = await self.vault.commit(
+                    edits, lambda: self.head.write == write, dispatches, batch.done
+                )
             except Displaced:
                 self._stopped = True
                 raise

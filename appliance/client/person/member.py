@@ -106,10 +106,15 @@ class Member:
         return await self.get(f"/v1/vault?after={after}", vault.Records)
 
     async def change_vault(
-        self, put: list[vault.Put], remove: list[vault.Remove], dispatches: Sequence[post.Dispatch] = ()
+        self,
+        put: list[vault.Put],
+        remove: list[vault.Remove],
+        dispatches: Sequence[post.Dispatch] = (),
+        done: Sequence[int] = (),
     ) -> vault.Changed:
-        """Change records, all or none, and hand dispatches over with it; Refusal vault_conflict."""
-        return await self.post("/v1/vault", vault.Changed, vault.Change(put, remove, list(dispatches)))
+        """Change records, all or none; with it go dispatches, and what was read. Refusal vault_conflict."""
+        change = vault.Change(put, remove, list(dispatches), list(done))
+        return await self.post("/v1/vault", vault.Changed, change)
 
     # The post
 

@@ -103,19 +103,25 @@ class Vault:
         edits: list[Edit],
         written: Callable[[], bool] = lambda: False,
         dispatches: Sequence[Dispatch] = (),
+        done: Sequence[int] = (),
     ) -> list[Left]:
         """Change records, all or none; the same edits may be given again when no answer came.
 
-        Gives what became of the dispatches that left with it, nothing where the answer was lost.
+        Gives what became of the dispatches that left with it, nothing where the answer was lost. `done` are
+        numbers of the device's queue that were read.
         `written` tells whether an owned record that is in the way is our own write of this very batch.
         Raises Displaced, Unanswered, or the box's Refusal.
         """
         await self.read(*[edit.name for edit in edits])
         async with self._turn:
-            return await self._commit(edits, written, dispatches)
+            return await self._commit(edits, written, dispatches, done)
 
     async def _commit(
-        self, edits: list[Edit], written: Callable[[], bool], dispatches: Sequence[Dispatch]
+        self,
+        edits: list[Edit],
+        written: Callable[[], bool],
+        dispatches: Sequence[Dispatch],
+        done: Sequence[int],
     ) -> list[Left]:
         for turn in range(1, TRIES + 1):
             # The answer of an earlier try may have been lost, and its effect read by a pull.
@@ -125,7 +131,7 @@ class Vault:
             if not after:
                 return []
             try:
-                changed = await self._member.change_vault(*self._sealed(after), dispatches)
+                changed = await self._member.change_vault(*self._sealed(after), dispatches, done)
             except Refusal as refusal:
                 if refusal.code != "vault_conflict" or turn == TRIES:
                     raise

@@ -75,10 +75,10 @@ async def test_an_acceptance_the_box_refused_is_told_again_until_it_is_known(tmp
         await once(bob, bob.contacts)
         change, refused = bob._core.member.change_vault, 0
 
-        async def refuse(put, remove, dispatches):
+        async def refuse(put, remove, dispatches, done):
             nonlocal refused
             refused += len(dispatches)
-            changed = await change(put, remove, ())
+            changed = await change(put, remove, (), done)
             return msgspec.structs.replace(changed, left=[Left(None, "outbox_full")] * len(dispatches))
 
         bob._core.member.change_vault = refuse  # type: ignore[method-assign]

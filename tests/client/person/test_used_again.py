@@ -51,9 +51,9 @@ async def test_a_replay_is_silent_whatever_body_it_has(tmp_path):
         sent: list[Dispatch] = []
         hand_over, change = ada._core.member.dispatch, ada._core.member.change_vault
 
-        async def overheard(put, remove, dispatches):
+        async def overheard(put, remove, dispatches, done):
             sent.extend(dispatches)
-            return await change(put, remove, dispatches)
+            return await change(put, remove, dispatches, done)
 
         ada._core.member.change_vault = overheard  # type: ignore[method-assign]
         await ada.send(bob.address, "once")

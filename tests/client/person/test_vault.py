@@ -34,7 +34,7 @@ class FakeMember:
         return Records(self.revision, sorted(found, key=lambda record: record.revision))
 
     async def change_vault(
-        self, put: list[Put], remove: list[Remove], dispatches: Sequence[Dispatch]
+        self, put: list[Put], remove: list[Remove], dispatches: Sequence[Dispatch], done: Sequence[int]
     ) -> Changed:
         rows = [(one.id, one.base, getattr(one, "data", None)) for one in (*put, *remove)]
         if any((self.records[id].version if id in self.records else 0) != base for id, base, _ in rows):

@@ -27,12 +27,13 @@ export interface Remove {
  * All of it or nothing; Refusal vault_conflict (details: ids) when a base is not the present version.
  *
  * `dispatches` leave in the same commit, never without the change; each has its own answer, and one that is
- * refused keeps nothing back.
+ * refused keeps nothing back. `done`: what was read of the device's queue is settled.
  */
 export interface Change {
   put?: Put[];
   remove?: Remove[];
   dispatches?: Dispatch[];
+  done?: number[];
 }
 
 /** What became of one dispatch: its state, or the code of the refusal. */

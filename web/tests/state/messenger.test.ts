@@ -29,6 +29,17 @@ test("two strangers become contacts and talk", async () => {
   expect(ada.messenger.unread).toBe(0);
 });
 
+test("what was read is settled with the change that saves it", async () => {
+  const box = new FakeBox();
+  const [ada, ben] = await friends(box);
+  await quiet(ada, ben);
+  ben.line.asked.length = 0;
+  for (const text of ["one", "two"]) await ada.chat(ben)!.send(text);
+  await until(() => ben.texts(ada).slice(-2).join() === "one,two");
+  await until(() => box.queues.get(ben.messenger.me!.device)!.length === 0);
+  expect(ben.line.asked).not.toContain("POST /v1/queue/settle");
+});
+
 test("what was read before a stranger was accepted is told when they are", async () => {
   const box = new FakeBox();
   const [ada, ben] = [await join(box, "ada"), await join(box, "ben")];

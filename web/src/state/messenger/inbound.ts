@@ -151,6 +151,8 @@ export class Inbound {
       if (top !== head.done || held.length !== head.held.length)
         batch.head.push((now) => ({ ...now, done: top, held }));
       await this.core.receipts.seal(batch, effects);
+      // Where nothing is to be saved it is settled alone.
+      if (!batch.empty) batch.done.push(...effects.done.splice(0));
       return effects;
     });
     if (effects.done.length + effects.keep.length > 0) await this.#settle(effects);

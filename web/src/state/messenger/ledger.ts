@@ -37,6 +37,8 @@ export class Batch {
   readonly after: (() => void)[] = [];
   /** What leaves in the commit that saves it; `answered` hears what the box said, if that is known. */
   readonly leaving: { dispatch: Dispatch; answered: (left: Left | undefined) => void }[] = [];
+  /** Numbers of the queue that were read: they are settled in the same commit. */
+  readonly done: number[] = [];
   /** A stretch of work that changes nothing but tells that the device lives. */
   touch = false;
   left = false;
@@ -226,7 +228,8 @@ export class Ledger {
     };
     for (let failures = 0; ; failures++) {
       try {
-        const left = await this.vault.commit(edits, { written, dispatches, underway, keepalive: batch.left });
+        const { done, left: keepalive } = batch;
+        const left = await this.vault.commit(edits, { written, dispatches, done, underway, keepalive });
         if (failures > 0) this.heard.offline(false);
         this.saved();
         for (const [at, { answered }] of batch.leaving.entries()) batch.after.push(() => answered(left[at]));

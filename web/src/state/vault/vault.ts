@@ -32,6 +32,8 @@ export interface CommitOptions extends CallOptions {
   written?: () => boolean;
   /** What leaves with the change. */
   dispatches?: Dispatch[];
+  /** What of the device's queue was read by it. */
+  done?: number[];
   /** Called as the change leaves. */
   underway?: () => void;
 }
@@ -134,7 +136,7 @@ export class Vault {
    * Displaced, or Refusal (offline: it may or may not have happened; the same edits again are safe).
    */
   async commit(edits: Edit[], options: CommitOptions = {}): Promise<Left[]> {
-    const { written = () => false, dispatches = [], underway, ...call } = options;
+    const { written = () => false, dispatches = [], done = [], underway, ...call } = options;
     await this.read(edits.map((edit) => edit.name));
     for (let turn = 1; ; turn++) {
       // The answer of an earlier try may have been lost, and its effect read by a pull.
@@ -142,7 +144,9 @@ export class Vault {
       const before = new Map(edits.map((edit) => [edit.name, this.version(edit.name)]));
       const { put, remove, after } = await this.#prepare(edits);
       if (put.length + remove.length === 0) return [];
-      const change: Change = dispatches.length > 0 ? { put, remove, dispatches } : { put, remove };
+      const change: Change = { put, remove };
+      if (dispatches.length > 0) change.dispatches = dispatches;
+      if (done.length > 0) change.done = done;
       try {
         const asked = this.wire.post<Changed>("/v1/vault", change, call);
         underway?.();

@@ -8,7 +8,7 @@ import { address } from "../../../src/protocol/onion.ts";
 import type { Dispatch } from "../../../src/protocol/post.ts";
 import { readBundle, readEntry } from "../../../src/protocol/prekeys.ts";
 import type { FakeSocket, Line } from "./line.ts";
-import { dispatch, post, type Place, type Waiting } from "./post.ts";
+import { dispatch, post, settle, type Place, type Waiting } from "./post.ts";
 import { Tree } from "./tree.ts";
 
 export class Refused extends Error {
@@ -27,6 +27,7 @@ interface Changing {
   put?: Sealed[];
   remove?: Sealed[];
   dispatches?: Dispatch[];
+  done?: number[];
 }
 
 export interface Sealed {
@@ -329,6 +330,7 @@ export class FakeBox {
     for (const { id, base, data } of all)
       account.vault.set(toHex(id), { id, version: base + 1, revision: account.revision, data: data ?? null });
     this.tell(account, { kind: "vault", revision: account.revision }, undefined, session);
+    if (change.done) settle(this, session, change.done);
     const left = (change.dispatches ?? []).map((one) => {
       const refused = line.turnAway();
       return refused ? { state: null, refused } : { state: dispatch(line, session, one), refused: null };

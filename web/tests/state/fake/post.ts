@@ -58,15 +58,10 @@ export function post(
       return { envelopes: waiting.slice(0, limit), more: waiting.length > limit };
     }
     case "POST /v1/queue/settle": {
-      const queue = box.queues.get(device) ?? [];
       const keep = (body.keep ?? []) as number[];
-      const gone = new Set([...((body.done ?? []) as number[]), ...keep]);
-      for (const item of queue)
+      for (const item of box.queues.get(device) ?? [])
         if (keep.includes(item.number)) account.kept.set(toHex(envelopeId(item.envelope)), item.envelope);
-      box.queues.set(
-        device,
-        queue.filter((item) => !gone.has(item.number)),
-      );
+      settle(box, session, [...((body.done ?? []) as number[]), ...keep]);
       return {};
     }
     case "POST /v1/kept/read":
@@ -136,4 +131,13 @@ export function deliver(box: FakeBox, place: Place, envelope: Uint8Array): void 
   box.queues.set(place.device, queue);
   const event = envelope.length <= 4032 ? { kind: "mail", queued: [item] } : { kind: "mail" };
   box.tell(place.account, event, place.device);
+}
+
+/** These wait no more. */
+export function settle(box: FakeBox, session: Session, done: readonly number[]): void {
+  const waiting = box.queues.get(session.device!) ?? [];
+  box.queues.set(
+    session.device!,
+    waiting.filter((item) => !done.includes(item.number)),
+  );
 }
