@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 import msgspec
 
 from appliance.errors import Refusal
-from appliance.protocol import codec
+from appliance.protocol import codec, picture
 from appliance.protocol.messages import Bytes16, Bytes32, Message
 from appliance.protocol.names import MAX_FILE_NAME, MAX_NAME, clean_file_name, is_plain
 from appliance.protocol.route import Route
@@ -28,6 +28,7 @@ MAX_ITERATIONS: Final = 1000
 C = TypeVar("C")
 Seconds = Annotated[int, msgspec.Meta(ge=0, lt=1 << 53)]
 Life = Annotated[int, msgspec.Meta(ge=1, le=MAX_TIMER)]
+Zone = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_+/-]{1,64}$(?!\n)")]
 Words = Annotated[str, msgspec.Meta(max_length=MAX_TEXT)]
 
 
@@ -115,9 +116,11 @@ class Routes(Common, tag_field="kind", tag="routes"):
 
 
 class Profile(Common, tag_field="kind", tag="profile"):
-    """The name one goes by."""
+    """All that one shows of oneself: what is not there was taken away. `zone` is an IANA name."""
 
     display: Annotated[str, msgspec.Meta(max_length=MAX_NAME)]
+    picture: bytes | None = None
+    zone: Zone | None = None
     timer: Life | None = None
 
 
@@ -227,11 +230,21 @@ def read_one(payload: bytes, kinds: Mapping[str, type[C]]) -> C:
         raise Refusal("bad_message") from error
     if isinstance(content, Attachment):
         return msgspec.structs.replace(content, name=clean_file_name(content.name))
-    if isinstance(content, Profile) and not is_plain(content.display):
-        raise Refusal("bad_message")
+    if isinstance(content, Profile):
+        _check_profile(content)
     if isinstance(content, Reaction) and not is_plain(content.emoji):
         raise Refusal("bad_message")
     return content
+
+
+def _check_profile(profile: Profile) -> None:
+    if not is_plain(profile.display):
+        raise Refusal("bad_message")
+    if profile.picture is not None:
+        try:
+            picture.read(profile.picture)
+        except Refusal as error:
+            raise Refusal("bad_message") from error
 
 
 def is_small(content: Content) -> bool:

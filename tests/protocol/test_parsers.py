@@ -23,6 +23,7 @@ from appliance.protocol import (
     membership,
     passphrase,
     peer,
+    picture,
     prekeys,
     record,
     roster,
@@ -32,6 +33,7 @@ from appliance.protocol import (
 from appliance.protocol.directory import Entry, Found, OneTimePrekey, Proof
 from appliance.protocol.group_cipher import SenderKeys
 from tests.protocol.parties import BOX, HOUR, Someone, acquainted
+from tests.protocol.test_picture import FILES, PICTURES
 from tests.protocol.test_sender_key import Pair
 
 ADA, TO_BOB, BOB, TO_ADA = acquainted()
@@ -100,6 +102,8 @@ READERS: dict[str, tuple[Callable[[bytes], object], list[bytes]]] = {
     "message": (lambda data: peer.open_envelope(TO_ADA, data, HOUR, bytes(32)), [MESSAGE, SMALL, FIRST]),
     "signal": (lambda data: signals.open_envelope(TO_ADA, data, 0), [SIGNAL, SMALL]),
     "content": (content.read, [TEXT]),
+    "picture": (picture.read, PICTURES[:4]),
+    "file of a picture": (picture.stripped, FILES[:4]),
     "record": (lambda data: VAULT.open(bytes(16), 1, data), [VAULT.seal(bytes(16), 1, "x", bytes(12))]),
     "wrapped": (
         lambda data: passphrase.unwrap(bytes(32), bytes(16), data),

@@ -21,6 +21,7 @@ from appliance.protocol import (
     log,
     membership,
     peer,
+    picture,
     prekeys,
     ratchet,
     replays,
@@ -60,7 +61,7 @@ def test_the_figures_are_current() -> None:
     figures += [content.MAX_OCTETS, content.MAX_TEXT, content.MAX_LISTED, ratchet.MAX_SKIP, ratchet.MAX_KEPT]
     figures += [ratchet.KEEP_HOURS, replays.MAX_MARKS, peer.KEPT_IN_OLDER, certificate.LIFE_HOURS]
     figures += [attachment.PIECE, attachment.IDS, attachment.MAX_CHUNKS, 1984 * attachment.PIECE]
-    figures += [log.MAX_BODY, log.MAX_PAGE]
+    figures += [log.MAX_BODY, log.MAX_PAGE, picture.MAX_OCTETS, picture.MAX_SIDE]
     figures += [membership.MAX_MEMBERS, membership.TRAIL, roster.MAX_ENTRY_OCTETS, roster.MAX_TOPIC]
     figures += [channel_message.OVERHEAD, channel_message.MAX_PAYLOAD, channel_content.MAX_TEXT]
     figures += [sender_key.MAX_AGE_HOURS, group_cipher.MAX_CHAINS, group_cipher.MAX_DEVICES]

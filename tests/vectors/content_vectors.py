@@ -8,6 +8,7 @@ from typing import Any
 import roster_vectors
 from directory_vectors import ROUTES
 from people import HOUR, Vectors, seed
+from picture_vectors import TINY
 
 from appliance.protocol import attachment, channel_content, codec, content
 from appliance.protocol.envelope import envelope_id
@@ -59,6 +60,8 @@ def content_vectors() -> Vectors:
         content.Timer(**COMMON, seconds=604_800),
         content.Routes(**COMMON, routes=ROUTES),
         content.Profile(**COMMON, display="Ada 水"),
+        content.Profile(**COMMON, display="", picture=TINY, zone="Europe/Berlin"),
+        content.Profile(**COMMON, display="Ada", zone="Etc/GMT+3", timer=60),
         content.Resync(**COMMON),
         content.Hello(**COMMON, timer=5),
         content.SenderKey(**COMMON, **TOLD),
@@ -181,6 +184,16 @@ def _refused() -> list[Vectors]:
         ),
         "display turned around": ("bad_message", _payload("profile", display="a\u202eb")),
         "display too long": ("bad_message", _payload("profile", display="x" * 65)),
+        "a picture with more behind it": (
+            "bad_message",
+            _payload("profile", display="", picture=TINY + bytes(1)),
+        ),
+        "an empty picture": ("bad_message", _payload("profile", display="", picture=b"")),
+        "a picture in words": ("bad_message", _payload("profile", display="", picture="x")),
+        "an empty zone": ("bad_message", _payload("profile", display="", zone="")),
+        "a zone too long": ("bad_message", _payload("profile", display="", zone="x" * 65)),
+        "a zone with a space": ("bad_message", _payload("profile", display="", zone="Europe/ Berlin")),
+        "a zone with a line end": ("bad_message", _payload("profile", display="", zone="UTC\n")),
         "iteration 1001": ("bad_message", _payload("sender_key", **TOLD | {"iteration": 1001})),
         "since 0": ("bad_message", _payload("sender_key", **TOLD | {"since": 0})),
         "a roster without a hash": (

@@ -20,6 +20,7 @@ import first_vectors
 import key_vectors
 import mail_vectors
 import markdown_vectors
+import picture_vectors
 import ratchet_vectors
 import roster_vectors
 import sender_key_vectors
@@ -52,6 +53,7 @@ FILES: dict[str, Callable[[], Vectors]] = {
     "peer": session_vectors.peer_vectors,
     "signals": session_vectors.signal_vectors,
     "content": content_vectors.content_vectors,
+    "picture": picture_vectors.picture_vectors,
     "attachment": content_vectors.attachment_vectors,
     "channel_content": content_vectors.channel_content_vectors,
     "roster": roster_vectors.roster_vectors,

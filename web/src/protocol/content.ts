@@ -1,6 +1,7 @@
 /** Content: what one message says, as it stands inside a session; one type for each kind. */
 import { decode, encode } from "./cbor.ts";
 import { MAX_FILE_NAME, MAX_NAME, cleanFileName, isPlain } from "./names.ts";
+import { MAX_OCTETS as MAX_PICTURE, readPicture } from "./picture.ts";
 import { Refusal, refusing } from "./refusal.ts";
 import { ROUTE } from "./route.ts";
 import {
@@ -29,6 +30,9 @@ export const MAX_LISTED = 512;
 export const MAX_TARGETS = 64;
 /** Messages of one chain of sender keys. */
 export const MAX_ITERATIONS = 1000;
+/** Characters of the name of a time zone. */
+export const MAX_ZONE = 64;
+const ZONE = /^[A-Za-z0-9_+/-]*$/;
 const U32 = 0xffff_ffff;
 const MAX_ROUTES = 8;
 const ID = bytes(16);
@@ -72,7 +76,14 @@ export const SHAPES = {
   timer: map({ ...COMMON, kind: oneOf("timer"), seconds: integer(0, MAX_TIMER) }),
   /** Where this device wants its mail from the peer device. */
   routes: map({ ...COMMON, kind: oneOf("routes"), routes: list(ROUTE, MAX_ROUTES) }),
-  profile: map({ ...COMMON, kind: oneOf("profile"), display: text(MAX_NAME) }),
+  /** All that one shows of oneself: what is not there was taken away. `zone` is an IANA name. */
+  profile: map({
+    ...COMMON,
+    kind: oneOf("profile"),
+    display: text(MAX_NAME),
+    picture: optional(bytes(0, MAX_PICTURE)),
+    zone: optional(text(MAX_ZONE, 1, ZONE)),
+  }),
   /** Something could not be read: this is a new session, send again what has no receipt. */
   resync: map({ ...COMMON, kind: oneOf("resync") }),
   /** The request is accepted; or just a sign of life that begins a session. */
@@ -168,9 +179,14 @@ export function readOne<T extends { kind: string }>(
     return (shapes as Record<string, Shape<unknown>>)[value.kind]!(value) as Content;
   });
   if (content.kind === "attachment") content.name = cleanFileName(content.name);
-  if (content.kind === "profile" && !isPlain(content.display)) throw new Refusal("bad_message");
+  if (content.kind === "profile") checkProfile(content);
   if (content.kind === "reaction" && !isPlain(content.emoji)) throw new Refusal("bad_message");
   return content as { kind: string } as T;
+}
+
+function checkProfile({ display, picture }: Profile): void {
+  if (!isPlain(display)) throw new Refusal("bad_message");
+  if (picture) refusing("bad_message", () => readPicture(picture));
 }
 
 const SMALL: ReadonlySet<string> = new Set(["receipt", "reaction", "sender_key", "sender_key_wanted"]);

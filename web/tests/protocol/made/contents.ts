@@ -1,10 +1,12 @@
 /** Made for Python: one content of each kind. */
 import { toHex } from "../../../src/protocol/bytes.ts";
 import { sizeOf, writeContent, type Content } from "../../../src/protocol/content.ts";
+import { hex, vectors } from "../../vectors.ts";
 import { HOUR, ROUTES, own } from "./cast.ts";
 
 const COMMON = { v: 1, id: own("content", 16), sent: HOUR * 3600 } as const;
 const TARGET = own("target", 16);
+const PICTURE = hex(vectors<{ pictures: { picture: string }[] }>("picture").pictures[2]!.picture);
 const CONTENTS: Content[] = [
   { ...COMMON, kind: "text", text: "\u{1f41a} shells \u05e9\u05dc\u05d5\u05dd", reply: TARGET },
   { ...COMMON, kind: "text", text: "\u6c34".repeat(4600), timer: 86_400 },
@@ -27,6 +29,7 @@ const CONTENTS: Content[] = [
   { ...COMMON, kind: "timer", seconds: 31_536_000, timer: 1 },
   { ...COMMON, kind: "routes", routes: ROUTES },
   { ...COMMON, kind: "profile", display: "Ann of the Bay" },
+  { ...COMMON, kind: "profile", display: "", picture: PICTURE, zone: "America/Argentina/Buenos_Aires" },
   { ...COMMON, kind: "resync" },
   { ...COMMON, kind: "hello" },
   {
