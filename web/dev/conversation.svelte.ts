@@ -17,6 +17,7 @@ const WAY: MessageState[] = ["sealed", "waiting", "box", "delivered", "read"];
 interface Start {
   name?: string;
   display?: string;
+  zone?: string;
   state?: ConversationState;
   verified?: boolean;
   keyChange?: { hour: number } | null;
@@ -35,6 +36,8 @@ export class FakeConversation implements Conversation {
   readonly id: string;
   readonly name: string;
   readonly display: string;
+  readonly picture = "";
+  readonly zone: string;
   readonly devices: number;
   readonly sealing = null;
   state = $state<ConversationState>("contact");
@@ -62,6 +65,7 @@ export class FakeConversation implements Conversation {
     this.id = hex(sha3_256(new TextEncoder().encode(address)));
     this.name = start.name ?? address.split("@")[0]!;
     this.display = start.display ?? "";
+    this.zone = start.zone ?? "";
     this.devices = start.devices ?? 1;
     this.state = start.state ?? "contact";
     this.verified = start.verified ?? false;

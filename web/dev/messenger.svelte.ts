@@ -1,4 +1,5 @@
 /** A fake messenger: a few people with a long past, who answer now and then. It seals nothing. */
+import { zone } from "../src/locales/zone.svelte.ts";
 import { Refusal } from "../src/state/api.ts";
 import type {
   Alarm,
@@ -7,6 +8,7 @@ import type {
   Me,
   Messenger,
   Phase,
+  ProfileChange,
   Progress,
   Settings,
   Scanned,
@@ -27,7 +29,9 @@ export class FakeMessenger implements Messenger {
     typing: true,
     presence: false,
     notifications: false,
+    zone: false,
   });
+  #picture = $state<string>();
   ignored = $state.raw<ReadonlySet<string>>(new Set());
   all = $state.raw<FakeConversation[]>([]);
 
@@ -40,6 +44,7 @@ export class FakeMessenger implements Messenger {
     const now = Math.floor(Date.now() / 1000);
     const hour = Math.floor(now / 3600);
     this.phase = "ready";
+    this.#picture = undefined;
     this.ignored = new Set(wishes.has("ignoring") ? ["jonas", "noura"] : []);
     this.alarm = null;
     this.progress = null;
@@ -50,6 +55,8 @@ export class FakeMessenger implements Messenger {
       display: "Ada",
       fingerprint: "40219 88173 20566 71934 00827 55610",
       identity: "a1".repeat(32),
+      picture: "",
+      zone: "",
       device: "d1",
       devices: [
         { id: "d1", label: "Firefox on Linux", addedHour: hour - 72, seen: now, current: true },
@@ -138,8 +145,15 @@ export class FakeMessenger implements Messenger {
     this.ignored = new Set(ignored ? [...others, name] : others);
   }
 
-  async rename(display: string): Promise<void> {
-    if (this.me) this.me = { ...this.me, display };
+  async changeProfile({ picture, ...words }: ProfileChange): Promise<void> {
+    if (this.me) this.me = { ...this.me, ...words };
+    if (words.zone !== undefined) zone.use(words.zone);
+    if (picture) this.#picture = `data:image/jpeg;base64,${btoa(String.fromCharCode(...picture))}`;
+    if (picture === null) this.#picture = undefined;
+  }
+
+  picture(identity: string): string | undefined {
+    return identity === this.me?.identity ? this.#picture : undefined;
   }
 
   async removeDevice(id: string): Promise<void> {
@@ -178,7 +192,12 @@ function people(now: number): FakeConversation[] {
       timer: 7 * 86_400,
       devices: 2,
     }),
-    new FakeConversation(at("noura", 7), { display: "نورا", unread: 2, lines: noura() }),
+    new FakeConversation(at("noura", 7), {
+      display: "نورا",
+      zone: "Asia/Kathmandu",
+      unread: 2,
+      lines: noura(),
+    }),
     new FakeConversation(at("jonas", 1), {
       display: "Jonas Lindqvist",
       lines: jonas(),

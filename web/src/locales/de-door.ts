@@ -106,7 +106,7 @@ export const deDoor: typeof enDoor = {
     title: "Konto",
     sections: "Teile deines Kontos",
     profile: "Profil",
-    profileLead: "Name, Adresse, Aussehen und Sprache",
+    profileLead: "Name, Bild, Zeitzone, Aussehen und Sprache",
     devices: "Geräte",
     devicesLead: "Wo du angemeldet bist",
     security: "Passphrase und Codes",
@@ -263,6 +263,7 @@ export const deDoor: typeof enDoor = {
     ],
     boxCannot: [
       "was du schreibst, sendest oder bekommst, und die Namen deiner Dateien",
+      "den Namen, das Bild und die Zeitzone, die du Leuten zeigst, die du angenommen hast",
       "wer geschrieben hat, was du bekommst: Der Absender steht unter dem Siegel",
       "deine Passphrase, deine Ersatzcodes, die Schlüssel deiner Geräte",
       "dein Archiv: Kontakte, Verlauf und Einstellungen werden versiegelt, bevor sie diesen Browser verlassen",

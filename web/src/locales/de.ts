@@ -8,6 +8,7 @@ import { deOrder } from "./de-order.ts";
 import { deReports } from "./de-reports.ts";
 import { deLook } from "./de-look.ts";
 import { deMessages } from "./de-messages.ts";
+import { deProfile } from "./de-profile.ts";
 import { plural } from "./format.ts";
 import type { Catalogue } from "./index.ts";
 
@@ -113,6 +114,7 @@ export const de: Catalogue = {
       "Diese Box ist nur ein Relais: Sie bewahrt versiegelte Umschläge für Leute auf, deren Boxen aus sind.",
   },
   ...deMessages,
+  ...deProfile,
   ...deBoards,
   ...deChannels,
   ...deDoor,

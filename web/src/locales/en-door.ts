@@ -104,7 +104,7 @@ export const enDoor = {
     title: "Account",
     sections: "Parts of your account",
     profile: "Profile",
-    profileLead: "Name, address, look and language",
+    profileLead: "Name, picture, time zone, look and language",
     devices: "Devices",
     devicesLead: "Where you are signed in",
     security: "Passphrase and codes",
@@ -259,6 +259,7 @@ export const enDoor = {
     ],
     boxCannot: [
       "what you write, send or receive, and the names of your files",
+      "the name, picture and time zone that you show to people you have accepted",
       "who wrote what you receive: the sender is inside the seal",
       "your passphrase, your backup codes, the keys of your devices",
       "your archive: contacts, history and settings are sealed before they leave this browser",

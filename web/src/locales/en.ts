@@ -8,6 +8,7 @@ import { enOrder } from "./en-order.ts";
 import { enReports } from "./en-reports.ts";
 import { enLook } from "./en-look.ts";
 import { enMessages } from "./en-messages.ts";
+import { enProfile } from "./en-profile.ts";
 import { plural } from "./format.ts";
 
 export const en = {
@@ -109,6 +110,7 @@ export const en = {
     relayOnly: "This box only relays: it holds sealed envelopes for people whose boxes are off.",
   },
   ...enMessages,
+  ...enProfile,
   ...enBoards,
   ...enChannels,
   ...enDoor,

@@ -1,5 +1,6 @@
-/** Numbers, sizes and times as a person reads them, in the language of the page. */
+/** Numbers, sizes and times as a person reads them, in the language of the page and the zone that is chosen. */
 import { locale } from "./index.ts";
+import { isZone, zone } from "./zone.svelte.ts";
 
 const MINUTE = 60;
 const HOUR = 60 * MINUTE;
@@ -9,12 +10,29 @@ const UNITS = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"] as const;
 /** Making a formatter costs a hundred times what using it does. */
 const formats = new Map<string, Intl.DateTimeFormat>();
 
-function dated(shape: Intl.DateTimeFormatOptions, milliseconds: number): string {
+function formatOf(shape: Intl.DateTimeFormatOptions, language = locale): Intl.DateTimeFormat {
   // Whoever travels has other hours from then on.
-  const key = JSON.stringify([locale, new Date().getTimezoneOffset(), shape]);
+  const key = JSON.stringify([language, zone.name ?? new Date().getTimezoneOffset(), shape]);
   let format = formats.get(key);
-  if (!format) formats.set(key, (format = new Intl.DateTimeFormat(locale, shape)));
-  return format.format(milliseconds);
+  if (!format) {
+    format = new Intl.DateTimeFormat(language, zone.name ? { timeZone: zone.name, ...shape } : shape);
+    formats.set(key, format);
+  }
+  return format;
+}
+
+function dated(shape: Intl.DateTimeFormatOptions, milliseconds: number): string {
+  return formatOf(shape).format(milliseconds);
+}
+
+/** What calendar and clock on the wall show, as if that were a moment in UTC. */
+function wall(seconds: number): Date {
+  const date = { year: "numeric", month: "numeric", day: "numeric" } as const;
+  const clock = { hour: "numeric", minute: "numeric", second: "numeric", hourCycle: "h23" } as const;
+  const parts = formatOf({ ...date, ...clock }, "en-US").formatToParts(seconds * 1000);
+  const part = (type: string): number => Number(parts.find((one) => one.type === type)!.value);
+  const [hour, minute, second] = [part("hour"), part("minute"), part("second")];
+  return new Date(Date.UTC(part("year"), part("month") - 1, part("day"), hour, minute, second));
 }
 
 /** A count with separators. */
@@ -107,6 +125,15 @@ export function time(seconds: number): string {
   return dated({ hour: "2-digit", minute: "2-digit" }, seconds * 1000);
 }
 
+/** The time of day in another zone; undefined where nobody knows that zone, or its clocks show the same as ours. */
+export function timeIn(timeZone: string, seconds: number): string | undefined {
+  if (!isZone(timeZone)) return undefined;
+  const whole = { dateStyle: "short", timeStyle: "short" } as const;
+  const milliseconds = seconds * 1000;
+  if (dated(whole, milliseconds) === dated({ ...whole, timeZone }, milliseconds)) return undefined;
+  return dated({ hour: "2-digit", minute: "2-digit", timeZone }, milliseconds);
+}
+
 /** When something was, as short as a list needs it: "14:05", "Tuesday", "3 Nov". */
 export function brief(seconds: number, now: number): string {
   const days = daysBetween(seconds, now);
@@ -122,15 +149,29 @@ export function brief(seconds: number, now: number): string {
 
 /** A day as a heading: the weekday with it, the year only when it is another. */
 export function dayHeading(seconds: number, now: number): string {
-  const other = new Date(seconds * 1000).getFullYear() !== new Date(now * 1000).getFullYear();
+  const other = wall(seconds).getUTCFullYear() !== wall(now).getUTCFullYear();
   const shape: Intl.DateTimeFormatOptions = { weekday: "long", day: "numeric", month: "long" };
   return dated(other ? { ...shape, year: "numeric" } : shape, seconds * 1000);
 }
 
-/** How many midnights lie between two moments, by the clock of this machine. */
+/** How many midnights lie between two moments. */
 export function daysBetween(earlier: number, later: number): number {
-  const midnight = (seconds: number): number => new Date(seconds * 1000).setHours(0, 0, 0, 0);
-  return Math.round((midnight(later) - midnight(earlier)) / (DAY * 1000));
+  const day = (seconds: number): number => Math.floor(wall(seconds).getTime() / (DAY * 1000));
+  return day(later) - day(earlier);
+}
+
+/** The day at a moment, as a date field has it. */
+export function dateOf(seconds: number): string {
+  return wall(seconds).toISOString().slice(0, 10);
+}
+
+/** The last second of a day as a date field has it; NaN when it is none. */
+export function endOfDate(date: string): number {
+  const midnight = Date.parse(`${date}T00:00:00Z`) / 1000 + DAY;
+  if (Number.isNaN(midnight)) return NaN;
+  const ahead = (at: number): number => wall(at).getTime() / 1000 - at;
+  // The second look is for a zone whose clocks were set between that midnight in UTC and its own.
+  return midnight - ahead(midnight - ahead(midnight)) - 1;
 }
 
 /** A length as on a clock: "1:05". */

@@ -48,9 +48,9 @@ export function stripped(jpeg: Uint8Array): Uint8Array {
 function walk(jpeg: Uint8Array): { size: Size; bare: Uint8Array } {
   if (!equal(jpeg.subarray(0, 2), START)) throw new Refusal("malformed");
   let size: Size | undefined;
-  const kept = [START];
+  const kept: Uint8Array[] = [START];
   let scans = 0;
-  for (let at = 2; ; ) {
+  for (let at = 2; ;) {
     const begin = markerEnd(jpeg, at);
     const marker = jpeg[begin - 1]!;
     if (marker === ENDING) {

@@ -87,7 +87,7 @@ test("drafts, settings and what is muted are there on every device", async () =>
   ada.chat(ben)!.saveDraft("dear ben,");
   await ada.chat(ben)!.mute(true);
   await ada.messenger.changeSettings({ readReceipts: false });
-  await ada.messenger.rename("Ada of the island");
+  await ada.messenger.changeProfile({ display: "Ada of the island" });
   await until(() => ben.chat(ada)!.display === "Ada of the island");
   await new Promise((done) => setTimeout(done, 2_100));
   await ada.account.signOut();

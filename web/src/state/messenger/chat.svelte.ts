@@ -1,5 +1,5 @@
 /** One conversation: what the pages see, and what they may do. */
-import { fromHex } from "../../protocol/bytes.ts";
+import { fromHex, toHex } from "../../protocol/bytes.ts";
 import type { Content } from "../../protocol/content.ts";
 import { safetyNumber, safetyQr } from "../../protocol/safety.ts";
 import { Refusal } from "../api.ts";
@@ -17,6 +17,7 @@ import { messageOf } from "./view.ts";
 const DRAFT_PAUSE = 2_000;
 /** Seconds; what disappears later than this is looked at again by then. */
 const FAR = 3_600;
+const NONE = new Uint8Array();
 
 type Loose = Content extends infer C ? (C extends Content ? Omit<C, "v" | "id" | "sent"> : never) : never;
 
@@ -58,6 +59,12 @@ export class Chat implements Conversation {
   }
   get display(): string {
     return this.#person?.display ?? "";
+  }
+  get picture(): string {
+    return toHex(this.#person?.picture ?? NONE);
+  }
+  get zone(): string {
+    return this.#person?.zone ?? "";
   }
   get state(): ConversationState {
     return this.#talk?.state ?? "pending";

@@ -22,7 +22,15 @@ import { Parts } from "./parts.ts";
 import { People } from "./people.ts";
 import { Reading } from "./reading.ts";
 import { Receipts } from "./receipts.ts";
-import { names, type AccountRecord, type HeadRecord, type KeysRecord, type SeatRow } from "./records.ts";
+import { Profiles } from "./profiles.svelte.ts";
+import {
+  names,
+  newAccount,
+  type AccountRecord,
+  type HeadRecord,
+  type KeysRecord,
+  type SeatRow,
+} from "./records.ts";
 import { Resync } from "./resync.ts";
 import { Routes } from "./routes.ts";
 import { rememberSeat, takeSeat, type Seat, type Surroundings } from "./seat.ts";
@@ -73,6 +81,7 @@ export class Core {
   ledger!: Ledger;
   seat!: Seat;
   readonly people = new People(this);
+  readonly profiles = new Profiles(this);
   readonly chats = new Chats(this);
   readonly outbound = new Outbound(this);
   readonly unsent = new Unsent(this);
@@ -214,17 +223,7 @@ export class Core {
       this.alarm({ kind: "vault" });
       throw new Refusal("damaged_store", "", 0);
     }
-    const { account, name, onion } = this.session;
-    const record: AccountRecord = {
-      v: 1,
-      account,
-      name,
-      onion,
-      seed: random(32),
-      display: "",
-      settings: { readReceipts: true, typing: true, presence: true, notifications: false },
-      devices: [],
-    };
+    const record = newAccount(this.session, random(32));
     await this.vault.commit([{ name: names.account, step: (now) => now ?? (record as never) }]);
   }
 

@@ -1,4 +1,5 @@
 /** A person's messages as the pages see them. Small: what works behind it is loaded when somebody signs in. */
+import { zone } from "../../locales/zone.svelte.ts";
 import { toHex } from "../../protocol/bytes.ts";
 import { isSafetyQr } from "../../protocol/recognise.ts";
 import { Refusal } from "../api.ts";
@@ -11,7 +12,13 @@ import { NOBODY, withIgnored, type IgnoredRecord } from "./ignored.ts";
 import { names, type AccountRecord, type HeadRecord } from "./records.ts";
 import type * as Seen from "./types.ts";
 
-const SETTINGS: Seen.Settings = { readReceipts: true, typing: true, presence: true, notifications: false };
+const SETTINGS: Seen.Settings = {
+  readReceipts: true,
+  typing: true,
+  presence: true,
+  notifications: false,
+  zone: false,
+};
 const AGAIN = 3_000;
 
 export type Tuning = Partial<Pick<Options, "now" | "patience" | "pauses" | "stock" | "label">>;
@@ -80,6 +87,7 @@ export class MessengerDesk implements Seen.Messenger, Stage, Follower {
     await this.#end(forget);
     this.phase = "closed";
     this.me = undefined;
+    zone.use("");
     this.ignored = NOBODY;
     this.alarm = null;
   }
@@ -155,7 +163,8 @@ export class MessengerDesk implements Seen.Messenger, Stage, Follower {
     const core = this.#core;
     const record = core?.vault.peek(names.account) as unknown as AccountRecord | undefined;
     if (!core || !record) return;
-    this.settings = record.settings;
+    this.settings = { ...SETTINGS, ...record.settings };
+    zone.use(record.zone ?? "");
     void this.#readIgnored(core).catch(() => undefined);
     const identity = core.identity();
     const seat = (core.seat as Core["seat"] | undefined)?.id ?? "";
@@ -166,6 +175,8 @@ export class MessengerDesk implements Seen.Messenger, Stage, Follower {
       display: record.display,
       fingerprint: before?.fingerprint ?? "",
       identity: toHex(identity),
+      picture: toHex(record.picture ?? new Uint8Array()),
+      zone: record.zone ?? "",
       device: seat,
       devices: record.devices.map((row) => {
         const id = toHex(row.device);
@@ -235,15 +246,17 @@ export class MessengerDesk implements Seen.Messenger, Stage, Follower {
       batch.after.push(() => this.changed());
     });
     if (settings.presence !== undefined) await core.wire.post("/v1/presence", { visible: settings.presence });
+    if (settings.zone !== undefined) core.routes.look();
   }
 
-  async rename(display: string): Promise<void> {
-    const core = this.#ready;
-    await core.ledger.run((batch) => {
-      batch.change<AccountRecord>(names.account, (now) => now && { ...now, display });
-      batch.after.push(() => this.changed());
-    });
-    core.routes.look();
+  async changeProfile(change: Seen.ProfileChange): Promise<void> {
+    await this.#ready.profiles.change(change);
+  }
+
+  picture(identity: string): string | undefined {
+    const own = identity === this.me?.identity;
+    const mark = own ? this.me!.picture : this.#core?.chats.all.find((one) => one.id === identity)?.picture;
+    return mark ? this.#core?.profiles.picture(identity, mark) : undefined;
   }
 
   async removeDevice(id: string): Promise<void> {

@@ -133,7 +133,7 @@ export class Reading {
       case "routes":
         return this.#session(batch, record, { routes: content.routes });
       case "profile":
-        return this.#person(batch, conversation, { display: content.display });
+        return talk.state === "contact" ? this.core.profiles.take(batch, conversation, content) : undefined;
       case "hello":
         batch.after.push(() => void this.core.routes.tellAnew(device).catch(() => undefined));
         return this.#hello(batch, conversation);
@@ -213,11 +213,6 @@ export class Reading {
   #session(batch: Batch, record: SessionRecord, change: Partial<SessionRecord>): void {
     const next = { ...record, ...change };
     batch.set(names.session(this.core.seat.id, toHex(record.peer.device)), next);
-  }
-
-  #person(batch: Batch, conversation: string, change: Partial<PersonRecord>): void {
-    batch.change<PersonRecord>(names.person(conversation), (now) => now && { ...now, ...change });
-    batch.after.push(() => this.core.chats.get(conversation)?.refresh());
   }
 
   /** Show what this batch logs once it counts. */

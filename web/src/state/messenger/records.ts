@@ -1,6 +1,7 @@
 /** What lies in the vault: the records' names and shapes. Ids in names are hex; keys are snake-free and short. */
 import type { Value } from "../../protocol/cbor.ts";
 import type { PostChannel } from "../../protocol/channel.ts";
+import type { Session } from "../../protocol/account.ts";
 import type { Bundle } from "../../protocol/directory.ts";
 import type { Attachment, Content } from "../../protocol/content.ts";
 import type { Peer } from "../../protocol/peer.ts";
@@ -25,6 +26,8 @@ export const names = {
   uploads: "uploads",
   talk: (conversation: string): string => `talk/${conversation}`,
   person: (conversation: string): string => `person/${conversation}`,
+  /** Of a correspondent, or under one's own identity; read when it is first shown. */
+  picture: (conversation: string): string => `picture/${conversation}`,
   segment: (device: string, conversation: string, number: number): string =>
     `log/${device}/${conversation}/${number}`,
   channel: (id: string): string => `channel/${id}`,
@@ -41,7 +44,18 @@ export interface AccountRecord {
   onion: string;
   seed: Uint8Array;
   display: string;
-  settings: { readReceipts: boolean; typing: boolean; presence: boolean; notifications: boolean };
+  /** Mark of the picture one shows; empty, or not there in records of earlier versions: none. */
+  picture?: Uint8Array;
+  /** IANA name of the zone in which times are shown; "" or not there: the browser's. */
+  zone?: string;
+  settings: {
+    readReceipts: boolean;
+    typing: boolean;
+    presence: boolean;
+    notifications: boolean;
+    /** Whether contacts are told the zone. */
+    zone?: boolean;
+  };
   devices: SeatRow[];
 }
 
@@ -214,12 +228,21 @@ export interface PersonRecord {
   onion: string;
   identity: Uint8Array;
   display: string;
+  /** Mark of the picture they show, and their zone; as in the account's record. */
+  picture?: Uint8Array;
+  zone?: string;
   verified: boolean;
   /** Signed entry as last seen; empty when only a message told of them. */
   entry: Uint8Array;
   checked: number;
   /** Another identity stands under this name since `hour`. */
   change: { identity: Uint8Array; hour: number } | null;
+}
+
+/** What somebody looks like: a JPEG (`protocol/picture.ts`). Its mark stands with whom it shows. */
+export interface PictureRecord {
+  v: 1;
+  picture: Uint8Array;
 }
 
 /** What all devices of the account remember of a channel (SPEC section 30). */
@@ -293,6 +316,19 @@ export const NEW_CHANNEL: ChannelRecord = {
   asked: {},
   alarm: false,
 };
+
+/** The record of an account that was registered just now. */
+export function newAccount({ account, name, onion }: Session, seed: Uint8Array): AccountRecord {
+  const settings = {
+    readReceipts: true,
+    typing: true,
+    presence: true,
+    notifications: false,
+    zone: false,
+  };
+  const shown = { display: "", picture: new Uint8Array(), zone: "" };
+  return { v: 1, account, name, onion, seed, ...shown, settings, devices: [] };
+}
 
 /** A conversation that begins. */
 export function newTalk(state: "request" | "contact"): TalkRecord {

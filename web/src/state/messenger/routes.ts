@@ -10,6 +10,7 @@ import { random } from "../random.ts";
 import type { Core } from "./core.ts";
 import type { Batch } from "./ledger.ts";
 import type { Target } from "./outbound.ts";
+import type { Shown } from "./profiles.svelte.ts";
 import { names, type SessionRecord, type Tell } from "./records.ts";
 import * as telling from "./telling.ts";
 
@@ -89,16 +90,17 @@ export class Routes {
     return routes;
   }
 
-  /** Tell one device what it does not know: where we want its mail, our name, that it was accepted. */
+  /** Tell one device what it does not know: where we want its mail, our profile, that it was accepted. */
   async #tell(record: SessionRecord, routes: Route[]): Promise<void> {
-    const digest = hash(encode([routes, this.core.account().display])).slice(0, 8);
+    const digest = hash(encode([routes, ...this.core.profiles.marks()])).slice(0, 8);
     if (this.#wanting(record, digest).length === 0) return;
     const peer = toHex(record.peer.device);
+    const shown = await this.core.profiles.shown();
     await this.core.ledger.run(async (batch) => {
       const now = await this.core.ledger.session(batch, peer);
       if (!now || now.routes.length === 0) return;
       for (const what of this.#wanting(now, digest)) {
-        const news = what === "routes" ? this.#news(routes) : [this.#hello()];
+        const news = what === "routes" ? this.#news(routes, shown) : [this.#hello()];
         const sealed: Dispatch[] = [];
         for (const one of news) sealed.push(await this.core.outbound.sealFor(batch, one, [targetOf(now)]));
         await this.#told(batch, peer, what, what === "routes" ? digest : NOTHING, news, sealed);
@@ -121,12 +123,13 @@ export class Routes {
     return wanting;
   }
 
-  #news(routes: Route[]): Content[] {
-    const { display } = this.core.account();
+  #news(routes: Route[], shown: Shown): Content[] {
     const sent = this.core.now();
-    const contents: Content[] = [{ v: 1, id: random(16), kind: "routes", sent, routes }];
-    if (display !== "") contents.push({ v: 1, id: random(16), kind: "profile", sent, display });
-    return contents;
+    return [
+      { v: 1, id: random(16), kind: "routes", sent, routes },
+      // Also when it says nothing: what it said before is taken away by that.
+      { v: 1, id: random(16), kind: "profile", sent, ...shown },
+    ];
   }
 
   #hello(): Content {

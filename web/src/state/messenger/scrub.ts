@@ -113,6 +113,7 @@ export class Scrub {
       }
       batch.change(names.talk(id), () => undefined);
       batch.change(names.person(id), () => undefined);
+      batch.change(names.picture(id), () => undefined);
       batch.change<IndexRecord>(
         names.index,
         (now) => now && { v: 1, ids: now.ids.filter((one) => one !== id) },

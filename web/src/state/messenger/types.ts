@@ -30,6 +30,10 @@ export interface Me {
   fingerprint: string;
   /** Identity key in hex: the seed of the avatar. */
   identity: string;
+  /** Mark of the picture shown to contacts; "" none. */
+  picture: string;
+  /** IANA name of the zone in which times are shown; "": the browser's. */
+  zone: string;
   /** This device, hex. */
   device: string;
   devices: OwnDevice[];
@@ -53,6 +57,15 @@ export interface Settings {
   presence: boolean;
   /** Notifications of the browser; only offered on loopback. */
   notifications: boolean;
+  /** Tell contacts the zone that was chosen. */
+  zone: boolean;
+}
+
+/** What is to be another in one's own profile; a picture that is null is taken away. */
+export interface ProfileChange {
+  display?: string;
+  picture?: Uint8Array | null;
+  zone?: string;
 }
 
 export interface Messenger {
@@ -89,8 +102,10 @@ export interface Messenger {
   changeSettings(settings: Partial<Settings>): Promise<void>;
   /** Ignore a member of this box from now on, or no more; nobody learns it. */
   ignore(name: string, ignored: boolean): Promise<void>;
-  /** The name others see beside the address; told to accepted contacts. */
-  rename(display: string): Promise<void>;
+  /** What accepted contacts see of one: name, picture, zone. Refusal malformed, too_large for a picture. */
+  changeProfile(change: ProfileChange): Promise<void>;
+  /** The picture of somebody by their identity (hex) as a data: address; undefined: none, or not read yet. */
+  picture(identity: string): string | undefined;
   /** Take one of one's own devices out of the directory; not the present one. */
   removeDevice(id: string): Promise<void>;
   /** A person has looked at the alarm: go on with the log that the box shows now, or leave it as it was. */
@@ -113,6 +128,10 @@ export interface Conversation {
   readonly name: string;
   /** What the person calls themselves; "" when not told. Not to be trusted more than any text. */
   readonly display: string;
+  /** Mark of the picture they chose; "" none. */
+  readonly picture: string;
+  /** IANA name of their time zone as they say; "" when not told. Perhaps no zone that is known here. */
+  readonly zone: string;
   readonly state: ConversationState;
   readonly verified: boolean;
   /** The name has another identity key since that hour; nothing is sent before `acceptKeyChange`. */

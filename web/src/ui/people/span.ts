@@ -1,4 +1,5 @@
 /** How long a suspension or ban lasts, as it is chosen, and the second at which it ends. */
+import { dateOf, endOfDate } from "../../locales/format.ts";
 import { MODERATOR_DAYS } from "../../state/account/rights.ts";
 
 export const SPANS = ["1", "7", "30", "date", "never"] as const;
@@ -11,17 +12,12 @@ export function endOf(span: Span, date: string, now: number, endless: boolean): 
   if (span === "never") return 0;
   // A clock that is a little behind the box's must not make thirty days too many.
   if (span !== "date") return Math.floor(now) + Number(span) * DAY - (span === "30" ? 600 : 0);
-  const [year, month, day] = date.split("-").map(Number);
-  if (!year || !month || !day) return "bad";
-  const end = Math.floor(new Date(year, month - 1, day, 23, 59, 59).getTime() / 1000);
-  if (end <= now) return "bad";
+  const end = endOfDate(date);
+  if (!(end > now)) return "bad";
   return !endless && end > now + MODERATOR_DAYS * DAY ? "far" : end;
 }
 
-/** A day of this machine's calendar, so many days from now, as a date field has it. */
+/** The day that is so many days from now, as a date field has it. */
 export function isoDayIn(days: number, now: number): string {
-  const day = new Date((now + days * DAY) * 1000);
-  return [day.getFullYear(), day.getMonth() + 1, day.getDate()]
-    .map((part) => String(part).padStart(2, "0"))
-    .join("-");
+  return dateOf(now + days * DAY);
 }

@@ -1,0 +1,102 @@
+/** What people show of themselves: one's own profile as contacts are told it, and the pictures of others. */
+import { SvelteMap } from "svelte/reactivity";
+import { equal, toHex } from "../../protocol/bytes.ts";
+import type { Profile } from "../../protocol/content.ts";
+import { hash } from "../../protocol/keys.ts";
+import { readPicture } from "../../protocol/picture.ts";
+import type { Core } from "./core.ts";
+import type { Batch } from "./ledger.ts";
+import { names, type AccountRecord, type PersonRecord, type PictureRecord } from "./records.ts";
+import type { ProfileChange } from "./types.ts";
+
+const NONE = new Uint8Array();
+
+/** What a profile says. */
+export type Shown = Pick<Profile, "display" | "picture" | "zone">;
+
+export class Profiles {
+  /** Pictures that were read, by whom they show, as data: addresses. */
+  readonly #pictures = new SvelteMap<string, { mark: string; url: string | undefined }>();
+  /** Marks of pictures to be read together. */
+  #wanted = new Map<string, string>();
+
+  constructor(readonly core: Core) {}
+
+  /** What becomes another when the profile does. */
+  marks(): [display: string, picture: Uint8Array, zone: string] {
+    const { display, picture = NONE, zone = "", settings } = this.core.account();
+    return [display, picture, settings.zone ? zone : ""];
+  }
+
+  /** One's own profile as it is told. */
+  async shown(): Promise<Shown> {
+    const [display, mark, zone] = this.marks();
+    const picture = mark.length > 0 ? await this.read(toHex(this.core.identity())) : undefined;
+    return { display, picture, zone: zone || undefined };
+  }
+
+  /** Change one's own, and tell it. */
+  async change({ picture, ...words }: ProfileChange): Promise<void> {
+    if (picture) readPicture(picture);
+    const look = picture === undefined ? {} : { picture: markOf(picture) };
+    await this.core.ledger.run((batch) => {
+      batch.change<AccountRecord>(names.account, (now) => now && { ...now, ...words, ...look });
+      if (picture !== undefined) put(batch, toHex(this.core.identity()), picture);
+      batch.after.push(() => this.core.stage.changed());
+    });
+    this.core.routes.look();
+  }
+
+  /** A contact shows this of themselves. */
+  async take(batch: Batch, conversation: string, { display, picture, zone = "" }: Profile): Promise<void> {
+    const before = await batch.read<PersonRecord>(names.person(conversation));
+    const mark = markOf(picture);
+    batch.change<PersonRecord>(
+      names.person(conversation),
+      (now) => now && { ...now, display, picture: mark, zone },
+    );
+    if (!equal(before?.picture ?? NONE, mark)) put(batch, conversation, picture);
+    batch.after.push(() => this.core.chats.get(conversation)?.refresh());
+  }
+
+  /** The picture of somebody as the vault has it. */
+  async read(id: string): Promise<Uint8Array | undefined> {
+    const [record] = (await this.core.vault.read([names.picture(id)])) as unknown as [
+      PictureRecord | undefined,
+    ];
+    return record?.picture;
+  }
+
+  /** The picture with this mark as a data: address; another one, or none, until it is read. */
+  picture(id: string, mark: string): string | undefined {
+    const known = this.#pictures.get(id);
+    if (known?.mark !== mark) this.#want(id, mark);
+    return known?.url;
+  }
+
+  /** All that a page shows are read in one request. */
+  #want(id: string, mark: string): void {
+    if (this.#wanted.size === 0) queueMicrotask(() => void this.#readWanted().catch(() => undefined));
+    this.#wanted.set(id, mark);
+  }
+
+  async #readWanted(): Promise<void> {
+    const wanted = [...this.#wanted];
+    this.#wanted.clear();
+    const values = await this.core.vault.read(wanted.map(([id]) => names.picture(id)));
+    for (const [at, [id, mark]] of wanted.entries()) {
+      const { picture } = (values[at] ?? {}) as unknown as Partial<PictureRecord>;
+      const url = picture && `data:image/jpeg;base64,${btoa(String.fromCharCode(...picture))}`;
+      this.#pictures.set(id, { mark, url });
+    }
+  }
+}
+
+/** What tells a picture from others; empty for none. */
+function markOf(picture: Uint8Array | null | undefined): Uint8Array {
+  return picture ? hash(picture).slice(0, 8) : NONE;
+}
+
+function put(batch: Batch, id: string, picture: Uint8Array | null | undefined): void {
+  batch.change<PictureRecord>(names.picture(id), () => (picture ? { v: 1, picture } : undefined));
+}
