@@ -32,6 +32,9 @@ const PROTOCOL = 420_000;
 /** No script at all, and no SVG, as at "Safest". */
 const SAFEST = { "javascript.enabled": false, "svg.disabled": true };
 
+/** Pages cannot tell browsers apart: no pictures read back, one time zone for all. */
+const GUARDED = { "privacy.resistFingerprinting": true };
+
 /** Windows that remember nothing, and addresses of onions taken for as safe as they are, not asked for twice. */
 const TOR_BROWSER = {
   "dom.security.https_first": false,
@@ -63,13 +66,21 @@ const FIREFOX_HUMMING = {
 /**
  * A fresh browser with a profile of its own; `close` ends it and removes the profile.
  * @param {"chromium" | "firefox"} kind
- * @param {{jit?: boolean, scripts?: boolean, socks?: number, hum?: boolean, sound?: string, camera?: string, profile?: string}} options
- * `jit` tells whether scripts are compiled: in Chromium unless told otherwise, in Firefox if told; without `scripts` Firefox runs none; `socks` is the port
+ * @param {{jit?: boolean, scripts?: boolean, guarded?: boolean, socks?: number, hum?: boolean, sound?: string, camera?: string, profile?: string}} options
+ * `jit` tells whether scripts are compiled: in Chromium unless told otherwise, in Firefox if told; without `scripts` Firefox runs none; `guarded` Firefox tells pages as little as Tor Browser does; `socks` is the port
  * of a Tor client for Firefox; `hum` gives it a microphone; in Chromium `sound` is the WAV file this hears and `camera` the film a camera sees;
  * `profile` is a folder that stays
  */
 export async function openBrowser(kind, options = {}) {
-  const { jit = kind === "chromium", scripts = true, socks = 0, hum = false, sound, camera } = options;
+  const {
+    jit = kind === "chromium",
+    scripts = true,
+    guarded = false,
+    socks = 0,
+    hum = false,
+    sound,
+    camera,
+  } = options;
   const profile = options.profile ?? mkdtempSync(join(tmpdir(), "island-e2e-"));
   const devices = [
     ...(hum || sound || camera ? HUMMING : []),
@@ -83,6 +94,7 @@ export async function openBrowser(kind, options = {}) {
         extraPrefsFirefox: {
           ...(jit ? {} : SAFER),
           ...(scripts ? {} : SAFEST),
+          ...(guarded ? GUARDED : {}),
           ...TOR_BROWSER,
           ...(socks ? through(socks) : {}),
           ...(hum ? FIREFOX_HUMMING : {}),

@@ -15,6 +15,7 @@ import { parseArgs } from "node:util";
 import { invite } from "./acts.mjs";
 import { newPage as comingPage, openBrowser, SIZES } from "./browser.mjs";
 import { Looks } from "./looks.mjs";
+import { showOneself, showOneselfGuarded } from "./profile.mjs";
 import { attach, choose, fill, go, press, reads, says, until, words } from "./page.mjs";
 
 const { values: wish } = parseArgs({
@@ -76,6 +77,7 @@ try {
   await step("edit and delete", change);
   await step("a file", file);
   await step("safety numbers", safety);
+  await step("a picture and a zone", () => showOneself(ada, marta, "ada"));
   await step("search", search);
   await step("second device", secondDevice);
   await step("sign out and in", again);
@@ -305,7 +307,7 @@ async function secondDevice() {
   await until(ada, "the link", () => document.querySelector("dialog .secret"), null);
   const url = await ada.$eval("dialog .secret", (one) => one.textContent?.trim() ?? "");
   await press(ada, "Close");
-  const third = await openBrowser("chromium");
+  const third = await openBrowser("firefox", { jit: true, guarded: true });
   try {
     const page = await newPage(third.browser, String(wish.base));
     await page.goto(`${new URL(String(wish.base)).origin}/${new URL(url).hash}`);
@@ -330,6 +332,7 @@ async function secondDevice() {
     await go(ada, "messages");
     await choose(ada, "marta");
     await says(ada, "From my telephone.");
+    await showOneselfGuarded(page, marta, "ada", String(wish.out));
   } catch (error) {
     const page = (await third.browser.pages()).at(-1);
     await page?.screenshot({ path: join(String(wish.out), "problem-third.png") }).catch(() => {});
