@@ -24,6 +24,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "sign-up": ("account:sign_up", "Make an account at a box."),
     "sign-in": ("account:sign_in", "Sign in to your account at a box."),
     "sign-out": ("account:sign_out", "End the sign-in kept on this computer."),
+    "profile": ("profile:profile", "What people you have accepted see of you: name, picture, time zone."),
     "board": ("board:board", "Read and write on the boards of your box, signed."),
     "channel": ("channel:channel", "Talk in channels of your box; only their members can read them."),
     "message": ("message:message", "Write to people and read what they wrote."),

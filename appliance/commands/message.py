@@ -176,12 +176,34 @@ async def save(me: Person, shell: Shell, of: str, id: str, path: Path | None) ->
     found = await me.find(who(me, of), id)
     if found.attachment is None:
         raise Failure("This message has no attachment.")
-    target = path or Path(printable(found.attachment.name, LONGEST_NAME).strip(" .") or "file")
+    target = _target(path, printable(found.attachment.name, LONGEST_NAME).strip(" .") or "file")
+    _save(shell, target, await found.content())
+
+
+@message.command("picture")
+@click.argument("of", metavar="WHO")
+@click.argument("path", required=False, type=click.Path(path_type=Path))
+@with_person
+async def picture(me: Person, shell: Shell, of: str, path: Path | None) -> None:
+    """Save the picture that WHO shows, a JPEG; no file that is there is written over."""
+    address = who(me, of)
+    found = await me.appearance.picture_of(address)
+    if found is None:
+        raise Failure("They show no picture.")
+    _save(shell, _target(path, f"{address.partition('@')[0]}.jpg"), found)
+
+
+def _target(path: Path | None, name: str) -> Path:
+    """Where a file of this name is to be saved; Failure when there is one."""
+    target = path or Path(name)
     if target.is_dir():
-        target /= printable(found.attachment.name, LONGEST_NAME).strip(" .") or "file"
+        target /= name
     if target.exists():
         raise Failure(f"{printable(str(target))} is there already.", exits.USAGE)
-    data = await found.content()
+    return target
+
+
+def _save(shell: Shell, target: Path, data: bytes) -> None:
     with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".island-", delete=False) as part:
         part.write(data)
     Path(part.name).replace(target)

@@ -1,7 +1,7 @@
-"""Pictures: the small JPEG by which a person is known to their contacts, and nothing else in it (SPEC section 25).
+"""Pictures: the small JPEG by which a person is known to their contacts, and nothing else (SPEC section 25).
 
-Only the structure is looked at, segment by segment up to the end of the one image; what its samples say is the
-business of whoever draws it.
+Only the structure is looked at, segment by segment up to the end of the one image; what its samples say is
+the business of whoever draws it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Size(NamedTuple):
 
 
 def read(picture: bytes) -> Size:
-    """The size of a picture as it may travel; Refusal too_large, or malformed when it is anything else or more."""
+    """The size of a picture as it may travel; Refusal too_large, or malformed for anything else or more."""
     if len(picture) > MAX_OCTETS:
         raise Refusal("too_large")
     size, bare = _walk(picture)
@@ -45,7 +45,7 @@ def read(picture: bytes) -> Size:
 
 
 def stripped(jpeg: bytes) -> bytes:
-    """A JPEG of any size without camera data, comments, thumbnails and what follows its end; Refusal malformed."""
+    """A JPEG of any size without camera data, comments, thumbnails, what follows it; Refusal malformed."""
     return _walk(jpeg)[1]
 
 

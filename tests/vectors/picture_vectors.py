@@ -105,7 +105,7 @@ def picture_vectors() -> Vectors:
         "more than 8 KiB": _with(table * (most + 1)),
     }
     return {
-        "about": "Hex. `pictures` may travel; `files` become `bare`; `refused` by reading, `broken` by stripping too.",
+        "about": "`pictures` may travel; `files` become `bare`; `refused` when read, `broken` in itself.",
         "pictures": [
             {"why": why, "picture": data.hex(), "size": list(picture.read(data))}
             for why, data in pictures.items()

@@ -14,6 +14,7 @@ import trio
 
 from appliance.client.entrance import Unanswered
 from appliance.client.person import records
+from appliance.client.person.appearance import Appearance
 from appliance.client.person.channels import ChannelDesk
 from appliance.client.person.chats import Chats
 from appliance.client.person.dispatcher import Dispatcher
@@ -86,6 +87,7 @@ class Core:
         self._news = trio.Event()
         self._identity: SigningKey | None = None
         self.people = People(self)
+        self.appearance = Appearance(self)
         self.chats = Chats(self)
         self.outbound = Outbound(self)
         self.dispatcher = Dispatcher(self)

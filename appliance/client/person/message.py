@@ -25,6 +25,7 @@ class File:
 class Contact:
     """Somebody: `state` is contact, request (wrote first, not answered) or blocked.
 
+    `zone`: the name of their time zone as they say, empty when not told; `picture`: whether they show one.
     `key_changed`: another identity stands under the name now, nothing is sent before that is accepted.
     """
 
@@ -36,6 +37,8 @@ class Contact:
     unread: int
     last: str
     at: int
+    zone: str = ""
+    picture: bool = False
 
 
 @dataclass(frozen=True, repr=False)

@@ -22,6 +22,7 @@ from appliance.client.http import ACCESS_COOKIE, Http
 from appliance.client.moderation import Moderation
 from appliance.client.person import entering, records
 from appliance.client.person import profile as profiles
+from appliance.client.person.appearance import Appearance
 from appliance.client.person.arrivals import Arrivals
 from appliance.client.person.boards import BoardDesk
 from appliance.client.person.chats import Chat
@@ -166,6 +167,11 @@ class Person:
     def device(self) -> str:
         """This device, in hex."""
         return self._core.seat.device.hex()
+
+    @property
+    def appearance(self) -> Appearance:
+        """What one shows to contacts, and what they show."""
+        return self._core.appearance
 
     @property
     def moderation(self) -> Moderation:
@@ -337,19 +343,6 @@ class Person:
     async def trust_box(self, host: str) -> None:
         """Go on with the log that a box shows now; Refusal wrong_state where it contradicts nothing."""
         await self._core.people.logs.accept(host)
-
-    async def rename(self, display: str) -> None:
-        """The name that contacts see beside the address."""
-
-        async def step(batch: Batch) -> None:
-            batch.change(
-                records.ACCOUNT,
-                records.Account,
-                lambda now: msgspec.structs.replace(now, display=display) if now else None,
-            )
-
-        await self._core.ledger.run(step)
-        await self._core.routes.settle()
 
     async def new_codes(self, passphrase: str) -> list[str]:
         """Eight new backup codes, to be written down now; the old ones end. Refusal wrong_sign_in."""

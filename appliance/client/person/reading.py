@@ -13,6 +13,7 @@ from appliance.client.person.timeline import THEIRS
 from appliance.errors import Refusal
 from appliance.protocol import codec, onion
 from appliance.protocol.certificate import Certificate
+from appliance.protocol.content import Profile
 from appliance.protocol.group_cipher import Recipient
 from appliance.protocol.membership import Member
 from appliance.protocol.route import Route
@@ -109,11 +110,8 @@ class Reading:
                 name = records.session(core.seat.device, device)
                 batch.set(name, msgspec.structs.replace(record, routes=routes))
             case "profile":
-                batch.change(
-                    records.person(id),
-                    records.Person,
-                    lambda now: msgspec.structs.replace(now, display=said["display"]) if now else None,
-                )
+                if talk.state == "contact":
+                    await core.appearance.take(batch, id, codec.convert(said, Profile))
             case "hello":
                 chat = core.chats.get(id)
                 if chat is not None and talk.state == "contact" and not chat.timeline.has_notice("accepted"):

@@ -81,6 +81,11 @@ def posting(id: bytes, device: bytes) -> str:
     return f"channel/{id.hex()}/posting/{device.hex()}"
 
 
+def picture(conversation: str) -> str:
+    """The picture of a correspondent, or under one's own identity; read when it is first shown."""
+    return f"picture/{conversation}"
+
+
 class Record(Message, omit_defaults=False, forbid_unknown_fields=False):
     """Base of what is stored: every field is written; fields of newer clients are not refused."""
 
@@ -97,17 +102,22 @@ class SeatRow(Message, omit_defaults=False):
     added: int
 
 
-class Preferences(Message, omit_defaults=False, rename="camel"):
-    """What the person lets others see."""
+class Preferences(Message, omit_defaults=False, forbid_unknown_fields=False, rename="camel"):
+    """What the person lets others see; `zone`: contacts are told the zone."""
 
     read_receipts: bool = True
     typing: bool = True
     presence: bool = True
     notifications: bool = False
+    zone: bool = False
 
 
 class Account(Record):
-    """The account: its identity seed and its devices."""
+    """The account: its identity seed and its devices.
+
+    `picture`: mark of the picture one shows, empty for none; `zone`: IANA name of the zone in which times are
+    shown, empty for the browser's.
+    """
 
     account: Bytes16
     name: str
@@ -116,6 +126,8 @@ class Account(Record):
     display: str
     settings: Preferences
     devices: list[SeatRow]
+    picture: bytes = b""
+    zone: str = ""
 
 
 class Index(Record):
@@ -303,7 +315,10 @@ class KeyChange(Message, omit_defaults=False):
 
 
 class Person(Record):
-    """Who the other side is; `entry` is the signed entry last seen, empty when none was."""
+    """Who the other side is; `entry` is the signed entry last seen, empty when none was.
+
+    `picture`: mark of the picture they show, empty for none; `zone`: name of their time zone as they say.
+    """
 
     name: str
     onion: str
@@ -313,6 +328,14 @@ class Person(Record):
     entry: bytes
     checked: int
     change: KeyChange | None
+    picture: bytes = b""
+    zone: str = ""
+
+
+class Picture(Record):
+    """What somebody looks like: a JPEG (`protocol.picture`). Its mark stands with whom it shows."""
+
+    picture: bytes
 
 
 class Channel(Record):

@@ -62,18 +62,19 @@ class Routes:
         return routes
 
     async def _tell(self, record: records.Session, routes: list[Route]) -> None:
-        """Tell one device what it does not know: where we want its mail, our name, that it was accepted."""
+        """Tell one device what it does not know: where to write to, our profile, that it was accepted."""
         core, device = self._core, record.peer.device
-        told = digest([routes, core.account.display])
+        told = digest([routes, *core.appearance.marks()])
         if not self._wanting(record, told):
             return
+        shown = await core.appearance.profile()
 
         async def step(batch: Batch) -> None:
             there = await core.ledger.session(batch, device)
             if there is None or not there.routes:
                 return
             for what in self._wanting(there, told):
-                news = self._news(routes) if what == "routes" else [self._hello()]
+                news = self._news(routes, shown) if what == "routes" else [self._hello()]
                 sealed = [await core.outbound.seal(batch, one, [known_target(there.peer)]) for one in news]
                 await self._told(batch, device, what, told if what == "routes" else b"", news, sealed)
                 for one in sealed:
@@ -96,12 +97,13 @@ class Routes:
             wanting.append("hello")
         return wanting
 
-    def _news(self, routes: list[Route]) -> list[Content]:
-        core, now = self._core, self._core.now()
-        news: list[Content] = [contents.Routes(VERSION, secrets.token_bytes(16), now, routes)]
-        if core.account.display:
-            news.append(Profile(VERSION, secrets.token_bytes(16), now, core.account.display))
-        return news
+    def _news(self, routes: list[Route], shown: tuple[str, bytes | None, str | None]) -> list[Content]:
+        now = self._core.now()
+        return [
+            contents.Routes(VERSION, secrets.token_bytes(16), now, routes),
+            # Also when it says nothing: what it said before is taken away by that.
+            Profile(VERSION, secrets.token_bytes(16), now, *shown),
+        ]
 
     def _hello(self) -> Hello:
         return Hello(VERSION, secrets.token_bytes(16), self._core.now())

@@ -27,6 +27,8 @@ def contact_of(chat: Chat) -> Contact:
         unread=len(talk.fresh),
         last=talk.last.text if talk.last else "",
         at=talk.last.at if talk.last else 0,
+        zone=person.zone,
+        picture=bool(person.picture),
     )
 
 

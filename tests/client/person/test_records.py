@@ -30,6 +30,7 @@ PAIRS = {
     "TalkRecord": records.Talk,
     "LastLine": records.LastLine,
     "PersonRecord": records.Person,
+    "PictureRecord": records.Picture,
     "ChannelRecord": records.Channel,
     "PostingRecord": records.Posting,
     "SegmentRecord": records.Segment,
@@ -53,10 +54,10 @@ def test_records_have_the_same_fields(interface):
     [("settings", records.Preferences), ("entries", records.OutgoingEntry), ("replays", records.ReplayMark)],
 )
 def test_maps_within_records_have_the_same_fields(line, kind):
-    body = re.search(rf"^  {line}: {{(.*?)}}", SOURCE, re.MULTILINE)
+    body = re.search(rf"^  {line}: {{([^}}]*)}}", SOURCE, re.MULTILINE)
     assert body is not None
     assert {field.encode_name for field in msgspec.structs.fields(kind)} == set(
-        re.findall(r"(\w+):", body[1])
+        re.findall(r"(\w+)\??:", body[1])
     )
 
 
@@ -78,6 +79,7 @@ def test_records_have_the_same_names():
         "uploads": records.UPLOADS,
         "talk": records.talk("c"),
         "person": records.person("c"),
+        "picture": records.picture("c"),
         "segment": records.segment(a, "c", 3),
         "channel": records.channel(b),
         "channelKeys": records.channel_keys(b, "n"),

@@ -189,7 +189,7 @@ async def test_a_seat_that_was_given_up_is_taken_again(tmp_path):
             # Nobody else sits down beside it as long as it answers a knock.
             async with coming_back(box, "ada") as other:
                 assert other.device != device
-                await ada.rename("Ada")
+                await ada.appearance.change(display="Ada")
 
 
 async def test_nobody_knocks_where_nobody_listens(tmp_path, monkeypatch):
@@ -218,7 +218,7 @@ async def test_a_client_whose_seat_was_taken_ends_and_finds_another(tmp_path):
                     assert other.device == taken
                     await trio.sleep_forever()
         async with Person.open(profile, options=QUICK) as ada:
-            await ada.rename("Ada")
+            await ada.appearance.change(display="Ada")
             assert ada.device == taken
 
 
@@ -259,7 +259,7 @@ async def test_a_remembered_seat_is_given_up_when_its_vault_is_older(tmp_path):
     shutil.copytree(data, tmp_path / "backup")
     async with running(net, data) as box, Person.open(profile, door(box), options=QUICK) as ada:
         assert ada.device == device
-        await ada.rename("Ada")
+        await ada.appearance.change(display="Ada")
     shutil.rmtree(data)
     (tmp_path / "backup").rename(data)
     async with running(net, data) as box, coming_back(box, "ada", profile=profile) as ada:

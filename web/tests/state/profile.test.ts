@@ -117,7 +117,8 @@ test("a picture goes with a forgotten conversation, and with the export", async 
 test("what is no picture is not kept", async () => {
   const [ada] = await friends(new FakeBox());
   const refused = ada.messenger.changeProfile({ picture: hex(`${TINY}00`) });
-  expect(await refusalOfPromise(refused)).toBe("malformed");
+  expect(await refusalOfPromise(refused)).toBe("bad_message");
+  expect(await refusalOfPromise(ada.messenger.changeProfile({ display: "a\u202eb" }))).toBe("bad_message");
   expect(ada.messenger.me!.picture).toBe("");
 });
 

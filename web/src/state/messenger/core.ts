@@ -22,7 +22,7 @@ import { Parts } from "./parts.ts";
 import { People } from "./people.ts";
 import { Reading } from "./reading.ts";
 import { Receipts } from "./receipts.ts";
-import { Profiles } from "./profiles.svelte.ts";
+import { Appearance } from "./appearance.svelte.ts";
 import {
   names,
   newAccount,
@@ -81,7 +81,7 @@ export class Core {
   ledger!: Ledger;
   seat!: Seat;
   readonly people = new People(this);
-  readonly profiles = new Profiles(this);
+  readonly appearance = new Appearance(this);
   readonly chats = new Chats(this);
   readonly outbound = new Outbound(this);
   readonly unsent = new Unsent(this);

@@ -15,12 +15,12 @@ export async function dump(core: Core): Promise<unknown> {
       address,
       display: called,
       zone: theirs,
-      picture: await core.profiles.read(chat.id),
+      picture: await core.appearance.read(chat.id),
       state,
       verified,
       events: events.sort((a, b) => a.at - b.at),
     });
   }
-  const picture = await core.profiles.read(toHex(core.identity()));
+  const picture = await core.appearance.read(toHex(core.identity()));
   return { address: `${name}@${onion}`, display, zone, picture, conversations };
 }

@@ -250,13 +250,13 @@ export class MessengerDesk implements Seen.Messenger, Stage, Follower {
   }
 
   async changeProfile(change: Seen.ProfileChange): Promise<void> {
-    await this.#ready.profiles.change(change);
+    await this.#ready.appearance.change(change);
   }
 
   picture(identity: string): string | undefined {
     const own = identity === this.me?.identity;
     const mark = own ? this.me!.picture : this.#core?.chats.all.find((one) => one.id === identity)?.picture;
-    return mark ? this.#core?.profiles.picture(identity, mark) : undefined;
+    return mark ? this.#core?.appearance.picture(identity, mark) : undefined;
   }
 
   async removeDevice(id: string): Promise<void> {

@@ -133,7 +133,7 @@ export class Reading {
       case "routes":
         return this.#session(batch, record, { routes: content.routes });
       case "profile":
-        return talk.state === "contact" ? this.core.profiles.take(batch, conversation, content) : undefined;
+        return talk.state === "contact" ? this.core.appearance.take(batch, conversation, content) : undefined;
       case "hello":
         batch.after.push(() => void this.core.routes.tellAnew(device).catch(() => undefined));
         return this.#hello(batch, conversation);

@@ -10,7 +10,7 @@ import { random } from "../random.ts";
 import type { Core } from "./core.ts";
 import type { Batch } from "./ledger.ts";
 import type { Target } from "./outbound.ts";
-import type { Shown } from "./profiles.svelte.ts";
+import type { Shown } from "./appearance.svelte.ts";
 import { names, type SessionRecord, type Tell } from "./records.ts";
 import * as telling from "./telling.ts";
 
@@ -92,10 +92,10 @@ export class Routes {
 
   /** Tell one device what it does not know: where we want its mail, our profile, that it was accepted. */
   async #tell(record: SessionRecord, routes: Route[]): Promise<void> {
-    const digest = hash(encode([routes, ...this.core.profiles.marks()])).slice(0, 8);
+    const digest = hash(encode([routes, ...this.core.appearance.marks()])).slice(0, 8);
     if (this.#wanting(record, digest).length === 0) return;
     const peer = toHex(record.peer.device);
-    const shown = await this.core.profiles.shown();
+    const shown = await this.core.appearance.shown();
     await this.core.ledger.run(async (batch) => {
       const now = await this.core.ledger.session(batch, peer);
       if (!now || now.routes.length === 0) return;

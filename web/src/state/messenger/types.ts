@@ -102,7 +102,7 @@ export interface Messenger {
   changeSettings(settings: Partial<Settings>): Promise<void>;
   /** Ignore a member of this box from now on, or no more; nobody learns it. */
   ignore(name: string, ignored: boolean): Promise<void>;
-  /** What accepted contacts see of one: name, picture, zone. Refusal malformed, too_large for a picture. */
+  /** What accepted contacts see of one: name, picture, zone. Refusal bad_message. */
   changeProfile(change: ProfileChange): Promise<void>;
   /** The picture of somebody by their identity (hex) as a data: address; undefined: none, or not read yet. */
   picture(identity: string): string | undefined;

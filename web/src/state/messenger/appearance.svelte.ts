@@ -1,9 +1,8 @@
 /** What people show of themselves: one's own profile as contacts are told it, and the pictures of others. */
 import { SvelteMap } from "svelte/reactivity";
 import { equal, toHex } from "../../protocol/bytes.ts";
-import type { Profile } from "../../protocol/content.ts";
+import { writeContent, type Profile } from "../../protocol/content.ts";
 import { hash } from "../../protocol/keys.ts";
-import { readPicture } from "../../protocol/picture.ts";
 import type { Core } from "./core.ts";
 import type { Batch } from "./ledger.ts";
 import { names, type AccountRecord, type PersonRecord, type PictureRecord } from "./records.ts";
@@ -14,7 +13,7 @@ const NONE = new Uint8Array();
 /** What a profile says. */
 export type Shown = Pick<Profile, "display" | "picture" | "zone">;
 
-export class Profiles {
+export class Appearance {
   /** Pictures that were read, by whom they show, as data: addresses. */
   readonly #pictures = new SvelteMap<string, { mark: string; url: string | undefined }>();
   /** Marks of pictures to be read together. */
@@ -35,9 +34,12 @@ export class Profiles {
     return { display, picture, zone: zone || undefined };
   }
 
-  /** Change one's own, and tell it. */
+  /** Change one's own, and tell it; Refusal bad_message. */
   async change({ picture, ...words }: ProfileChange): Promise<void> {
-    if (picture) readPicture(picture);
+    const { display = "", zone } = words;
+    const said = { display, picture: picture ?? undefined, zone: zone || undefined };
+    // What nobody could read is not kept either.
+    writeContent({ v: 1, id: new Uint8Array(16), kind: "profile", sent: 0, ...said });
     const look = picture === undefined ? {} : { picture: markOf(picture) };
     await this.core.ledger.run((batch) => {
       batch.change<AccountRecord>(names.account, (now) => now && { ...now, ...words, ...look });
