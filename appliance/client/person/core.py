@@ -250,6 +250,8 @@ class Core:
             raise Displaced
         if records.KNOCK in changed:
             await self.ledger.touch()
+        if records.ACCOUNT in changed:
+            self.soon(self.routes.settle)  # whom only this device can tell of the new profile
         if records.UPLOADS in changed:
             await self.uploads.load()
         await self.chats.changed(changed)

@@ -83,10 +83,16 @@ async def test_another_device_has_it_all_and_reads_pictures_when_they_are_wanted
             await befriend(ada, bob)
             await ada.appearance.change(picture=TINY, zone="Asia/Tokyo")
             await once(bob, lambda: seen(bob).picture)
-        async with coming_back(box, "bob") as bob:
+        async with coming_back(box, "bob") as bob, joining(box, "eve") as eve:
             name = records.picture(bob._core.chats.all[0].id)
             assert seen(bob).picture and bob._core.vault.peek(name) is None
             assert await bob.appearance.picture_of(seen(bob).address) == TINY
+            await befriend(bob, eve)
+            async with coming_back(box, "bob") as phone:
+                # Eve has never heard of that device; the other one tells her.
+                await phone.appearance.change(picture=OTHER)
+                await once(eve, lambda: seen(eve).picture)
+            assert await bob.appearance.picture() == OTHER
         async with coming_back(box, "ada") as ada:
             assert await ada.appearance.picture() == TINY
             assert (ada.appearance.zone, ada.appearance.tells_zone) == ("Asia/Tokyo", False)

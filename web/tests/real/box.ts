@@ -1,10 +1,11 @@
 /** A real box as a child process, and lines to it over HTTP: the same engines, nothing in between that is fake. */
-import { spawn, type ChildProcess } from "node:child_process";
+import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { request } from "node:http";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { decode } from "../../src/protocol/cbor.ts";
 import type { Transport } from "../../src/state/wire.ts";
 import { PATHS } from "../state/fake/line.ts";
@@ -41,6 +42,12 @@ export class RealBox {
     await ended;
     rmSync(this.folder, { recursive: true, force: true });
   }
+}
+
+/** What a command of the command line answers. */
+export async function island(...words: string[]): Promise<unknown> {
+  const { stdout } = await promisify(execFile)(process.env["ISLAND"]!, [...words, "--json"]);
+  return stdout.trim() === "" ? undefined : JSON.parse(stdout.trim().split("\n").at(-1)!);
 }
 
 /** A browser's line: it keeps cookies as browsers do. */

@@ -1,8 +1,6 @@
 /** Channels of two engines and a program against a real box: ISLAND=../.venv/bin/island npx vitest run tests/real/channels.test.ts */
-import { execFile } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { AccountDesk } from "../../src/state/account/account.svelte.ts";
 import type { ChannelView } from "../../src/state/channels/channel.svelte.ts";
@@ -11,7 +9,7 @@ import { MemoryLocker } from "../../src/state/locker.ts";
 import { MessengerDesk } from "../../src/state/messenger/messenger.svelte.ts";
 import { Wire } from "../../src/state/wire.ts";
 import { PASSPHRASE, until } from "../state/fake/people.ts";
-import { RealBox, RealLine } from "./box.ts";
+import { island, RealBox, RealLine } from "./box.ts";
 
 const NO_TABS = { locks: undefined, channel: undefined };
 const SOON = 120_000;
@@ -78,10 +76,8 @@ class Program {
     return program;
   }
 
-  async run(...words: string[]): Promise<unknown> {
-    const all = [...words, "--profile", this.profile, "--json"];
-    const { stdout } = await promisify(execFile)(process.env["ISLAND"]!, all);
-    return stdout.trim() === "" ? undefined : JSON.parse(stdout.trim().split("\n").at(-1)!);
+  run(...words: string[]): Promise<unknown> {
+    return island(...words, "--profile", this.profile);
   }
 
   async says(id: string, words: string): Promise<void> {

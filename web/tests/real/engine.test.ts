@@ -1,11 +1,14 @@
 /** The engines against a real box: ISLAND=../.venv/bin/island npx vitest run tests/real/engine.test.ts */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { AccountDesk } from "../../src/state/account/account.svelte.ts";
 import { MemoryLocker } from "../../src/state/locker.ts";
 import { MessengerDesk } from "../../src/state/messenger/messenger.svelte.ts";
 import { Wire } from "../../src/state/wire.ts";
 import { PASSPHRASE, until } from "../state/fake/people.ts";
-import { RealBox, RealLine } from "./box.ts";
+import { hex, vectors } from "../vectors.ts";
+import { island, RealBox, RealLine } from "./box.ts";
 
 const NO_TABS = { locks: undefined, channel: undefined };
 const SOON = 120_000;
@@ -72,6 +75,8 @@ test(
     await phone.messenger.conversations[0]!.send("from the phone");
     await until(() => ada.texts.includes("from the phone") && ben.texts.includes("from the phone"), SOON);
 
+    await showEachOther(ada, ben);
+
     const codes = await ada.account.newCodes("");
     await ada.account.signOut();
     await phone.account.signOut();
@@ -89,3 +94,36 @@ test(
   },
   WHOLE,
 );
+
+/** Ada at a page, Ben at a page and at a command line of the same account: each reads what the other wrote. */
+async function showEachOther(ada: Person, ben: Person): Promise<void> {
+  const all = vectors<{ pictures: { picture: string }[] }>("picture").pictures;
+  const [hers, his] = [hex(all[0]!.picture), hex(all[2]!.picture)];
+  const [toBen, toAda] = [ada.messenger.conversations[0]!, ben.messenger.conversations[0]!];
+  await ada.messenger.changeProfile({ picture: hers, display: "Ada", zone: "Europe/Berlin" });
+  await ada.messenger.changeSettings({ zone: true });
+  await until(() => ben.messenger.picture(toAda.id) === urlOf(hers), SOON);
+  await until(() => toAda.zone === "Europe/Berlin", SOON);
+
+  const [profile, passphrase] = [join(box.folder, "ben.profile"), join(box.folder, "ben.passphrase")];
+  writeFileSync(passphrase, `${PASSPHRASE}\n`);
+  const where = ["--profile", profile];
+  await island("sign-in", "ben", "--box", box.url.origin, "--passphrase-file", passphrase, ...where);
+  const seen = { display: "Ada", zone: "Europe/Berlin", picture: true };
+  expect(await island("message", "list", ...where)).toMatchObject([seen]);
+  const [saved, chosen] = [join(box.folder, "ada.jpg"), join(box.folder, "ben.jpg")];
+  await island("message", "picture", "ada", saved, ...where);
+  expect(new Uint8Array(readFileSync(saved))).toEqual(hers);
+  writeFileSync(chosen, his);
+  await island("profile", "--name", "Ben", "--picture", chosen, "--zone", "Asia/Tokyo", ...where);
+  const { identity } = ben.messenger.me!;
+  await until(() => ben.messenger.picture(identity) === urlOf(his), SOON);
+  expect(ben.messenger.me).toMatchObject({ display: "Ben", zone: "Asia/Tokyo" });
+  expect(ben.messenger.settings.zone).toBe(true);
+  await until(() => ada.messenger.picture(toBen.id) === urlOf(his) && toBen.zone === "Asia/Tokyo", SOON);
+  await island("sign-out", ...where);
+}
+
+function urlOf(picture: Uint8Array): string {
+  return `data:image/jpeg;base64,${Buffer.from(picture).toString("base64")}`;
+}

@@ -102,6 +102,18 @@ test("another browser reads a contact's picture when it is first shown, not at t
   await until(() => shown(again, ada) === urlOf(TINY));
 });
 
+test("what a new device changes is told by the one that contacts know", async () => {
+  const box = new FakeBox();
+  const [ada, ben] = await friends(box);
+  const { url } = await ada.account.linkDevice();
+  const phone = new Browser(box);
+  await phone.account.signInByLink(url.slice(url.indexOf("#")), "Phone");
+  await phone.ready();
+  await phone.messenger.changeProfile({ picture: hex(TINY) });
+  await until(() => shown(ada, ada) === urlOf(TINY));
+  await until(() => shown(ben, ada) === urlOf(TINY));
+});
+
 test("a picture goes with a forgotten conversation, and with the export", async () => {
   const [ada, ben] = await friends(new FakeBox());
   await ada.messenger.changeProfile({ picture: hex(TINY) });

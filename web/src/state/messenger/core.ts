@@ -287,6 +287,7 @@ export class Core {
     }
     if (changed.includes(names.knock))
       void this.ledger.run((batch) => void (batch.touch = true)).catch(() => undefined);
+    if (changed.includes(names.account)) this.routes.look(); // whom only this device can tell of the new profile
     if (changed.includes(names.index)) void this.chats.load().catch(() => undefined);
     for (const name of changed) {
       const [kind, id] = name.split("/");
