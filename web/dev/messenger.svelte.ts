@@ -148,8 +148,9 @@ export class FakeMessenger implements Messenger {
   async changeProfile({ picture, ...words }: ProfileChange): Promise<void> {
     if (this.me) this.me = { ...this.me, ...words };
     if (words.zone !== undefined) zone.use(words.zone);
-    if (picture) this.#picture = `data:image/jpeg;base64,${btoa(String.fromCharCode(...picture))}`;
-    if (picture === null) this.#picture = undefined;
+    if (picture === undefined || !this.me) return;
+    this.me = { ...this.me, picture: picture ? "chosen" : "" };
+    this.#picture = picture ? `data:image/jpeg;base64,${btoa(String.fromCharCode(...picture))}` : undefined;
   }
 
   picture(identity: string): string | undefined {

@@ -39,7 +39,7 @@ export async function showOneselfGuarded(page, other, name, folder) {
   await go(page, "account/profile");
   await shows(page, "main section", MADE);
   await attach(page, PHOTO);
-  await reads(page, "does not let pages read pictures back");
+  await reads(page, "lets no page read pictures back");
   const { files } = JSON.parse(readFileSync(join(ROOT, "tests/vectors/picture.json"), "utf8"));
   const path = join(folder, "small.jpg");
   writeFileSync(path, Buffer.from(files[0].file, "hex"));

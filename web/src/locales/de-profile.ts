@@ -15,7 +15,7 @@ export const deProfile = {
       unreadable:
         "Dieser Browser kann aus dieser Datei kein Bild lesen. Wähle ein Foto oder eine Zeichnung: JPEG, PNG oder WebP.",
       closed:
-        "Dieser Browser lässt Seiten keine Bilder zurücklesen, darum kann die Seite deines nicht verkleinern. Klicke im Tor Browser auf das Bildzeichen links in der Adressleiste, erlaube dieser Seite, Canvas-Daten auszulesen, und wähle das Bild noch einmal. Oder wähle ein JPEG, das schon klein ist: höchstens 8 kB und 256 mal 256 Pixel.",
+        "Dieser Browser lässt keine Seite Bilder zurücklesen, darum kann deines hier nicht verkleinert werden. Im Tor Browser: Klicke auf das Bildzeichen neben der Adresse, erlaube Canvas-Daten und wähle das Bild noch einmal. Oder wähle ein JPEG, das schon klein ist: höchstens 8 kB, und 256 mal 256 Pixel.",
     },
     zone: "Zeitzone",
     zoneLead: "Zeiten und Tage erscheinen auf allen deinen Geräten in dieser Zone.",

@@ -15,7 +15,7 @@ export const enProfile = {
       unreadable:
         "This browser cannot read a picture from this file. Choose a photo or drawing: JPEG, PNG or WebP.",
       closed:
-        "This browser does not let pages read pictures back, so the page cannot make yours small. In Tor Browser, press the picture sign at the left of the address bar, allow this page to extract canvas data, and choose the picture again. Or choose a JPEG that is small already: at most 8 kB and 256 by 256 pixels.",
+        "This browser lets no page read pictures back, so yours cannot be made small here. In Tor Browser: press the picture sign beside the address, allow canvas data, and choose the picture again. Or choose a JPEG that is small already: at most 8 kB, and 256 by 256 pixels.",
     },
     zone: "Time zone",
     zoneLead: "Times and days are shown in this zone on all your devices.",
