@@ -1,5 +1,6 @@
 /** A fake messenger: a few people with a long past, who answer now and then. It seals nothing. */
 import { zone } from "../src/locales/zone.svelte.ts";
+import { dataUrl } from "../src/protocol/picture.ts";
 import { Refusal } from "../src/state/api.ts";
 import type {
   Alarm,
@@ -150,7 +151,7 @@ export class FakeMessenger implements Messenger {
     if (words.zone !== undefined) zone.use(words.zone);
     if (picture === undefined || !this.me) return;
     this.me = { ...this.me, picture: picture ? "chosen" : "" };
-    this.#picture = picture ? `data:image/jpeg;base64,${btoa(String.fromCharCode(...picture))}` : undefined;
+    this.#picture = picture ? dataUrl(picture) : undefined;
   }
 
   picture(identity: string): string | undefined {

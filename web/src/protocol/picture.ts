@@ -44,6 +44,11 @@ export function stripped(jpeg: Uint8Array): Uint8Array {
   return walk(jpeg).bare;
 }
 
+/** The picture as an address that a page can show. */
+export function dataUrl(picture: Uint8Array): string {
+  return `data:image/jpeg;base64,${btoa(String.fromCharCode(...picture))}`;
+}
+
 /** The size, and all that belongs to the image itself. */
 function walk(jpeg: Uint8Array): { size: Size; bare: Uint8Array } {
   if (!equal(jpeg.subarray(0, 2), START)) throw new Refusal("malformed");

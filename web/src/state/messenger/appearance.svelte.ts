@@ -3,6 +3,7 @@ import { SvelteMap } from "svelte/reactivity";
 import { equal, toHex } from "../../protocol/bytes.ts";
 import { writeContent, type Profile } from "../../protocol/content.ts";
 import { hash } from "../../protocol/keys.ts";
+import { dataUrl } from "../../protocol/picture.ts";
 import type { Core } from "./core.ts";
 import type { Batch } from "./ledger.ts";
 import { names, type AccountRecord, type PersonRecord, type PictureRecord } from "./records.ts";
@@ -76,9 +77,10 @@ export class Appearance {
     return known?.url;
   }
 
-  /** All that a page shows are read in one request. */
+  /** All that a page shows are read in one request, and none before the sign-in is done: over Tor they take a while. */
   #want(id: string, mark: string): void {
-    if (this.#wanted.size === 0) queueMicrotask(() => void this.#readWanted().catch(() => undefined));
+    if (this.#wanted.size === 0)
+      void this.core.ledger.begun.then(() => this.#readWanted()).catch(() => undefined);
     this.#wanted.set(id, mark);
   }
 
@@ -88,8 +90,7 @@ export class Appearance {
     const values = await this.core.vault.read(wanted.map(([id]) => names.picture(id)));
     for (const [at, [id, mark]] of wanted.entries()) {
       const { picture } = (values[at] ?? {}) as unknown as Partial<PictureRecord>;
-      const url = picture && `data:image/jpeg;base64,${btoa(String.fromCharCode(...picture))}`;
-      this.#pictures.set(id, { mark, url });
+      this.#pictures.set(id, { mark, url: picture && dataUrl(picture) });
     }
   }
 }
