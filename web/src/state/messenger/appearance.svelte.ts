@@ -18,7 +18,8 @@ export class Appearance {
   /** Pictures that were read, by whom they show, as data: addresses. */
   readonly #pictures = new SvelteMap<string, { mark: string; url: string | undefined }>();
   /** Marks of pictures to be read together. */
-  #wanted = new Map<string, string>();
+  readonly #wanted = new Map<string, string>();
+  #reading = false;
 
   constructor(readonly core: Core) {}
 
@@ -79,18 +80,27 @@ export class Appearance {
 
   /** All that a page shows are read in one request, and none before the sign-in is done: over Tor they take a while. */
   #want(id: string, mark: string): void {
-    if (this.#wanted.size === 0)
-      void this.core.ledger.begun.then(() => this.#readWanted()).catch(() => undefined);
     this.#wanted.set(id, mark);
+    if (this.#reading) return;
+    this.#reading = true;
+    const { ledger } = this.core;
+    void ledger.begun.then(() => this.core.steady(() => this.#readWanted())).catch(() => undefined);
   }
 
   async #readWanted(): Promise<void> {
-    const wanted = [...this.#wanted];
-    this.#wanted.clear();
-    const values = await this.core.vault.read(wanted.map(([id]) => names.picture(id)));
-    for (const [at, [id, mark]] of wanted.entries()) {
-      const { picture } = (values[at] ?? {}) as unknown as Partial<PictureRecord>;
-      this.#pictures.set(id, { mark, url: picture && dataUrl(picture) });
+    this.#reading = true;
+    try {
+      while (this.#wanted.size > 0) {
+        const wanted = [...this.#wanted];
+        const values = await this.core.vault.read(wanted.map(([id]) => names.picture(id)));
+        for (const [at, [id, mark]] of wanted.entries()) {
+          const { picture } = (values[at] ?? {}) as unknown as Partial<PictureRecord>;
+          if (this.#wanted.get(id) === mark) this.#wanted.delete(id);
+          this.#pictures.set(id, { mark, url: picture && dataUrl(picture) });
+        }
+      }
+    } finally {
+      this.#reading = false;
     }
   }
 }
