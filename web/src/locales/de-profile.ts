@@ -24,7 +24,7 @@ export const deProfile = {
       "Der Tor Browser nennt jeder Seite dieselbe Zone, wo du auch bist. Wähle hier deine, um deine eigene Zeit zu sehen.",
     zoneOfBrowser: (name: string) => `Die des Browsers (${name})`,
     tellZone: "Meine Zeitzone Leuten zeigen, die ich angenommen habe",
-    tellZoneHint: "Sie sehen dann, wie spät es bei dir ist.",
+    tellZoneHint: "Sie sehen dann, wie spät es bei dir ist, und damit ungefähr, wo du bist.",
     tellZoneFirst: "Wähle erst oben eine Zone, damit alle deine Geräte dasselbe sagen.",
     forThem: (time: string) => `dort ${time}`,
   },

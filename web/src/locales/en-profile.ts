@@ -24,7 +24,7 @@ export const enProfile = {
       "Tor Browser tells every page the same zone, wherever you are. Choose yours here to see your own time.",
     zoneOfBrowser: (name: string) => `The browser’s (${name})`,
     tellZone: "Show my time zone to people I have accepted",
-    tellZoneHint: "They then see what time it is for you.",
+    tellZoneHint: "They then see what time it is for you, and so roughly where you are.",
     tellZoneFirst: "Choose a zone above first, so that all your devices say the same.",
     forThem: (time: string) => `${time} for them`,
   },
