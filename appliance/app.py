@@ -45,6 +45,7 @@ from appliance.service.post import Post
 from appliance.service.reader_book import ReaderBook
 from appliance.service.relay import Relay
 from appliance.service.remotes import Remotes
+from appliance.service.rooms import Rooms
 from appliance.service.settings import Settings
 from appliance.service.tor_watch import TorWatch
 from appliance.service.vault import Vault
@@ -232,6 +233,7 @@ def _assemble(
         board_posts=board_posts,
         board_pages=BoardPages(store, ring, logs, boards.check_on),
         board_search=board_search,
+        rooms=Rooms(store, ring, relay.book, host, boards.check_on),
         feeds=feeds,
         channels=channels,
         channel_posts=channel_posts,

@@ -78,6 +78,8 @@ REFUSALS: Final[dict[str, Row]] = {
     "boards_full": Row(507, "The box has as many boards as it can."),
     "thread_locked": Row(409, "This thread is locked; nobody can post in it."),
     "thread_full": Row(507, "This thread is full; begin a new one."),
+    "no_room": Row(404, "There is no such board at that box, or your box may not read it."),
+    "bad_room": Row(400, "This is not the address of a board of another box."),
     # Messages between devices
     "bad_message": Row(400, "The message cannot be read, or is not from whom it says."),
     "out_of_step": Row(409, "The message belongs to a session that is not known any more."),

@@ -8,6 +8,7 @@ from appliance.api.call import Call, Raw
 from appliance.errors import Refusal
 from appliance.protocol import board as wire
 from appliance.protocol import codec
+from appliance.protocol.search import Hits
 from appliance.service import feeds
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ async def events(box: Box, call: Call) -> wire.Notices:
     )
 
 
-async def search(box: Box, call: Call) -> wire.Hits:
+async def search(box: Box, call: Call) -> Hits:
     """Posts with all these words, on one board or all."""
     board = call.query.get("board")
     octets = None if board is None else codec.from_text(board)

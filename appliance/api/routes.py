@@ -14,6 +14,7 @@ from appliance.api.rows.log import LOG
 from appliance.api.rows.moderation import MODERATION
 from appliance.api.rows.post import POST
 from appliance.api.rows.relay import RELAY
+from appliance.api.rows.room import ROOM
 from appliance.api.rows.vault import VAULT
 
 ROUTES: Final[tuple[Row, ...]] = (
@@ -25,6 +26,7 @@ ROUTES: Final[tuple[Row, ...]] = (
     *POST,
     *LOG,
     *BOARD,
+    *ROOM,
     *CHANNEL,
     *OWNER,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal, Self, TypeVar
 
 import trio
@@ -30,6 +30,7 @@ from appliance.protocol.messages import (
     Nonces,
     RelayInfo,
 )
+from appliance.protocol.room import FetchRoom, RoomPage, sign_fetch
 
 T = TypeVar("T")
 R = TypeVar("R", CreateMailbox, DeleteMailbox, Fetch, Acknowledge)
@@ -76,12 +77,12 @@ class Relay:
             kind=kind,
             auth=BLANK,
         )
-        return await self._signed("/v1/mailboxes", key, request, MailboxState)
+        return await self._signed("/v1/mailboxes", self._sign(key, request), MailboxState)
 
     async def delete(self, key: SigningKey) -> None:
         """Delete the mailbox of `key` and all it holds."""
         request = DeleteMailbox(mailbox=mailbox_id(key.public), auth=BLANK)
-        await self._signed("/v1/mailboxes/delete", key, request, dict)
+        await self._signed("/v1/mailboxes/delete", self._sign(key, request), dict)
 
     async def deposit(self, batch: Deposit) -> Deposited:
         """Deposit a batch; answered after the relay's commit."""
@@ -98,14 +99,27 @@ class Relay:
             after=after,
             acknowledge=list(acknowledge),
         )
-        answer = await self._signed("/v1/fetch", key, request, Fetched)
+        answer = await self._signed("/v1/fetch", self._sign(key, request), Fetched)
         self._keep(answer.nonce)
         return answer
 
     async def acknowledge(self, key: SigningKey, envelopes: Sequence[bytes]) -> Acknowledged:
         """Remove envelopes by id."""
         request = Acknowledge(mailbox=mailbox_id(key.public), envelopes=list(envelopes), auth=BLANK)
-        answer = await self._signed("/v1/acknowledge", key, request, Acknowledged)
+        answer = await self._signed("/v1/acknowledge", self._sign(key, request), Acknowledged)
+        self._keep(answer.nonce)
+        return answer
+
+    async def fetch_room(
+        self, identity: SigningKey, room: bytes, *, after: int = 0, limit: int = 64
+    ) -> RoomPage:
+        """Entries of a board there, as the box with this identity."""
+        request = FetchRoom(room=room, peer=identity.public, auth=BLANK, after=after, limit=limit)
+
+        def sign(nonce: bytes) -> Message:
+            return sign_fetch(identity, self.host, nonce, request)
+
+        answer = await self._signed("/v1/rooms/fetch", sign, RoomPage)
         self._keep(answer.nonce)
         return answer
 
@@ -125,15 +139,19 @@ class Relay:
         """The mailbox of this fetch key."""
         return mailbox_id(key.public)
 
-    async def _signed(self, path: str, key: SigningKey, request: R, kind: type[T]) -> T:
+    def _sign(self, key: SigningKey, request: R) -> Callable[[bytes], Message]:
+        return lambda nonce: sign_request(key, self.host, nonce, request)
+
+    async def _signed(self, path: str, sign: Callable[[bytes], Message], kind: type[T]) -> T:
+        """The answer to a request that is signed over a nonce."""
         try:
-            return await self._post(path, sign_request(key, self.host, await self.nonce(), request), kind)
+            return await self._post(path, sign(await self.nonce()), kind)
         except Refusal as refusal:
             if refusal.code != "nonce":
                 raise
         # The relay was started anew or its clock was set: nothing was done, and fresh ones will do.
         self._nonces.clear()
-        return await self._post(path, sign_request(key, self.host, await self.nonce(), request), kind)
+        return await self._post(path, sign(await self.nonce()), kind)
 
     async def _post(self, path: str, message: Message, kind: type[T]) -> T:
         return await self.http.call("POST", path, kind, message, media=CBOR)

@@ -13,7 +13,10 @@ from appliance.commands import exits
 from appliance.commands.message import ago
 from appliance.commands.profiles import with_person
 from appliance.commands.shell import Failure, Listing, Shell, columns, pick, printable
-from appliance.protocol.board import Board, Hit, Thread
+from appliance.protocol import onion
+from appliance.protocol.board import Board, Thread
+from appliance.protocol.room import RoomAddress, write_address
+from appliance.protocol.search import Hit
 
 PROOFS: Final = {
     "signed": "",
@@ -61,6 +64,25 @@ async def make(me: Person, shell: Shell, title: str, about: str, days: int) -> N
     """Make a board called TITLE; for owners and admins."""
     made = await me.boards.make(title, about, days=days)
     shell.answer(_plain(made), [f"{printable(made.title)} is there now."])
+
+
+@board.command("peers")
+@click.argument("name", metavar="BOARD")
+@click.option("--add", multiple=True, metavar="ADDRESS", help="Let the box at this address read the board.")
+@click.option("--remove", multiple=True, metavar="ADDRESS", help="Let it read no more of it.")
+@with_person
+async def peers(me: Person, shell: Shell, name: str, add: tuple[str, ...], remove: tuple[str, ...]) -> None:
+    """List, and for owners and admins change, which other boxes may read BOARD."""
+    of = await _board(me, name)
+    added = [onion.public_key(one) for one in add]
+    removed = {onion.public_key(_peer(of, one)) for one in remove}
+    if add or remove:
+        kept = [one for one in of.peers if one not in removed]
+        of = await me.boards.change(of.id, peers=list(dict.fromkeys([*kept, *added])))
+    addresses = [onion.address(one) for one in of.peers]
+    room = write_address(RoomAddress(me.boards.onion, of.id))
+    lines = addresses or ["No other box may read this board."]
+    shell.answer({"room": room, "peers": addresses}, [*lines, f"Its address for other boxes: {room}"])
 
 
 @board.command("threads")
@@ -187,7 +209,13 @@ def _hit(one: Hit) -> str:
 def _plain(one: Board | Thread | Hit) -> dict[str, Any]:
     """What the box said, its ids written as commands take them."""
     fields = msgspec.structs.asdict(one)
-    return {name: value.hex() if isinstance(value, bytes) else value for name, value in fields.items()}
+    return {name: _hex(value) for name, value in fields.items()}
+
+
+def _hex(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_hex(one) for one in value]
+    return value.hex() if isinstance(value, bytes) else value
 
 
 def _when(one: Thread) -> str:
@@ -216,6 +244,12 @@ def _id(word: str) -> bytes:
 
 async def _board(me: Person, word: str) -> Board:
     found: Board = pick(await me.boards.all(), word, lambda one: (one.title, one.id.hex()), "board")
+    return found
+
+
+def _peer(of: Board, word: str) -> str:
+    """The address of a peer by its beginning."""
+    found: str = pick([onion.address(one) for one in of.peers], word, lambda one: (one,), "peer")
     return found
 
 

@@ -47,6 +47,7 @@ Action = Literal[
     "board.close",
     "board.delete",
     "board.order",
+    "board.peers",
     "post.pin",
     "post.unpin",
     "post.lock",

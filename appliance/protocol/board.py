@@ -31,6 +31,7 @@ MAX_TOPIC: Final = 128
 MAX_DATA: Final = 4096
 MAX_TITLE: Final = 64
 MAX_ABOUT: Final = 1000
+MAX_PEERS: Final = 32
 
 _POST_CONTEXT: Final = "post"
 _BOX_CONTEXT: Final = "box_post"
@@ -196,9 +197,10 @@ Poster = Literal["member", "moderator", "admin"]
 
 
 class Board(Message, omit_defaults=False):
-    """A board with what stands in it. Its id is that of its log.
+    """A board with what stands in it. Its id is that of its log, and of its room.
 
-    `days` and `most` bound what it keeps, `karma` who may post; `last` is the log's highest number.
+    `days` and `most` bound what it keeps, `karma` who may post; `peers` are the onion keys of the boxes that
+    may read all of it; `last` is the log's highest number.
     """
 
     id: Bytes16
@@ -212,7 +214,7 @@ class Board(Message, omit_defaults=False):
     slow: int
     order: int
     closed: bool
-    room: bytes | None
+    peers: list[bytes]
     made_hour: int
     threads: int
     posts: int
@@ -231,6 +233,7 @@ Days = Annotated[int, msgspec.Meta(ge=1, le=3650)]
 Most = Annotated[int, msgspec.Meta(ge=1, le=10_000_000)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
 Slow = Annotated[int, msgspec.Meta(ge=0, le=86_400)]
+Peers = Annotated[list[Bytes32], msgspec.Meta(max_length=MAX_PEERS)]
 
 
 class NewBoard(Message):
@@ -249,7 +252,6 @@ class NewBoard(Message):
     karma: Count = 0
     slow: Slow = 0
     order: Count = 0
-    room: Bytes16 | None = None
 
 
 class ChangeBoard(Message):
@@ -265,7 +267,7 @@ class ChangeBoard(Message):
     slow: Slow | None = None
     order: Count | None = None
     closed: bool | None = None
-    room: Bytes16 | None = None
+    peers: Peers | None = None
 
 
 class Thread(Message, omit_defaults=False):
@@ -336,27 +338,6 @@ class Submitted(Message, omit_defaults=False):
 
     number: int
     held: bool = False
-
-
-class Hit(Message, omit_defaults=False):
-    """A post that was found: where it is, and some words of it, as the box says."""
-
-    board: bytes
-    thread: bytes
-    id: bytes
-    number: int
-    subject: str
-    name: str
-    hour: int
-    excerpt: str
-
-
-class Hits(Message, omit_defaults=False):
-    """What a search found, the best first. `behind` entries wait to be indexed; `partial`: too slow."""
-
-    hits: list[Hit]
-    behind: int
-    partial: bool
 
 
 class NumberedNotice(Message, omit_defaults=False):

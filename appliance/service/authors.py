@@ -1,12 +1,16 @@
-"""Authors: which account of this box wrote an entry of a log. Logs keep a blind author only."""
+"""Authors: which account of this box wrote an entry of a log (logs keep a blind author only), and what the
+directory has of those who wrote.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from appliance.errors import Refusal
+from appliance.protocol import board as wire
 from appliance.service.logs import BOARD, CHANNEL
-from appliance.store import logs
+from appliance.store import directory, logs
 from appliance.store.schema import ACCOUNTS
 from appliance.store.storekey import Sealer
 from appliance.store.transaction import Transaction
@@ -36,3 +40,16 @@ def find(txn: Transaction, sealer: Sealer, log: bytes, entry: bytes) -> Written:
         (one for one in txn.keys(ACCOUNTS) if logs.author_of(sealer, log, one) == found.author), None
     )
     return Written(AREAS[head.kind], head.kind, found.kind, author)
+
+
+def signed_entries(txn: Transaction, signed: Iterable[bytes]) -> list[bytes]:
+    """The signed directory entries of those who wrote; who has no account any more has none."""
+    names = dict.fromkeys(wire.value_of(one).name for one in signed)
+    found: list[bytes] = []
+    for name in names:
+        try:
+            found.append(directory.signed_entry(txn, directory.find(txn, name)))
+        except Refusal as refusal:
+            if refusal.code != "no_account":
+                raise
+    return found

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from appliance.errors import Refusal
 from appliance.protocol import board as wire
 from appliance.protocol.board import Posts, PostView, Threads, Versions
-from appliance.service import rights
+from appliance.service import authors, rights
 from appliance.service.board_rules import HELD
 from appliance.service.boards import require
 from appliance.service.caller import Caller
 from appliance.service.logs import Logs
-from appliance.store import boards, directory, logs
+from appliance.store import boards, logs
 from appliance.store.boards import PostRow, ThreadRow
 from appliance.store.engine import Store
 from appliance.store.storekey import KeyRing, Sealer
@@ -77,7 +77,7 @@ class BoardPages:
             more = len(rows) > limit
             kept = rows[:limit] if before is None else rows[-limit:]
             shown = _shown(txn, sealer, board, kept, author, before is not None)
-            entries = _entries(txn, shown.by_author.values())
+            entries = authors.signed_entries(txn, shown.by_author.values())
             return Posts(board, _thread(found), shown.views, more or shown.cut, entries)
 
         return await self._store.read_cold(look)
@@ -100,7 +100,7 @@ class BoardPages:
                 raise Refusal("no_entry")
             value = wire.value_of(found[0])
             thread = value.thread if isinstance(value, wire.Post) else None
-            return Versions(thread or post, number, found, _entries(txn, found))
+            return Versions(thread or post, number, found, authors.signed_entries(txn, found))
 
         return await self._store.read_cold(look)
 
@@ -121,7 +121,9 @@ class BoardPages:
                 if entry is not None and entry.body is not None and (sees_all or entry.author == author)
             ]
             shown = found[:limit]
-            return wire.Held(shown, len(found) > limit, _entries(txn, [one.signed for one in shown]))
+            return wire.Held(
+                shown, len(found) > limit, authors.signed_entries(txn, [one.signed for one in shown])
+            )
 
         return await self._store.read_cold(look)
 
@@ -142,7 +144,7 @@ class BoardPages:
             ]
             last = logs.require(txn, board).last
             signed = [one.signed for one in found]
-            return wire.Notices(found, last, len(numbers) > limit, _entries(txn, signed))
+            return wire.Notices(found, last, len(numbers) > limit, authors.signed_entries(txn, signed))
 
         return await self._store.read_cold(look)
 
@@ -206,16 +208,3 @@ def _shown(
         if entry.body is not None:
             by_author.setdefault(entry.author, entry.body)
     return _Shown(views[::-1] if backwards else views, by_author, cut)
-
-
-def _entries(txn: Transaction, signed: Iterable[bytes]) -> list[bytes]:
-    """The signed directory entries of those who wrote; who has no account any more has none."""
-    names = dict.fromkeys(wire.value_of(one).name for one in signed)
-    found: list[bytes] = []
-    for name in names:
-        try:
-            found.append(directory.signed_entry(txn, directory.find(txn, name)))
-        except Refusal as refusal:
-            if refusal.code != "no_account":
-                raise
-    return found

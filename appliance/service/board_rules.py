@@ -211,8 +211,8 @@ def _write_deletion(txn: Transaction, row: BoardRow, value: Deletion, work: Work
     if work.held is not None:
         _drop_held(txn, row.id, work.held, entry)
         return
-    boards.add_other(txn, row.id, work.thread.thread, entry.number)
-    _remove(txn, row.id, work, by_author=True)
+    stays = _remove(txn, row.id, work, by_author=True)
+    boards.add_other(txn, row.id, work.thread.thread if stays else boards.NO_THREAD, entry.number)
 
 
 def _write_moderation(txn: Transaction, row: BoardRow, value: Moderation, work: Work, entry: Entry) -> None:
@@ -221,13 +221,13 @@ def _write_moderation(txn: Transaction, row: BoardRow, value: Moderation, work: 
         if value.act == "release":
             _let_through(txn, row, work.held, work, entry)
         return
-    thread = work.thread
-    boards.add_other(txn, row.id, thread.thread, entry.number)
+    thread, stays = work.thread, True
     match value.act:
         case "remove":
-            _remove(txn, row.id, work, by_author=False)
+            stays = _remove(txn, row.id, work, by_author=False)
         case "remove_thread":
             boards.doom_thread(txn, work.sealer, row.id, thread)
+            stays = False
         case "pin" | "unpin":
             pinned = replace(thread, pinned=value.act == "pin")
             boards.save_thread(txn, work.sealer, row.id, pinned, thread)
@@ -236,6 +236,7 @@ def _write_moderation(txn: Transaction, row: BoardRow, value: Moderation, work: 
             boards.save_thread(txn, work.sealer, row.id, locked, thread)
         case _:
             raise Refusal("no_entry")
+    boards.add_other(txn, row.id, thread.thread if stays else boards.NO_THREAD, entry.number)
 
 
 def _drop_held(txn: Transaction, board: bytes, held: Entry, entry: Entry) -> None:
@@ -260,17 +261,22 @@ def _write_notice(txn: Transaction, row: BoardRow, value: Notice, work: Work, en
     boards.add_other(txn, row.id, boards.NO_THREAD, entry.number)
 
 
-def _remove(txn: Transaction, board: bytes, work: Work, by_author: bool) -> None:
-    """Take a post's words from the disk, in all versions; a thread of which nothing else is left goes."""
+def _remove(txn: Transaction, board: bytes, work: Work, by_author: bool) -> bool:
+    """Take a post's words from the disk, in all versions; a thread of which nothing else is left goes.
+
+    Whether the thread stays: what took a thread away must be read by peers after its entries are gone, so it
+    is kept as long as events are.
+    """
     thread, post = work.thread, work.post
     for number in (post.number, *boards.versions(txn, board, post.number, MOST_VERSIONS)):
         logs.remove(txn, board, number, "author" if by_author else "moderator")
     if post.number != thread.number:
-        return
+        return True
     if thread.posts == 1:
         boards.doom_thread(txn, work.sealer, board, thread)
-    else:
-        boards.save_thread(txn, work.sealer, board, replace(thread, subject="", name=""), thread)
+        return False
+    boards.save_thread(txn, work.sealer, board, replace(thread, subject="", name=""), thread)
+    return True
 
 
 CHECKS: Final[dict[type, Callable[..., None]]] = {

@@ -14,7 +14,8 @@ import trio
 
 from appliance.errors import Refusal
 from appliance.protocol import board as wire
-from appliance.protocol.board import Deletion, Edit, Hit, Hits, Moderation, Post
+from appliance.protocol.board import Deletion, Edit, Moderation, Post
+from appliance.protocol.search import Hit, Hits
 from appliance.service import words
 from appliance.service.board_ranking import Query, rank
 from appliance.service.board_rules import HELD

@@ -12,6 +12,7 @@ from appliance.config import Config
 from appliance.errors import Refusal
 from appliance.protocol import board as wire
 from appliance.protocol.audit import Action
+from appliance.protocol.keys import is_prime_order
 from appliance.protocol.names import is_plain
 from appliance.service import rights
 from appliance.service.audit import Audit
@@ -96,7 +97,6 @@ class Boards:
             karma=new.karma,
             slow=new.slow,
             order=new.order,
-            room=new.room,
             made_hour=hour,
         )
 
@@ -115,13 +115,15 @@ class Boards:
         return self._noted(await self._store.write(job))
 
     async def change(self, caller: Caller, board: bytes, body: wire.ChangeBoard) -> wire.Board:
-        """Change what is named. Refusals: role, locked, malformed, no_board."""
+        """Change what is named. Refusals: role, locked, malformed, no_board, own_card (of a peer)."""
         rights.check(caller, "manage_boards")
         sealer = self._ring.require()
         names = body.__struct_fields__
         named: dict[str, Any] = {name: getattr(body, name) for name in names}
         changes = {name: value for name, value in named.items() if value is not None}
         _check_words(body.title or "", body.about or "")
+        if body.peers is not None:
+            changes["peers"] = self._peers(body.peers)
 
         def job(txn: Transaction) -> wire.Board:
             old = require(txn, sealer, board)
@@ -131,6 +133,13 @@ class Boards:
             return _shown(txn, row)
 
         return self._noted(await self._store.write(job))
+
+    def _peers(self, peers: list[bytes]) -> tuple[bytes, ...]:
+        if self._ring.identity.public in peers:
+            raise Refusal("own_card")
+        if len(set(peers)) < len(peers) or not all(is_prime_order(peer) for peer in peers):
+            raise Refusal("malformed", field="peers")
+        return tuple(peers)
 
     async def remove(self, caller: Caller, board: bytes) -> None:
         """Delete a board with all that stands in it. Refusals: role, locked, no_board, second_eyes."""
@@ -249,6 +258,8 @@ def _action(old: BoardRow, new: BoardRow, changes: dict[str, Any]) -> Action:
     """What the audit log notes of a change."""
     if new.closed and not old.closed:
         return "board.close"
+    if changes.keys() == {"peers"}:
+        return "board.peers"
     return "board.order" if changes.keys() == {"order"} else "board.change"
 
 
@@ -276,7 +287,7 @@ def _shown(txn: Transaction, row: BoardRow) -> wire.Board:
         slow=row.slow,
         order=row.order,
         closed=row.closed,
-        room=row.room,
+        peers=list(row.peers),
         made_hour=row.made_hour,
         threads=row.threads,
         posts=row.posts,

@@ -39,6 +39,7 @@ from appliance.service.plain import Plain
 from appliance.service.ports import Clock, TorPort
 from appliance.service.post import Post
 from appliance.service.relay import Relay
+from appliance.service.rooms import Rooms
 from appliance.service.settings import Settings
 from appliance.service.sign_in import SignIn
 from appliance.service.vault import Vault
@@ -67,6 +68,7 @@ class Box:
     board_posts: BoardPosts
     board_pages: BoardPages
     board_search: BoardSearch
+    rooms: Rooms
     feeds: Feeds
     channels: Channels
     channel_posts: ChannelPosts

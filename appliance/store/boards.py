@@ -56,7 +56,7 @@ NO_THREAD: Final = bytes(16)
 
 
 class BoardRow(Record, frozen=True):
-    """A board; `most` posts, `threads` and `posts` it has now."""
+    """A board; `most` posts, `threads` and `posts` it has now; `peers` (onion keys) may read it."""
 
     id: bytes
     title: str
@@ -70,9 +70,9 @@ class BoardRow(Record, frozen=True):
     order: int
     made_hour: int
     closed: bool = False
-    room: bytes | None = None
     threads: int = 0
     posts: int = 0
+    peers: tuple[bytes, ...] = ()
 
 
 class ThreadRow(Record, frozen=True):

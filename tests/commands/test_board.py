@@ -10,7 +10,11 @@ from appliance.client.http import Http
 from appliance.client.person import Person
 from appliance.commands import exits
 from appliance.protocol import board as wire
+from appliance.protocol import onion
+from appliance.protocol.account import ChangeMember, Member
 from appliance.protocol.codec import to_text
+from appliance.protocol.keys import SigningKey
+from appliance.protocol.room import RoomAddress, write_address
 from appliance.service import feeds
 from tests.boxes import Net, running
 from tests.clients import QUICK
@@ -77,6 +81,28 @@ async def test_two_people_talk_on_a_board(terminals):
     ):
         assert (await ada.type("board", *words)).exit_code == exits.USAGE
     assert (await bob.type("board", "make", "Mine")).exit_code == exits.FAILED
+
+
+async def test_admins_say_which_boxes_may_read_a_board(terminals, place):
+    ada, bob = terminals
+    peer = onion.address(SigningKey(b"p" * 32).public)
+    assert (await bob.type("board", "peers", "Garden", "--add", peer)).exit_code == exits.FAILED
+    shown = await bob.ask("board", "peers", "Garden")
+    assert shown == {
+        "room": write_address(RoomAddress(onion.public_key(place.ready.onion), b"g" * 16)),
+        "peers": [],
+    }
+    async with Person.open(ada.profile, options=QUICK) as me:
+        await place.desk.http.call(
+            "PATCH", f"/v1/members/{to_text(me._core.session.account)}", Member, ChangeMember(role="admin")
+        )
+    for _ in range(2):
+        assert (await ada.ask("board", "peers", "Garden", "--add", peer))["peers"] == [peer]
+    told = await bob.type("board", "peers", "Garden")
+    assert peer in told.stdout and shown["room"] in told.stdout
+    assert (await ada.type("board", "peers", "Garden", "--add", "nonsense")).exit_code == exits.FAILED
+    assert (await ada.ask("board", "peers", "Garden", "--remove", peer[:8]))["peers"] == []
+    assert "No other box" in (await ada.type("board", "peers", "Garden")).stdout
 
 
 async def test_what_the_box_makes_up_is_not_shown(terminals, place, tmp_path):

@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from appliance.protocol import board as wire
-from appliance.protocol.board import Hit
+from appliance.protocol.search import Hit
 from appliance.service import board_search
 from appliance.service.board_search import excerpt
 from appliance.store import board_index

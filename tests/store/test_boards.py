@@ -8,12 +8,22 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from msgspec.structs import replace
 
+from appliance.protocol import codec
 from appliance.store import boards
 from appliance.store.boards import MOST_FRESH, BoardRow, PostRow, ThreadRow
 from appliance.store.engine import Store
-from appliance.store.schema import BOARD_POSTS, BOARD_THREADS, BOARD_VERSIONS, META, VERSION, open_store
+from appliance.store.schema import (
+    BOARD_POSTS,
+    BOARD_THREADS,
+    BOARD_VERSIONS,
+    BOARDS,
+    META,
+    VERSION,
+    open_store,
+)
 from appliance.store.storekey import Sealer
 from appliance.store.transaction import Transaction
 
@@ -175,4 +185,17 @@ def test_threads_of_version_3_go_on(folder: Path, sealer: Sealer) -> None:
     thread.edit(1)
     thread.post()
     thread.check()
+    store.close()
+
+
+def test_a_board_of_an_older_version_has_no_peers(tmp_path: Path) -> None:
+    store, sealer = open_store(tmp_path), Sealer(bytes(32))
+    fields = structs.asdict(_board()) | {"room": b"r" * 16}
+    fields.pop("peers")
+
+    def job(txn: Transaction) -> None:
+        txn.put(BOARDS, BOARD, sealer.seal(BOARDS, BOARD, codec.encode(fields)))
+
+    store.write_now(job)
+    assert store.read(lambda txn: boards.find(txn, sealer, BOARD)) == _board()
     store.close()

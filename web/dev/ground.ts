@@ -129,7 +129,7 @@ export class FakeGround implements Ground {
         slow: 0,
         order: 0,
       },
-      ...{ closed: false, room: null, made_hour: 0, threads: 0, posts: 0, last: 0 },
+      ...{ closed: false, peers: [], made_hour: 0, threads: 0, posts: 0, last: 0 },
       ...board,
     };
     this.boards.set(toBase64url(board.id), new FakeBoard(about));

@@ -7,7 +7,7 @@ from typing import Final
 from appliance.api import board_handlers as handlers
 from appliance.api.account_handlers import admin_of
 from appliance.api.row import Row, admin, anyone, member
-from appliance.protocol import board
+from appliance.protocol import board, search
 
 BOARD: Final[tuple[Row, ...]] = (
     member("GET", "/v1/boards", None, board.Boards,
@@ -35,7 +35,7 @@ BOARD: Final[tuple[Row, ...]] = (
            "What waits for a moderator: for moderators all, for others their own.", query=("after", "limit")),
     member("GET", "/v1/boards/{board}/events", None, board.Notices, handlers.events,
            "Events for applets after a number.", query=("after", "limit")),
-    member("GET", "/v1/search", None, board.Hits, handlers.search,
+    member("GET", "/v1/search", None, search.Hits, handlers.search,
            "Posts that have all words of `q`, on one board or all.", query=("q", "board", "limit")),
     member("GET", "/v1/feeds", None, board.FeedLink,
            lambda box, call: box.feeds.link(call.member), "The secret part of one's feeds' addresses."),

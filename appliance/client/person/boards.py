@@ -15,6 +15,7 @@ from appliance.protocol.board import Edit, Post, PostView, Value
 from appliance.protocol.board_reading import BoardPost as BoardPost
 from appliance.protocol.board_reading import identities, verified
 from appliance.protocol.codec import to_text
+from appliance.protocol.search import Hits
 
 if TYPE_CHECKING:
     from appliance.client.person.core import Core
@@ -29,7 +30,8 @@ class BoardDesk:
         self._core = core
 
     @property
-    def _onion(self) -> bytes:
+    def onion(self) -> bytes:
+        """The key of the account's box."""
         return onion.public_key(self._core.session.onion)
 
     async def all(self) -> list[wire.Board]:
@@ -40,6 +42,11 @@ class BoardDesk:
         """A new board; for owners and admins."""
         new = wire.NewBoard(secrets.token_bytes(16), title, about, **fields)
         return await self._core.member.post("/v1/boards", wire.Board, new)
+
+    async def change(self, board: bytes, **fields: Any) -> wire.Board:
+        """Change what is named; for owners and admins."""
+        change = wire.ChangeBoard(**fields)
+        return await self._core.member.patch(f"/v1/boards/{to_text(board)}", wire.Board, change)
 
     async def threads(self, board: bytes, before: int | None = None, limit: int = PAGE) -> wire.Threads:
         """Threads by their newest post: the box's word, until one is read."""
@@ -96,10 +103,10 @@ class BoardDesk:
             board, wire.Moderation(**self._common(board), target=target, act=act, reason=reason)
         )
 
-    async def search(self, query: str, board: bytes | None = None, limit: int = 20) -> wire.Hits:
+    async def search(self, query: str, board: bytes | None = None, limit: int = 20) -> Hits:
         """Posts with all these words: the box's word, until the thread is read."""
         asked = {"q": query, "limit": str(limit)} | ({} if board is None else {"board": to_text(board)})
-        return await self._core.member.get(f"/v1/search?{urlencode(asked)}", wire.Hits)
+        return await self._core.member.get(f"/v1/search?{urlencode(asked)}", Hits)
 
     def _common(self, board: bytes) -> dict[str, Any]:
         return {
@@ -108,7 +115,7 @@ class BoardDesk:
             "board": board,
             "sent": self._core.now(),
             "name": self._core.session.name,
-            "onion": self._onion,
+            "onion": self.onion,
             "identity": self._core.identity.public,
         }
 
@@ -119,7 +126,7 @@ class BoardDesk:
 
     def _identities(self, entries: Iterable[bytes]) -> dict[str, bytes]:
         """Whose identity is which: as the box's signed entries say, unless this account knows better."""
-        found = identities(entries, self._onion)
+        found = identities(entries, self.onion)
         for chat in self._core.chats.all:
             if chat.person.onion == self._core.session.onion:
                 found[chat.person.name] = chat.person.identity
@@ -127,5 +134,5 @@ class BoardDesk:
         return found
 
     def _verified(self, board: bytes, thread: bytes, view: PostView, known: dict[str, bytes]) -> BoardPost:
-        found = verified(view, self._onion, board, thread, known)
+        found = verified(view, self.onion, board, thread, known)
         return replace(found, own=found.identity == self._core.identity.public)

@@ -179,6 +179,10 @@ class Member:
             return await self.line.ask(path, value, kind)
         return await self._call("POST", path, kind, value)
 
+    async def patch(self, path: str, kind: type[T], value: Any) -> T:
+        """Change what a value names."""
+        return await self._call("PATCH", path, kind, value)
+
     async def _call(
         self, method: str, path: str, kind: type[T], value: Any = None, seconds: float = 120.0
     ) -> T:

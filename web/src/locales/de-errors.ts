@@ -58,6 +58,8 @@ export const deErrors: Readonly<Record<string, string>> = {
   boards_full: "Die Box hat so viele Bretter, wie sie haben kann.",
   thread_locked: "Dieses Thema ist gesperrt; niemand kann darin schreiben.",
   thread_full: "Dieses Thema ist voll; beginne ein neues.",
+  no_room: "So ein Brett gibt es bei der Box nicht, oder deine Box darf es nicht lesen.",
+  bad_room: "Das ist nicht die Adresse eines Bretts einer anderen Box.",
   bad_message: "Die Nachricht ist nicht lesbar oder nicht von dem, der sie geschickt haben will.",
   out_of_step: "Die Nachricht gehört zu einer Sitzung, die nicht mehr bekannt ist.",
   bad_log: "Das Verzeichnis der Box widerspricht dem, was es früher gezeigt hat.",

@@ -29,6 +29,7 @@ export const MAX_REASON = 500;
 export const MAX_TOPIC = 128;
 export const MAX_DATA = 4096;
 export const MAX_TITLE = 64;
+export const MAX_PEERS = 32;
 export const MAX_ABOUT = 1000;
 
 const POST_CONTEXT = "post";
@@ -187,9 +188,10 @@ export interface Word {
 }
 
 /**
- * A board with what stands in it. Its id is that of its log.
+ * A board with what stands in it. Its id is that of its log, and of its room.
  *
- * `days` and `most` bound what it keeps, `karma` who may post; `last` is the log's highest number.
+ * `days` and `most` bound what it keeps, `karma` who may post; `peers` are the onion keys of the boxes that may read
+ * all of it; `last` is the log's highest number.
  */
 export interface Board {
   id: Uint8Array;
@@ -203,7 +205,7 @@ export interface Board {
   slow: number;
   order: number;
   closed: boolean;
-  room: Uint8Array | null;
+  peers: Uint8Array[];
   made_hour: number;
   threads: number;
   posts: number;
@@ -231,7 +233,6 @@ export interface NewBoard {
   karma?: number;
   slow?: number;
   order?: number;
-  room?: Uint8Array | null;
 }
 
 /** What is named is changed. A closed board can be read and not written to. */
@@ -246,7 +247,7 @@ export interface ChangeBoard {
   slow?: number | null;
   order?: number | null;
   closed?: boolean | null;
-  room?: Uint8Array | null;
+  peers?: Uint8Array[] | null;
 }
 
 /** A thread in the list: the box's word for its first post. `last` is its newest post's number. */
@@ -314,25 +315,6 @@ export interface Submit {
 export interface Submitted {
   number: number;
   held: boolean;
-}
-
-/** A post that was found: where it is, and some words of it, as the box says. */
-export interface Hit {
-  board: Uint8Array;
-  thread: Uint8Array;
-  id: Uint8Array;
-  number: number;
-  subject: string;
-  name: string;
-  hour: number;
-  excerpt: string;
-}
-
-/** What a search found, the best first. `behind` entries wait to be indexed; `partial`: too slow. */
-export interface Hits {
-  hits: Hit[];
-  behind: number;
-  partial: boolean;
 }
 
 /** One event and its number. */

@@ -39,21 +39,29 @@ function ofClient(line: string): Field | undefined {
   return match ? { name: match[1]!, optional: match[2] === "?" } : undefined;
 }
 
-describe.each(["account", "directory", "vault", "log", "board", "post", "channel", "moderation", "audit"])(
-  "%s",
-  (module) => {
-    const box = fields(readFileSync(join(WEB, `../appliance/protocol/${module}.py`), "utf8"), BOX, ofBox);
-    const client = fields(readFileSync(join(WEB, `src/protocol/${module}.ts`), "utf8"), CLIENT, ofClient);
+describe.each([
+  "account",
+  "directory",
+  "vault",
+  "log",
+  "board",
+  "search",
+  "post",
+  "channel",
+  "moderation",
+  "audit",
+])("%s", (module) => {
+  const box = fields(readFileSync(join(WEB, `../appliance/protocol/${module}.py`), "utf8"), BOX, ofBox);
+  const client = fields(readFileSync(join(WEB, `src/protocol/${module}.ts`), "utf8"), CLIENT, ofClient);
 
-    test.each([...box.keys()])("%s", (name) => {
-      expect(client.get(name)).toEqual(box.get(name));
-    });
+  test.each([...box.keys()])("%s", (name) => {
+    expect(client.get(name)).toEqual(box.get(name));
+  });
 
-    test("the client invents nothing", () => {
-      expect([...client.keys()].filter((name) => !box.has(name))).toEqual([]);
-    });
-  },
-);
+  test("the client invents nothing", () => {
+    expect([...client.keys()].filter((name) => !box.has(name))).toEqual([]);
+  });
+});
 
 test("routes and puzzles", () => {
   const client = fields(readFileSync(join(WEB, "src/protocol/route.ts"), "utf8"), CLIENT, ofClient);

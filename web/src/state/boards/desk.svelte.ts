@@ -4,6 +4,7 @@ import * as wire from "../../protocol/board.ts";
 import type { LogNews, WatchLogs } from "../../protocol/log.ts";
 import type { NewReport, Thank, Thanked, Why } from "../../protocol/moderation.ts";
 import type { Event } from "../../protocol/post.ts";
+import type { Hits } from "../../protocol/search.ts";
 import { Refusal } from "../api.ts";
 import { random } from "../random.ts";
 import { asRefusal } from "../wire.ts";
@@ -149,7 +150,7 @@ export class BoardsDesk {
     await this.load();
   }
 
-  search(text: string, signal?: AbortSignal): Promise<wire.Hits> {
+  search(text: string, signal?: AbortSignal): Promise<Hits> {
     const path = `/v1/search?q=${encodeURIComponent(text)}&limit=50`;
     return this.ground.wire.get(path, signal ? { signal } : {});
   }
