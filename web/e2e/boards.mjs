@@ -17,6 +17,8 @@ import { Run } from "./run.mjs";
 const PASSPHRASE = "amber kelp seven lantern";
 /** Milliseconds within which the box finds what was posted. */
 const INDEXED = 120_000;
+/** A box that is nowhere. */
+const PEER = "ksynqhipu7ia4st5mag7votpfmragwzc7yzv4f7n6x42uw5qkb2ctvyd.onion";
 const run = new Run("boards");
 const { problems } = run;
 const [ada, marta] = [await run.enter("ada"), await run.enter("marta")];
@@ -35,6 +37,7 @@ await run.play(async () => {
   await run.step("search", search);
   await run.step("feed", feed);
   await run.step("what is unread", unread);
+  await run.step("trust a box", trust);
   if (run.look) await run.step("look", look);
   await run.step("close and delete", end);
 });
@@ -220,12 +223,33 @@ async function unread() {
   await until(ada, "no mark", () => !document.querySelector('a[href="#/boards"] .badge'), null);
 }
 
+async function trust() {
+  await open(ada, "Harbour");
+  await press(ada, "More");
+  await press(ada, "Boxes that read along");
+  await reads(ada, "Only this box reads this board");
+  await press(ada, "Trust a box");
+  await fill(ada, "Address of the box", PEER);
+  await press(ada, "Trust a box");
+  await reads(ada, `${PEER.slice(0, 8)}…`);
+  await open(marta, "Harbour");
+  await marta.reload();
+  await reads(marta, "One other box may read this board too.");
+}
+
 async function look() {
   await open(ada, "Harbour");
   const board = await ada.evaluate(() => location.hash.split("/")[2] ?? "");
   await choose(ada, "Winter timetable");
   const there = await ada.evaluate(() => location.hash.slice(2));
-  for (const place of ["boards", `boards/${board}`, `boards/${board}/new`, there, "boards/feeds"])
+  for (const place of [
+    "boards",
+    `boards/${board}`,
+    `boards/${board}/new`,
+    there,
+    `boards/${board}/peers`,
+    "boards/feeds",
+  ])
     await run.looks.place(ada, place);
 }
 

@@ -3,6 +3,9 @@ import { cleanup, fireEvent, render, screen, waitFor, within } from "@testing-li
 import { afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { account, messenger } from "../../dev/engine.ts";
 import { resetGround, type FakeGround } from "../../dev/ground.ts";
+import { signingPublic } from "../../src/protocol/keys.ts";
+import { address as addressOf, publicKey, shortAddress } from "../../src/protocol/onion.ts";
+import { writeRoom } from "../../src/protocol/room.ts";
 import { Refusal } from "../../src/state/api.ts";
 import { news } from "../../src/state/boards/news.svelte.ts";
 import { route } from "../../src/state/route.svelte.ts";
@@ -80,6 +83,44 @@ test("deleting asks, and says when somebody else must agree", async () => {
   await press("Delete board");
   expect(await screen.findByText(/must agree|agrees/)).toBeTruthy();
   expect(ground.boards.size).toBe(3);
+});
+
+const PEER = addressOf(signingPublic(new Uint8Array(32).fill(7)));
+
+test("a keeper says which boxes may read a board, everybody sees how many, and one is put off after a question", async () => {
+  open();
+  await row("Harbour");
+  await press("More");
+  await fireEvent.click(await screen.findByRole("menuitem", { name: "Boxes that read along" }));
+  expect(await screen.findByText("Only this box reads this board")).toBeTruthy();
+  await press("Trust a box");
+  await type(/^Address of the box/, PEER.replace(/^./, "1"));
+  expect(await screen.findByText(/not an onion address/)).toBeTruthy();
+  await type(/^Address of the box/, addressOf(ground.onion));
+  expect(await screen.findByText("This is the address of this box.")).toBeTruthy();
+  await type(/^Address of the box/, PEER);
+  await press("Trust a box");
+  expect(await screen.findByText(shortAddress(PEER))).toBeTruthy();
+  const harbour = [...ground.boards.values()].find((one) => one.about.title === "Harbour")!;
+  expect(screen.getByText(writeRoom({ home: ground.onion, room: harbour.about.id }))).toBeTruthy();
+  location.hash = location.hash.replace("/peers", "");
+  expect(await screen.findByText("One other box may read this board too.")).toBeTruthy();
+  location.hash += "/peers";
+  await press(/^Remove/);
+  expect(await screen.findByText(/What it has read so far stays there/)).toBeTruthy();
+  await press("Trust no longer");
+  expect(await screen.findByText("Only this box reads this board")).toBeTruthy();
+  expect(harbour.about.peers).toEqual([]);
+});
+
+test("a member sees which boxes read along, and cannot change that", async () => {
+  open("member");
+  const harbour = [...ground.boards.values()].find((one) => one.about.title === "Harbour")!;
+  harbour.about = { ...harbour.about, peers: [publicKey(PEER)!] };
+  await row("Harbour");
+  location.hash = (await screen.findByRole("link", { name: /One other box/ })).getAttribute("href")!;
+  expect(await screen.findByText(shortAddress(PEER))).toBeTruthy();
+  expect(screen.queryByRole("button", { name: /^Remove|^Trust/ })).toBeNull();
 });
 
 test("a thread that cannot be posted keeps its text, and is posted then", async () => {
