@@ -37,6 +37,7 @@ from appliance.service.hosting import Hosting
 from appliance.service.household import make_household
 from appliance.service.logs import Logs
 from appliance.service.minimise import Minimise
+from appliance.service.mirrors import Mirrors
 from appliance.service.moderation import make_moderation
 from appliance.service.people import People
 from appliance.service.places import Places
@@ -144,6 +145,7 @@ def _assemble(
     boards = Boards(store, ring, config, clock, logs, home.audit, moderation.four_eyes)
     board_posts = BoardPosts(store, ring, logs, moderation.conduct, home.audit, boards.check_on)
     board_search = BoardSearch(store, ring, boards.check_on)
+    mirrors = Mirrors(store, ring, config, clock, remotes, boards, logs)
     feeds = Feeds(store, ring, boards.check_on)
     minimise = Minimise(store, ring, clock, config.data.expanduser())
     conduct = moderation.conduct
@@ -166,6 +168,7 @@ def _assemble(
         branding,
         moderation,
         boards,
+        mirrors,
         channels,
         channel_posts,
         vault,
@@ -175,13 +178,13 @@ def _assemble(
         settings.follow(part.configure)
     for part in (vault, directory, post, moderation, channels):
         part.join(home.hooks)
-    health.more.append(minimise.row)
+    health.more += [minimise.row, mirrors.row]
     settings.note = home.audit.note
     home.nameplate.on_changed = branding.renew
     home.door.branding = lambda: branding.page().revision
     moderation.four_eyes.register("channel.close", channels.remove)
     feeds.join(home.hooks)
-    board_posts.on_posted = board_search.look
+    board_posts.on_posted = mirrors.on_posted = board_search.look
     vault.on_changed = post.on_vault_changed
     directory.on_low = post.on_low
     directory.changing.append(channel_rows.changed)
@@ -210,6 +213,7 @@ def _assemble(
         tasks.add("audit log", home.lock.when_unlocked(home.audit.settle))
         tasks.add("channels sweep", home.lock.when_unlocked(channels.run))
         tasks.add("boards sweep", home.lock.when_unlocked(boards.run))
+        tasks.add("mirrors", home.lock.when_unlocked(mirrors.run))
         tasks.add("search index", home.lock.when_unlocked(board_search.run))
         for name, run in unlocked:
             tasks.add(name, home.lock.when_unlocked(run))
@@ -234,6 +238,7 @@ def _assemble(
         board_pages=BoardPages(store, ring, logs, boards.check_on),
         board_search=board_search,
         rooms=Rooms(store, ring, relay.book, host, boards.check_on),
+        mirrors=mirrors,
         feeds=feeds,
         channels=channels,
         channel_posts=channel_posts,

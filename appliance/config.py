@@ -101,6 +101,7 @@ class Config:
     # Order among members
     karma_post: int = setting(0, "Karma from which somebody may post where nothing else is set.", least=0)
     karma_upload: int = setting(0, "Karma from which somebody may upload files to boards.", least=0)
+    mirror_octets: int = setting(512 * MIB, "Space for one mirror of a board of another box.", unit="bytes")
     posts_minute: int = setting(20, "Posts, uploads and thanks of one member in a minute.", most=600)
     filter_words: tuple[str, ...] = setting(
         (), "Words and phrases not wanted on boards; a star at an end stands for the rest of a word."

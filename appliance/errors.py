@@ -79,6 +79,8 @@ REFUSALS: Final[dict[str, Row]] = {
     "thread_locked": Row(409, "This thread is locked; nobody can post in it."),
     "thread_full": Row(507, "This thread is full; begin a new one."),
     "no_room": Row(404, "There is no such board at that box, or your box may not read it."),
+    "mirrored": Row(409, "This board is another box's; write on it there."),
+    "mirror_full": Row(507, "This mirror holds as much as it may; it goes on when older threads are gone."),
     "bad_room": Row(400, "This is not the address of a board of another box."),
     # Messages between devices
     "bad_message": Row(400, "The message cannot be read, or is not from whom it says."),

@@ -11,6 +11,7 @@ from appliance.api.rows.channel import CHANNEL
 from appliance.api.rows.desk import OWNER
 from appliance.api.rows.directory import DIRECTORY
 from appliance.api.rows.log import LOG
+from appliance.api.rows.mirror import MIRROR
 from appliance.api.rows.moderation import MODERATION
 from appliance.api.rows.post import POST
 from appliance.api.rows.relay import RELAY
@@ -27,6 +28,7 @@ ROUTES: Final[tuple[Row, ...]] = (
     *LOG,
     *BOARD,
     *ROOM,
+    *MIRROR,
     *CHANNEL,
     *OWNER,
 )

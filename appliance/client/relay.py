@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, Self, TypeVar
 import trio
 
 from appliance.client.entrance import Entrance
-from appliance.client.http import Http
+from appliance.client.http import MOST_OCTETS, Http
 from appliance.errors import Refusal
 from appliance.protocol.codec import CBOR
 from appliance.protocol.keys import SigningKey
@@ -30,7 +30,7 @@ from appliance.protocol.messages import (
     Nonces,
     RelayInfo,
 )
-from appliance.protocol.room import FetchRoom, RoomPage, sign_fetch
+from appliance.protocol.room import MAX_PAGE_OCTETS, FetchRoom, RoomPage, sign_fetch
 
 T = TypeVar("T")
 R = TypeVar("R", CreateMailbox, DeleteMailbox, Fetch, Acknowledge)
@@ -119,7 +119,7 @@ class Relay:
         def sign(nonce: bytes) -> Message:
             return sign_fetch(identity, self.host, nonce, request)
 
-        answer = await self._signed("/v1/rooms/fetch", sign, RoomPage)
+        answer = await self._signed("/v1/rooms/fetch", sign, RoomPage, MAX_PAGE_OCTETS)
         self._keep(answer.nonce)
         return answer
 
@@ -142,19 +142,21 @@ class Relay:
     def _sign(self, key: SigningKey, request: R) -> Callable[[bytes], Message]:
         return lambda nonce: sign_request(key, self.host, nonce, request)
 
-    async def _signed(self, path: str, sign: Callable[[bytes], Message], kind: type[T]) -> T:
+    async def _signed(
+        self, path: str, sign: Callable[[bytes], Message], kind: type[T], most: int = MOST_OCTETS
+    ) -> T:
         """The answer to a request that is signed over a nonce."""
         try:
-            return await self._post(path, sign(await self.nonce()), kind)
+            return await self._post(path, sign(await self.nonce()), kind, most)
         except Refusal as refusal:
             if refusal.code != "nonce":
                 raise
         # The relay was started anew or its clock was set: nothing was done, and fresh ones will do.
         self._nonces.clear()
-        return await self._post(path, sign(await self.nonce()), kind)
+        return await self._post(path, sign(await self.nonce()), kind, most)
 
-    async def _post(self, path: str, message: Message, kind: type[T]) -> T:
-        return await self.http.call("POST", path, kind, message, media=CBOR)
+    async def _post(self, path: str, message: Message, kind: type[T], most: int = MOST_OCTETS) -> T:
+        return await self.http.call("POST", path, kind, message, media=CBOR, most=most)
 
     def _keep(self, nonce: bytes) -> None:
         if nonce:

@@ -44,6 +44,7 @@ SENTENCES: Final[dict[Action, str]] = {
     "board.close": "closed the board “{target}”",
     "board.delete": "deleted the board “{target}”",
     "board.order": "put the boards in another order",
+    "board.mirror": "began to mirror the board “{target}” of another box",
     "board.peers": "said which boxes may read the board “{target}”",
     "post.pin": "pinned a thread in “{target}”",
     "post.unpin": "unpinned a thread in “{target}”",

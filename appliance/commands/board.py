@@ -42,7 +42,7 @@ async def list_boards(me: Person, shell: Shell) -> None:
             one.title,
             str(one.threads),
             str(one.posts),
-            "closed" if one.closed else "",
+            "mirror" if one.home is not None else "closed" if one.closed else "",
             one.about.split("\n")[0],
         ]
         for one in found
@@ -66,6 +66,18 @@ async def make(me: Person, shell: Shell, title: str, about: str, days: int) -> N
     shell.answer(_plain(made), [f"{printable(made.title)} is there now."])
 
 
+@board.command("mirror")
+@click.argument("address")
+@click.option(
+    "--days", type=click.IntRange(1, 3650), default=90, show_default=True, help="How long it keeps threads."
+)
+@with_person
+async def mirror(me: Person, shell: Shell, address: str, days: int) -> None:
+    """Mirror the board at ADDRESS, as `island board peers` shows it there; for owners and admins."""
+    made = await me.boards.mirror(address, days)
+    shell.answer(_plain(made), [f"{printable(made.title)} can be read here soon."])
+
+
 @board.command("peers")
 @click.argument("name", metavar="BOARD")
 @click.option("--add", multiple=True, metavar="ADDRESS", help="Let the box at this address read the board.")
@@ -80,7 +92,7 @@ async def peers(me: Person, shell: Shell, name: str, add: tuple[str, ...], remov
         kept = [one for one in of.peers if one not in removed]
         of = await me.boards.change(of.id, peers=list(dict.fromkeys([*kept, *added])))
     addresses = [onion.address(one) for one in of.peers]
-    room = write_address(RoomAddress(me.boards.onion, of.id))
+    room = write_address(RoomAddress(of.home or me.boards.onion, of.id))
     lines = addresses or ["No other box may read this board."]
     shell.answer({"room": room, "peers": addresses}, [*lines, f"Its address for other boxes: {room}"])
 
@@ -117,8 +129,9 @@ async def threads(me: Person, shell: Shell, name: str, limit: int) -> None:
 async def read(me: Person, shell: Shell, name: str, thread: str, after: int) -> None:
     """Show the posts of THREAD, named by its id or subject or their beginnings; each is verified."""
     of = await _board(me, name)
-    found = await me.boards.posts(of.id, (await _thread(me, of, thread)).thread, after)
-    shell.answer([form(one) for one in found], [line(one) for one in found] or ["Nothing new here."])
+    found = await me.boards.posts(of.id, (await _thread(me, of, thread)).thread, after, of.home)
+    at = "" if of.home is None else f"@{onion.address(of.home)}"
+    shell.answer([form(one) for one in found], [line(one, at) for one in found] or ["Nothing new here."])
 
 
 @board.command("post")
@@ -189,11 +202,11 @@ def form(one: BoardPost) -> dict[str, Any]:
     return found
 
 
-def line(one: BoardPost) -> str:
-    """A post as a person reads it."""
+def line(one: BoardPost, at: str = "") -> str:
+    """A post as a person reads it; `at` is where its author is, if that is another box."""
     remarks = [PROOFS[one.proof], "edited" if one.edits else ""]
     end = "".join(f"  [{remark}]" for remark in remarks if remark)
-    head = f"{one.id}  {ago(one.sent)}  {printable(one.name or '?')}:{end}"
+    head = f"{one.id}  {ago(one.sent)}  {printable(one.name or '?')}{at}:{end}"
     if one.removed:
         return f"{head}\n    (removed by its {'author' if one.removed == 'author' else 'moderator'})"
     subject = [f"# {printable(one.subject, 200)}"] if one.subject else []

@@ -47,6 +47,7 @@ Action = Literal[
     "board.close",
     "board.delete",
     "board.order",
+    "board.mirror",
     "board.peers",
     "post.pin",
     "post.unpin",

@@ -200,7 +200,8 @@ class Board(Message, omit_defaults=False):
     """A board with what stands in it. Its id is that of its log, and of its room.
 
     `days` and `most` bound what it keeps, `karma` who may post; `peers` are the onion keys of the boxes that
-    may read all of it; `last` is the log's highest number.
+    may read all of it; of a mirror, `home` is the onion key of the box whose board it is; `last` is the log's
+    highest number.
     """
 
     id: Bytes16
@@ -215,6 +216,7 @@ class Board(Message, omit_defaults=False):
     order: int
     closed: bool
     peers: list[bytes]
+    home: bytes | None
     made_hour: int
     threads: int
     posts: int

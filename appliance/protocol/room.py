@@ -16,6 +16,7 @@ import msgspec
 from appliance.errors import Refusal
 from appliance.protocol import codec, onion
 from appliance.protocol.board import MAX_SIGNED, About, Days, Title
+from appliance.protocol.directory import Signed
 from appliance.protocol.keys import SigningKey, verify
 from appliance.protocol.log import Number, Removed
 from appliance.protocol.mailbox import unsigned
@@ -25,6 +26,9 @@ MAX_ENTRIES: Final = 128
 """Entries in one answer."""
 MAX_OCTETS: Final = 1 << 20
 """Octets of signed values in one answer; the first entry is there whatever its size."""
+
+MAX_PAGE_OCTETS: Final = 2 << 20
+"""Octets of one answer as it travels: the values, and each author's entry of at most 4,096."""
 
 _CONTEXT: Final = "room"
 
@@ -68,7 +72,7 @@ class RoomPage(Message, omit_defaults=False):
     entries: Annotated[list[RoomEntry], msgspec.Meta(max_length=MAX_ENTRIES)]
     next: Number
     more: bool
-    authors: Annotated[list[bytes], msgspec.Meta(max_length=MAX_ENTRIES)]
+    authors: Annotated[list[Signed], msgspec.Meta(max_length=MAX_ENTRIES)]
     nonce: Bytes32
 
 

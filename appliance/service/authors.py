@@ -10,7 +10,8 @@ from typing import NamedTuple
 from appliance.errors import Refusal
 from appliance.protocol import board as wire
 from appliance.service.logs import BOARD, CHANNEL
-from appliance.store import directory, logs
+from appliance.store import board_authors, boards, directory, logs
+from appliance.store.boards import BoardRow
 from appliance.store.schema import ACCOUNTS
 from appliance.store.storekey import Sealer
 from appliance.store.transaction import Transaction
@@ -28,8 +29,14 @@ class Written(NamedTuple):
 
 
 def find(txn: Transaction, sealer: Sealer, log: bytes, entry: bytes) -> Written:
-    """Who wrote an entry: one keyed hash an account, so not for the event loop. Refusals: no_log, no_item."""
+    """Who wrote an entry: one keyed hash an account, so not for the event loop.
+
+    Refusals: no_log, no_item, mirrored.
+    """
     head = logs.require(txn, log)
+    board = boards.find(txn, sealer, log) if head.kind == BOARD else None
+    if board is not None and board.home is not None:
+        raise Refusal("mirrored")
     number = logs.number_of(txn, log, entry)
     if number is None or head.kind not in AREAS:
         raise Refusal("no_item")
@@ -42,9 +49,15 @@ def find(txn: Transaction, sealer: Sealer, log: bytes, entry: bytes) -> Written:
     return Written(AREAS[head.kind], head.kind, found.kind, author)
 
 
-def signed_entries(txn: Transaction, signed: Iterable[bytes]) -> list[bytes]:
-    """The signed directory entries of those who wrote; who has no account any more has none."""
+def signed_entries(txn: Transaction, sealer: Sealer, board: BoardRow, signed: Iterable[bytes]) -> list[bytes]:
+    """The signed directory entries of those who wrote on a board, of a mirror as its home showed them.
+
+    Who has no account any more has none.
+    """
     names = dict.fromkeys(wire.value_of(one).name for one in signed)
+    if board.home is not None:
+        kept = [board_authors.find(txn, sealer, board.id, name) for name in names]
+        return [entry for entry in kept if entry is not None]
     found: list[bytes] = []
     for name in names:
         try:

@@ -69,7 +69,7 @@ class BoardPages:
         sealer, author = self._ring.require(), self._logs.author(board, caller.account)
 
         def look(txn: Transaction) -> Posts:
-            require(txn, sealer, board)
+            row = require(txn, sealer, board)
             found = boards.find_thread(txn, sealer, board, thread)
             if found is None:
                 raise Refusal("no_thread")
@@ -77,7 +77,7 @@ class BoardPages:
             more = len(rows) > limit
             kept = rows[:limit] if before is None else rows[-limit:]
             shown = _shown(txn, sealer, board, kept, author, before is not None)
-            entries = authors.signed_entries(txn, shown.by_author.values())
+            entries = authors.signed_entries(txn, sealer, row, shown.by_author.values())
             return Posts(board, _thread(found), shown.views, more or shown.cut, entries)
 
         return await self._store.read_cold(look)
@@ -88,7 +88,7 @@ class BoardPages:
         sealer = self._ring.require()
 
         def look(txn: Transaction) -> Versions:
-            require(txn, sealer, board)
+            row = require(txn, sealer, board)
             number = logs.number_of(txn, board, post)
             first = logs.find_entry(txn, board, post)
             if number is None or first is None or first.kind == HELD:
@@ -100,7 +100,7 @@ class BoardPages:
                 raise Refusal("no_entry")
             value = wire.value_of(found[0])
             thread = value.thread if isinstance(value, wire.Post) else None
-            return Versions(thread or post, number, found, authors.signed_entries(txn, found))
+            return Versions(thread or post, number, found, authors.signed_entries(txn, sealer, row, found))
 
         return await self._store.read_cold(look)
 
@@ -112,7 +112,7 @@ class BoardPages:
         sees_all = rights.may(caller.role, "moderate")
 
         def look(txn: Transaction) -> wire.Held:
-            require(txn, sealer, board)
+            row = require(txn, sealer, board)
             numbers = boards.list_held(txn, board, after, MOST_HELD)
             entries = [logs.get(txn, sealer, board, number) for number in numbers]
             found = [
@@ -122,7 +122,9 @@ class BoardPages:
             ]
             shown = found[:limit]
             return wire.Held(
-                shown, len(found) > limit, authors.signed_entries(txn, [one.signed for one in shown])
+                shown,
+                len(found) > limit,
+                authors.signed_entries(txn, sealer, row, [one.signed for one in shown]),
             )
 
         return await self._store.read_cold(look)
@@ -134,7 +136,7 @@ class BoardPages:
         sealer = self._ring.require()
 
         def look(txn: Transaction) -> wire.Notices:
-            require(txn, sealer, board)
+            row = require(txn, sealer, board)
             numbers = boards.list_events(txn, board, after, limit + 1)
             entries = [logs.get(txn, sealer, board, number) for number in numbers[:limit]]
             found = [
@@ -144,7 +146,9 @@ class BoardPages:
             ]
             last = logs.require(txn, board).last
             signed = [one.signed for one in found]
-            return wire.Notices(found, last, len(numbers) > limit, authors.signed_entries(txn, signed))
+            return wire.Notices(
+                found, last, len(numbers) > limit, authors.signed_entries(txn, sealer, row, signed)
+            )
 
         return await self._store.read_cold(look)
 

@@ -65,7 +65,7 @@ class BoardPosts:
         """Take a signed value into a board's log.
 
         Refusals: locked, bad_post, unknown_version, no_board, no_thread, no_entry, old_post, board_closed,
-        thread_locked, thread_full, role, switched_off, and those of `Conduct`.
+        thread_locked, thread_full, role, switched_off, mirrored, and those of `Conduct`.
         """
         opened = wire.read(body.signed)
         if opened.vouched:
@@ -90,6 +90,8 @@ class BoardPosts:
 
             def check(txn: Transaction, head: Head) -> None:
                 row = work.row = require(txn, work.sealer, board)
+                if row.home is not None:
+                    raise Refusal("mirrored")
                 if leave is not None:
                     leave.check(txn)
                 check_identity(txn, caller, value)

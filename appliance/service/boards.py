@@ -29,6 +29,8 @@ from appliance.store.storekey import KeyRing, Sealer
 from appliance.store.transaction import Transaction
 
 MOST_BOARDS: Final = 256
+_OF_MIRROR: Final = frozenset({"title", "about", "days", "most", "realtime", "order"})
+"""What may be changed of a mirror; the rest is its home's affair, or has no meaning."""
 SWEPT_POSTS: Final = 50
 """Rows of deleted threads removed in one transaction: each post has its words taken out of the index."""
 
@@ -78,13 +80,14 @@ class Boards:
 
         return wire.Boards(await self._store.read_cold(look) if self._config.boards else [])
 
-    async def make(self, caller: Caller, new: wire.NewBoard) -> wire.Board:
-        """A new board; the same id again is answered alike. Refusals: role, locked, malformed, boards_full,
-        wrong_state (the id is another log's), switched_off.
+    async def make(self, caller: Caller, new: wire.NewBoard, home: bytes | None = None) -> wire.Board:
+        """A new board, or the mirror of one at `home`; the same id again is answered alike.
+
+        Refusals: role, locked, malformed, boards_full, wrong_state (the id is another log's), switched_off.
         """
         self.check_on()
         rights.check(caller, "manage_boards")
-        _check_words(new.title, new.about)
+        check_words(new.title, new.about)
         sealer, hour = self._ring.require(), hour_of(self._clock())
         row = BoardRow(
             id=new.id,
@@ -98,10 +101,13 @@ class Boards:
             slow=new.slow,
             order=new.order,
             made_hour=hour,
+            home=home,
         )
 
         def job(txn: Transaction) -> wire.Board:
             known = boards.find(txn, sealer, new.id)
+            if known is not None and known.home != home:
+                raise Refusal("wrong_state", reason="this id is taken")
             if known is None:
                 if logs.is_known(txn, new.id):
                     raise Refusal("wrong_state", reason="this id is taken")
@@ -109,24 +115,28 @@ class Boards:
                     raise Refusal("boards_full")
                 logs.create(txn, new.id, BOARD, sealed=True)
                 boards.save(txn, sealer, row)
-                self._audit.note(txn, caller, "board.make", row.title, row.id)
+                self._audit.note(
+                    txn, caller, "board.make" if home is None else "board.mirror", row.title, row.id
+                )
             return _shown(txn, known or row)
 
         return self._noted(await self._store.write(job))
 
     async def change(self, caller: Caller, board: bytes, body: wire.ChangeBoard) -> wire.Board:
-        """Change what is named. Refusals: role, locked, malformed, no_board, own_card (of a peer)."""
+        """Change what is named. Refusals: role, locked, malformed, no_board, mirrored, own_card."""
         rights.check(caller, "manage_boards")
         sealer = self._ring.require()
         names = body.__struct_fields__
         named: dict[str, Any] = {name: getattr(body, name) for name in names}
         changes = {name: value for name, value in named.items() if value is not None}
-        _check_words(body.title or "", body.about or "")
+        check_words(body.title or "", body.about or "")
         if body.peers is not None:
             changes["peers"] = self._peers(body.peers)
 
         def job(txn: Transaction) -> wire.Board:
             old = require(txn, sealer, board)
+            if old.home is not None and not changes.keys() <= _OF_MIRROR:
+                raise Refusal("mirrored")
             row = replace(old, **changes)
             boards.save(txn, sealer, row)
             self._audit.note(txn, caller, _action(old, row, changes), row.title, board)
@@ -268,7 +278,8 @@ def _forget_thanks(txn: Transaction, log: bytes, gone: Sequence[Entry]) -> None:
         thanks.forget(txn, log, entry.id)
 
 
-def _check_words(title: str, about: str) -> None:
+def check_words(title: str, about: str) -> None:
+    """Refusal malformed of a title or description with characters that names may not have."""
     if not is_plain(title, wire.MAX_TITLE) or not is_plain(about.replace("\n", " "), wire.MAX_ABOUT):
         raise Refusal("malformed", field="title")
 
@@ -288,6 +299,7 @@ def _shown(txn: Transaction, row: BoardRow) -> wire.Board:
         order=row.order,
         closed=row.closed,
         peers=list(row.peers),
+        home=row.home,
         made_hour=row.made_hour,
         threads=row.threads,
         posts=row.posts,

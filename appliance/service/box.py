@@ -31,6 +31,7 @@ from appliance.service.lock import Lock
 from appliance.service.logs import Logs
 from appliance.service.members import Members
 from appliance.service.minimise import Minimise
+from appliance.service.mirrors import Mirrors
 from appliance.service.moderation import Moderation
 from appliance.service.nameplate import Nameplate
 from appliance.service.people import People
@@ -69,6 +70,7 @@ class Box:
     board_pages: BoardPages
     board_search: BoardSearch
     rooms: Rooms
+    mirrors: Mirrors
     feeds: Feeds
     channels: Channels
     channel_posts: ChannelPosts

@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 from appliance.errors import Refusal
 from appliance.protocol import board as wire
-from appliance.protocol import codec
+from appliance.protocol import codec, onion
 from appliance.protocol.board import Edit, FeedLink, Post
 from appliance.service import markdown
 from appliance.service.account_hooks import Hooks
@@ -84,6 +84,7 @@ def _atom(txn: Transaction, sealer: Sealer, board: bytes, base: str) -> bytes:
     updated = SubElement(feed, "updated")
     octets = MOST_OCTETS
     newest = row.made_hour
+    at = "" if row.home is None else f"@{onion.address(row.home)}"
     for thread, number in boards.newest_posts(txn, sealer, board, ENTRIES):
         entry = logs.get(txn, sealer, board, number)
         owner = boards.find_thread(txn, sealer, board, thread)
@@ -104,7 +105,7 @@ def _atom(txn: Transaction, sealer: Sealer, board: bytes, base: str) -> bytes:
         _add(one, "title", owner.subject if value.thread is None else f"Re: {owner.subject}")
         _add(one, "updated", _time(hour))
         _add(one, "published", _time(entry.hour))
-        _add(SubElement(one, "author"), "name", value.name)
+        _add(SubElement(one, "author"), "name", value.name + at)
         where = f"{base}#/boards/{codec.to_text(board)}/{codec.to_text(thread)}"
         SubElement(one, "link", rel="alternate", href=where)
         _add(one, "content", markdown.render(body)).set("type", "html")

@@ -54,7 +54,7 @@ class Rooms:
 def _trusting(txn: Transaction, sealer: Sealer, request: FetchRoom) -> BoardRow:
     """The board, if it names this peer; Refusal no_room."""
     row = boards.find(txn, sealer, request.room)
-    if row is None or request.peer not in row.peers:
+    if row is None or row.home is not None or request.peer not in row.peers:
         raise Refusal("no_room")
     return row
 
@@ -74,7 +74,9 @@ def _page(txn: Transaction, sealer: Sealer, request: FetchRoom, nonce: bytes) ->
         entries=shown,
         next=span.entries[-1].number if span.entries else request.after,
         more=span.more,
-        authors=authors.signed_entries(txn, [one.signed for one in shown if one.signed is not None]),
+        authors=authors.signed_entries(
+            txn, sealer, row, [one.signed for one in shown if one.signed is not None]
+        ),
         nonce=nonce,
     )
 

@@ -15,6 +15,7 @@ from appliance.store import logs, thanks
 from appliance.store.engine import Transaction
 from appliance.store.schema import (
     BOARD_ACTIVITY,
+    BOARD_AUTHORS,
     BOARD_DOOMED,
     BOARD_HELD,
     BOARD_INDEXED,
@@ -50,13 +51,18 @@ _OF_BOARD: Final = (
     BOARD_INDEXED,
     BOARD_MARKS,
     BOARD_HELD,
+    BOARD_AUTHORS,
 )
 NO_THREAD: Final = bytes(16)
 """Stands for a thread where events are counted."""
 
 
 class BoardRow(Record, frozen=True):
-    """A board; `most` posts, `threads` and `posts` it has now; `peers` (onion keys) may read it."""
+    """A board; `most` posts, `threads` and `posts` it has now; `peers` (onion keys) may read it.
+
+    A mirror has a `home` (onion key), was read there up to `cursor`, and counts what was `skipped` and its
+    `authors`.
+    """
 
     id: bytes
     title: str
@@ -73,6 +79,10 @@ class BoardRow(Record, frozen=True):
     threads: int = 0
     posts: int = 0
     peers: tuple[bytes, ...] = ()
+    home: bytes | None = None
+    cursor: int = 0
+    skipped: int = 0
+    authors: int = 0
 
 
 class ThreadRow(Record, frozen=True):
@@ -312,6 +322,11 @@ def newest_posts(txn: Transaction, sealer: Sealer, board: bytes, limit: int) -> 
 def doomed(txn: Transaction, limit: int = 16) -> list[bytes]:
     """Boards (16 octets) and threads (32) that are being deleted."""
     return list(txn.keys(BOARD_DOOMED, limit=limit))
+
+
+def is_doomed(txn: Transaction, board: bytes, thread: bytes) -> bool:
+    """Whether a thread is being deleted."""
+    return txn.get(BOARD_DOOMED, board + thread) is not None
 
 
 def sweep(txn: Transaction, whom: bytes, limit: int) -> list[int]:

@@ -90,6 +90,7 @@ the sealed value. Times are unix hours unless seconds are said; what strangers c
 | board_postings | board 16, blind word 8, number u32 of its first post | sealed `board_postings` block |
 | board_indexed | board 16, number u64 | sealed words of a post that is indexed |
 | board_marks | board 16 | `board_index.MARK`: how far the log is indexed, posts in the index |
+| board_authors | board 16, blind name 16 | sealed `board_authors.AuthorRow` of who wrote on a mirror |
 | feeds | account 16 | sealed `feeds.Feed`: the secret of its links |
 | feed_links | SHA-256 of the secret, first 16 | account 16 |
 
@@ -107,7 +108,7 @@ from typing import Final
 from appliance.errors import Refusal
 from appliance.store.engine import Store, Table, Transaction
 
-VERSION: Final = 4
+VERSION: Final = 5
 
 TABLES: Final[list[Table]] = []
 """Every table below."""
@@ -203,6 +204,7 @@ BOARD_WORDS = _declare("board_words")
 BOARD_POSTINGS = _declare("board_postings")
 BOARD_INDEXED = _declare("board_indexed")
 BOARD_MARKS = _declare("board_marks")
+BOARD_AUTHORS = _declare("board_authors")
 FEEDS = _declare("feeds")
 FEED_LINKS = _declare("feed_links")
 
@@ -260,7 +262,13 @@ def _allow_fresh(txn: Transaction) -> None:
     """
 
 
-STEPS: Final[Mapping[int, Step]] = {1: _make_accounts, 2: _line_up, 3: _allow_fresh}
+def _allow_mirrors(txn: Transaction) -> None:
+    """From 4: a board may be another box's (`boards.BoardRow.home`), where a program of version 4 would let
+    people write. What is there stays as it is.
+    """
+
+
+STEPS: Final[Mapping[int, Step]] = {1: _make_accounts, 2: _line_up, 3: _allow_fresh, 4: _allow_mirrors}
 """What brings a store of this version to the next one."""
 
 

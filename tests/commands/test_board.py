@@ -23,8 +23,13 @@ from tests.services import refused
 
 
 @pytest.fixture
-async def place(tmp_path):
-    async with running(Net(), tmp_path / "box", registration="open") as box:
+def net():
+    return Net()
+
+
+@pytest.fixture
+async def place(tmp_path, net):
+    async with running(net, tmp_path / "box", registration="open") as box:
         yield box
 
 
@@ -105,6 +110,36 @@ async def test_admins_say_which_boxes_may_read_a_board(terminals, place):
     assert "No other box" in (await ada.type("board", "peers", "Garden")).stdout
 
 
+async def test_a_board_of_another_box_is_mirrored_and_read(terminals, place, net, tmp_path):
+    ada, _ = terminals
+    await ada.ask("board", "post", "Garden", "In *August*.", "--subject", "Tomatoes")
+    async with running(net, tmp_path / "far", registration="open") as far:
+        eve = Terminal(tmp_path / "e", str(tmp_path / "far"))
+        await eve.enter("sign-up", "eve")
+        (member,) = [one for one in await far.desk.members() if one.name == "eve"]
+        await far.desk.change_member(member.account, ChangeMember(role="admin"))
+        await place.desk.http.call(
+            "PATCH",
+            f"/v1/boards/{to_text(b'g' * 16)}",
+            wire.Board,
+            wire.ChangeBoard(peers=[onion.public_key(far.ready.onion)]),
+        )
+        room = (await ada.ask("board", "peers", "Garden"))["room"]
+        made = await eve.ask("board", "mirror", room, "--days", "30")
+        assert (made["title"], made["days"]) == ("Garden", 30)
+        with trio.fail_after(60):
+            while not await eve.ask("board", "threads", "Garden"):
+                await trio.sleep(0.1)
+        told = await eve.type("board", "read", "Garden", "Tomatoes")
+        assert f"ada@{place.ready.onion}:" in told.stdout and "NOT GENUINE" not in told.stdout
+        (post,) = await eve.ask("board", "read", "Garden", "Tomatoes")
+        assert (post["proof"], post["body"], post["own"]) == ("signed", "In *August*.", False)
+        assert "mirror" in (await eve.type("board", "list")).stdout
+        refusal = await eve.type("board", "post", "Garden", "x", "--thread", "Tomatoes")
+        assert refusal.exit_code == exits.FAILED and "write on it there" in refusal.output
+        assert (await eve.ask("board", "peers", "Garden"))["room"] == room
+
+
 async def test_what_the_box_makes_up_is_not_shown(terminals, place, tmp_path):
     ada, bob = terminals
     await ada.ask("board", "post", "Garden", "true words", "--subject", "True")
@@ -115,15 +150,17 @@ async def test_what_the_box_makes_up_is_not_shown(terminals, place, tmp_path):
             f"/v1/boards/{to_text(b'g' * 16)}/threads/{to_text(thread.thread)}", wire.Posts
         )
         [view] = page.posts
-        identities = boards._identities(page.authors)
-        good = boards._verified(b"g" * 16, thread.thread, view, identities)
+        identities = boards._identities(page.authors, boards.onion)
+        good = boards._verified(b"g" * 16, thread.thread, view, identities, boards.onion)
         assert (good.proof, good.body) == ("signed", "true words")
-        swapped = boards._verified(b"g" * 16, thread.thread, view, identities | {"ada": bytes(32)})
-        moved = boards._verified(b"h" * 16, thread.thread, view, identities)
-        other = boards._verified(b"g" * 16, b"t" * 16, view, identities)
+        swapped = boards._verified(
+            b"g" * 16, thread.thread, view, identities | {"ada": bytes(32)}, boards.onion
+        )
+        moved = boards._verified(b"h" * 16, thread.thread, view, identities, boards.onion)
+        other = boards._verified(b"g" * 16, b"t" * 16, view, identities, boards.onion)
         for one in (swapped, moved, other):
             assert (one.proof, one.body, one.subject, one.name) == ("false", "", "", "")
-        assert boards._verified(b"g" * 16, thread.thread, view, {}).proof == "former"
+        assert boards._verified(b"g" * 16, thread.thread, view, {}, boards.onion).proof == "former"
 
 
 async def test_a_feed_needs_its_secret_and_nothing_else(terminals, place):

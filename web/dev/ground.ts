@@ -25,6 +25,8 @@ const HOST = onion(1);
 const ONION = readPerson(`ada@${HOST}`)!.onion;
 const NAMES = ["ada", "marta", "jonas", "noura"];
 const seedOf = (name: string): Uint8Array => hash(new TextEncoder().encode(`fake ${name}`));
+/** The key of the box whose board can be mirrored. */
+export const FAR = signingPublic(seedOf("a far box"));
 const idOf = (label: string): Uint8Array => seedOf(label).slice(0, 16);
 
 interface Kept {
@@ -80,6 +82,8 @@ export class FakeGround implements Ground {
   readonly name = "ada";
   readonly onion = ONION;
   readonly host = HOST;
+  /** How it goes with mirrors. */
+  mirror = { heard: 1_700_000_000 as number | null, behind: 0, skipped: 0, problem: null as string | null };
   readonly seed = seedOf("ada");
   readonly identity = signingPublic(this.seed);
   readonly boards = new Map<string, FakeBoard>();
@@ -103,8 +107,8 @@ export class FakeGround implements Ground {
   now(): number {
     return Math.floor(Date.now() / 1000);
   }
-  known(): ReadonlyMap<string, Uint8Array> {
-    return new Map([[this.name, this.identity]]);
+  known(host: string): ReadonlyMap<string, Uint8Array> {
+    return new Map(host === this.host ? [[this.name, this.identity]] : []);
   }
   read(): Promise<BoardsRecord | undefined> {
     return Promise.resolve(this.record);
@@ -129,7 +133,7 @@ export class FakeGround implements Ground {
         slow: 0,
         order: 0,
       },
-      ...{ closed: false, peers: [], made_hour: 0, threads: 0, posts: 0, last: 0 },
+      ...{ closed: false, peers: [], home: null, made_hour: 0, threads: 0, posts: 0, last: 0 },
       ...board,
     };
     this.boards.set(toBase64url(board.id), new FakeBoard(about));
@@ -139,7 +143,14 @@ export class FakeGround implements Ground {
   /** Somebody says something on a board; ends in its number. */
   say(board: FakeBoard, by: string, what: object, sent = this.now()): number {
     const common = { v: 1, id: hash(new TextEncoder().encode(`${by}${board.last}${sent}`)).slice(0, 16) };
-    const whole = { ...common, board: board.about.id, sent, name: by, onion: ONION, ...what };
+    const whole = {
+      ...common,
+      board: board.about.id,
+      sent,
+      name: by,
+      onion: board.about.home ?? ONION,
+      ...what,
+    };
     const value = { ...whole, identity: signingPublic(seedOf(by)) } as BoardValue;
     return this.#take(board, writeSigned(seedOf(by), value), value);
   }
@@ -164,6 +175,7 @@ export class FakeGround implements Ground {
     if (what === "feeds") return { secret: "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXM" };
     if (what === "thanks") return { thanks: key ? 0 : 1, mine: !key };
     if (what === "search") return this.#search(query.get("q") ?? "");
+    if (what === "mirrors") return this.#mirror(method, key, body as never);
     if (what !== "boards") return {};
     if (!key && method === "GET") return { boards: [...this.boards.values()].map((one) => one.shown()) };
     if (!key) return this.make(body as never);
@@ -179,9 +191,28 @@ export class FakeGround implements Ground {
     if (part === "held") return { entries: [], more: false, authors: [] };
     if (part === "posts") {
       const post = board.posts.find((one) => toBase64url(one.id) === id)!;
-      return { versions: [post.post, ...post.versions], authors: this.#authors() };
+      return { versions: [post.post, ...post.versions], authors: this.#authors(board) };
     }
     return id ? this.#posts(board, id, query) : this.#threads(board, query);
+  }
+
+  /** One board of another box can be mirrored, by any address; `refuse` is what its box answers. */
+  #mirror(method: string, part: string, body: { days?: number }): unknown {
+    const [room, title, about] = [idOf("far"), "Lighthouses", "Lamps and lenses."];
+    const mirrors = [...this.boards.values()].filter((one) => one.about.home);
+    if (method === "GET")
+      return {
+        mirrors: mirrors.map((one) => ({ board: one.about.id, home: FAR, ...this.mirror })),
+      };
+    if (this.refuse) throw new Refusal(this.refuse, "", 404);
+    if (part === "look") return { home: FAR, room, title, about, days: 60, threads: 1, posts: 2 };
+    if (part) return {};
+    const made = this.make({ id: room, title, about, days: body.days ?? 90, home: FAR });
+    const board = this.boards.get(toBase64url(room))!;
+    const number = this.say(board, "jonas", { kind: "post", subject: "A new lamp", body: "It **turns**." });
+    const thread = board.posts.find((one) => one.number === number)!.id;
+    this.say(board, "marta", { kind: "post", thread, body: "At last." }, this.now() + 1);
+    return made;
   }
 
   #threads(board: FakeBoard, query: URLSearchParams): unknown {
@@ -212,7 +243,13 @@ export class FakeGround implements Ground {
       own: one.name === this.name,
       removed: one.removed,
     }));
-    return { board: board.about.id, thread, posts, more: found.length > limit, authors: this.#authors() };
+    return {
+      board: board.about.id,
+      thread,
+      posts,
+      more: found.length > limit,
+      authors: this.#authors(board),
+    };
   }
 
   #search(text: string): unknown {
@@ -234,10 +271,16 @@ export class FakeGround implements Ground {
     return { hits: hits.slice(0, 50), behind: 0, partial: false };
   }
 
-  #authors(): Uint8Array[] {
+  #authors({ about }: FakeBoard): Uint8Array[] {
     return NAMES.map((name) => {
       const seed = seedOf(name);
-      const entry = { version: 1, name, onion: ONION, identity: signingPublic(seed), revision: 1 };
+      const entry = {
+        version: 1,
+        name,
+        onion: about.home ?? ONION,
+        identity: signingPublic(seed),
+        revision: 1,
+      };
       return signEntry(seed, { ...entry, issued_hour: 0, devices: [] });
     });
   }

@@ -81,7 +81,7 @@ async def show_thread(box: Box, ask: Ask) -> Page:
     board, thread = await _board(box, ask), _id(ask, "thread")
     after, before = _number(ask, "after") or 0, _number(ask, "before")
     found = await box.board_pages.posts(ask.member, board.id, thread, after, before, POSTS)
-    host = onion.public_key(box.relay.host)
+    host = board.home or onion.public_key(box.relay.host)
     # Signatures and Markdown of a whole page: nobody else waits for them.
     posts = await trio.to_thread.run_sync(draw_posts, host, board.id, thread, found, limiter=_DRAWING)
     first = posts[0].post.number if posts else 0
@@ -91,7 +91,7 @@ async def show_thread(box: Box, ask: Ask) -> Page:
     return _page(
         box, ask, board, "thread.html", thread_id=to_text(thread), thread=found.thread, posts=posts,
         first=first, last=last, earlier=earlier, later=later, heading=found.thread.subject,
-        form=_fresh(ask.form), may_report=True,
+        form=_fresh(ask.form), may_report=board.home is None,
     )  # fmt: skip
 
 
@@ -264,7 +264,8 @@ def _page(
     about = {
         "board": board,
         "board_id": to_text(board.id),
-        "may_post": not board.closed and may_post(ask.member, board),
+        "home": "" if board.home is None else onion.address(board.home),
+        "may_post": not board.closed and board.home is None and may_post(ask.member, board),
     }
     return drawn(ask, template, title, **{**about, **values})
 

@@ -15,6 +15,7 @@ from appliance.protocol.board import Edit, Post, PostView, Value
 from appliance.protocol.board_reading import BoardPost as BoardPost
 from appliance.protocol.board_reading import identities, verified
 from appliance.protocol.codec import to_text
+from appliance.protocol.mirror import NewMirror
 from appliance.protocol.search import Hits
 
 if TYPE_CHECKING:
@@ -43,6 +44,11 @@ class BoardDesk:
         new = wire.NewBoard(secrets.token_bytes(16), title, about, **fields)
         return await self._core.member.post("/v1/boards", wire.Board, new)
 
+    async def mirror(self, address: str, days: int) -> wire.Board:
+        """Mirror a board of another box, by its address; for owners and admins."""
+        new = NewMirror(address, days=days)
+        return await self._core.member.post("/v1/mirrors", wire.Board, new)
+
     async def change(self, board: bytes, **fields: Any) -> wire.Board:
         """Change what is named; for owners and admins."""
         change = wire.ChangeBoard(**fields)
@@ -55,16 +61,19 @@ class BoardDesk:
             f"/v1/boards/{to_text(board)}/threads?{urlencode(query)}", wire.Threads
         )
 
-    async def posts(self, board: bytes, thread: bytes, after: int = 0) -> list[BoardPost]:
-        """All posts of a thread after a number, each verified."""
+    async def posts(
+        self, board: bytes, thread: bytes, after: int = 0, home: bytes | None = None
+    ) -> list[BoardPost]:
+        """All posts of a thread after a number, each verified; of a mirror, under its `home` (onion key)."""
+        home = home or self.onion
         found: list[BoardPost] = []
         while True:
             page = await self._core.member.get(
                 f"/v1/boards/{to_text(board)}/threads/{to_text(thread)}?after={after}&limit={PAGE}",
                 wire.Posts,
             )
-            known = self._identities(page.authors)
-            found += [self._verified(board, thread, view, known) for view in page.posts]
+            known = self._identities(page.authors, home)
+            found += [self._verified(board, thread, view, known, home) for view in page.posts]
             if not page.more or not page.posts:
                 return found
             after = page.posts[-1].number
@@ -124,15 +133,18 @@ class BoardDesk:
         path = f"/v1/boards/{to_text(board)}/entries"
         return await self._core.member.post(path, wire.Submitted, wire.Submit(signed))
 
-    def _identities(self, entries: Iterable[bytes]) -> dict[str, bytes]:
-        """Whose identity is which: as the box's signed entries say, unless this account knows better."""
-        found = identities(entries, self.onion)
+    def _identities(self, entries: Iterable[bytes], home: bytes) -> dict[str, bytes]:
+        """Whose identity is which at a box: as signed entries say, unless this account knows better."""
+        found, host = identities(entries, home), onion.address(home)
         for chat in self._core.chats.all:
-            if chat.person.onion == self._core.session.onion:
+            if chat.person.onion == host:
                 found[chat.person.name] = chat.person.identity
-        found[self._core.session.name] = self._core.identity.public
+        if home == self.onion:
+            found[self._core.session.name] = self._core.identity.public
         return found
 
-    def _verified(self, board: bytes, thread: bytes, view: PostView, known: dict[str, bytes]) -> BoardPost:
-        found = verified(view, self.onion, board, thread, known)
+    def _verified(
+        self, board: bytes, thread: bytes, view: PostView, known: dict[str, bytes], home: bytes
+    ) -> BoardPost:
+        found = verified(view, home, board, thread, known)
         return replace(found, own=found.identity == self._core.identity.public)

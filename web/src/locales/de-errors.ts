@@ -59,6 +59,8 @@ export const deErrors: Readonly<Record<string, string>> = {
   thread_locked: "Dieses Thema ist gesperrt; niemand kann darin schreiben.",
   thread_full: "Dieses Thema ist voll; beginne ein neues.",
   no_room: "So ein Brett gibt es bei der Box nicht, oder deine Box darf es nicht lesen.",
+  mirrored: "Dieses Brett gehört einer anderen Box; schreibe dort.",
+  mirror_full: "Dieser Spiegel hält so viel, wie er darf; es geht weiter, wenn ältere Themen weg sind.",
   bad_room: "Das ist nicht die Adresse eines Bretts einer anderen Box.",
   bad_message: "Die Nachricht ist nicht lesbar oder nicht von dem, der sie geschickt haben will.",
   out_of_step: "Die Nachricht gehört zu einer Sitzung, die nicht mehr bekannt ist.",

@@ -149,6 +149,7 @@ export const deReports = {
       "board.close": "hat das Brett „{target}“ geschlossen",
       "board.delete": "hat das Brett „{target}“ gelöscht",
       "board.order": "hat die Bretter anders geordnet",
+      "board.mirror": "spiegelt jetzt das Brett „{target}“ einer anderen Box",
       "board.peers": "hat festgelegt, welche Boxen das Brett „{target}“ lesen dürfen",
       "post.pin": "hat ein Thema in „{target}“ angeheftet",
       "post.unpin": "hat ein Thema in „{target}“ gelöst",

@@ -78,6 +78,7 @@ export const deSettings: typeof enSettings = {
     accent: "Akzentfarbe",
     boards: "Bretter",
     channels: "Kanäle",
+    mirror_octets: "Platz für einen Spiegel eines fremden Bretts",
     karma_post: "Karma zum Schreiben",
     karma_upload: "Karma zum Hochladen",
     posts_minute: "Beiträge eines Mitglieds in der Minute",

@@ -59,6 +59,8 @@ export const enErrors = {
   thread_locked: "This thread is locked; nobody can post in it.",
   thread_full: "This thread is full; begin a new one.",
   no_room: "There is no such board at that box, or your box may not read it.",
+  mirrored: "This board is another box's; write on it there.",
+  mirror_full: "This mirror holds as much as it may; it goes on when older threads are gone.",
   bad_room: "This is not the address of a board of another box.",
   bad_message: "The message cannot be read, or is not from whom it says.",
   out_of_step: "The message belongs to a session that is not known any more.",

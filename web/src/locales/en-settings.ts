@@ -77,6 +77,7 @@ export const enSettings = {
     accent: "Accent colour",
     boards: "Boards",
     channels: "Channels",
+    mirror_octets: "Space for one mirror of another box's board",
     karma_post: "Karma for posting",
     karma_upload: "Karma for uploading",
     posts_minute: "Posts of a member in a minute",

@@ -42,6 +42,7 @@ export type Action =
   | "board.close"
   | "board.delete"
   | "board.order"
+  | "board.mirror"
   | "board.peers"
   | "post.pin"
   | "post.unpin"

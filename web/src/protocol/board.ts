@@ -191,7 +191,7 @@ export interface Word {
  * A board with what stands in it. Its id is that of its log, and of its room.
  *
  * `days` and `most` bound what it keeps, `karma` who may post; `peers` are the onion keys of the boxes that may read
- * all of it; `last` is the log's highest number.
+ * all of it; of a mirror, `home` is the onion key of the box whose board it is; `last` is the log's highest number.
  */
 export interface Board {
   id: Uint8Array;
@@ -206,6 +206,7 @@ export interface Board {
   order: number;
   closed: boolean;
   peers: Uint8Array[];
+  home: Uint8Array | null;
   made_hour: number;
   threads: number;
   posts: number;
