@@ -194,6 +194,48 @@ export const deBoards: typeof enBoards = {
     hideQr: "QR-Code verbergen",
     qr: "QR-Code der Adresse des Forums",
   },
+  mirrors: {
+    mark: "Forum einer anderen Box",
+    of: (home) => `Ein Forum der Box ${home}`,
+    lead: "Deren Leute schreiben es; hier kann man es lesen, auch wenn jene Box aus ist. Geschrieben, gedankt und gemeldet wird dort.",
+    writeThere: (home) => `Hier nur zu lesen. Wer schreiben will, tut das bei ${home}.`,
+    heard: (when) => `Seine Box hat ${when} geantwortet.`,
+    reading: "Seine Box wird gefragt…",
+    behind: (n) => plural(n, { one: "# Eintrag kommt noch.", other: "# Einträge kommen noch." }),
+    skipped: (n) =>
+      plural(n, {
+        one: "# Eintrag war nicht echt und wurde ausgelassen.",
+        other: "# Einträge waren nicht echt und wurden ausgelassen.",
+      }),
+    problem: "Neues konnte nicht gelesen werden:",
+    copyHome: "Adresse seiner Box kopieren",
+    pull: "Jetzt lesen",
+    pulling: "Seine Box wird gefragt.",
+    realtimeHint: "Dann wird seine Box jede halbe Minute gefragt, sonst alle zehn Minuten.",
+    deleteLead:
+      "Die Kopie auf dieser Box wird gelöscht, mit allen Fäden und Beiträgen. Das Forum selbst bleibt bei seiner Box. Das lässt sich nicht rückgängig machen.",
+    make: "Forum einer anderen Box spiegeln",
+    makeLead:
+      "Die Leute hier können es dann lesen, auch wenn seine Box aus ist. Von hier schreibt niemand darin.",
+    first: "Zuerst muss jenes Forum dieser Box vertrauen",
+    firstLead: "Wer sich darum kümmert, trägt dort die Adresse dieser Box ein, unter „Boxen, die mitlesen“.",
+    copyOwn: "Adresse dieser Box kopieren",
+    second: "Dann gib die Adresse des Forums ein",
+    address: "Adresse des Forums",
+    addressHint:
+      "Sie steht dort unter „Boxen, die mitlesen“: eine Onion-Adresse, ein Schrägstrich, Buchstaben.",
+    addressBad: "Das ist nicht die Adresse eines Forums, oder sie enthält einen Tippfehler.",
+    own: "Das ist ein Forum dieser Box.",
+    asking: "Die Box wird über Tor gefragt…",
+    look: "Ansehen",
+    daysHint: (days) =>
+      plural(days, {
+        one: "Seine eigene Box hebt sie # Tag auf.",
+        other: "Seine eigene Box hebt sie # Tage auf.",
+      }),
+    makeGo: "Dieses Forum spiegeln",
+    made: "Das Forum ist da. Die Beiträge kommen jetzt.",
+  },
   feeds: {
     title: "Mit Feed folgen",
     lead: "Ein Feed-Leser auf deiner eigenen Maschine oder in Tor zeigt mit diesen Adressen neue Beiträge.",

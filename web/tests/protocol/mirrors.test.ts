@@ -46,6 +46,7 @@ describe.each([
   "log",
   "board",
   "search",
+  "mirror",
   "post",
   "channel",
   "moderation",

@@ -2,7 +2,7 @@
 import { cleanup, fireEvent, render, screen, waitFor, within } from "@testing-library/svelte";
 import { afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { account, messenger } from "../../dev/engine.ts";
-import { resetGround, type FakeGround } from "../../dev/ground.ts";
+import { FAR, resetGround, type FakeGround } from "../../dev/ground.ts";
 import { signingPublic } from "../../src/protocol/keys.ts";
 import { address as addressOf, publicKey, shortAddress } from "../../src/protocol/onion.ts";
 import { writeRoom } from "../../src/protocol/room.ts";
@@ -121,6 +121,64 @@ test("a member sees which boxes read along, and cannot change that", async () =>
   location.hash = (await screen.findByRole("link", { name: /One other box/ })).getAttribute("href")!;
   expect(await screen.findByText(shortAddress(PEER))).toBeTruthy();
   expect(screen.queryByRole("button", { name: /^Remove|^Trust/ })).toBeNull();
+});
+
+async function mirror(): Promise<void> {
+  location.hash = (await screen.findByRole("link", { name: "Mirror a board of another box" })).getAttribute(
+    "href",
+  )!;
+  await type(/^Address of the board/, writeRoom({ home: FAR, room: new Uint8Array(16) }));
+  await press("Look at it");
+}
+
+test("a board of another box is looked at, then mirrored; one reads it and writes nothing", async () => {
+  open();
+  await mirror();
+  expect(await screen.findByText("Lamps and lenses.")).toBeTruthy();
+  expect(screen.getByText("Its own box keeps them for 60 days.")).toBeTruthy();
+  await press("Mirror this board");
+  const home = shortAddress(addressOf(FAR));
+  expect(await screen.findByText(`A board of the box ${home}`)).toBeTruthy();
+  expect(await screen.findByText(/Its box answered/)).toBeTruthy();
+  expect(screen.queryByRole("link", { name: "New thread" })).toBeNull();
+  await press("More");
+  expect(await screen.findByRole("menuitem", { name: "Delete board" })).toBeTruthy();
+  for (const name of ["Close board", "Boxes that read along", "Waiting for a moderator"])
+    expect(screen.queryByRole("menuitem", { name })).toBeNull();
+  await row("A new lamp");
+  expect(await screen.findByText("Signed by jonas")).toBeTruthy();
+  expect(screen.getAllByText(`@${home}`).length).toBe(2);
+  expect(screen.getByText(`Read only here. Whoever wants to write does that at ${home}.`)).toBeTruthy();
+  expect(screen.queryByRole("button", { name: "Thank" })).toBeNull();
+  expect(screen.queryByLabelText("Write an answer")).toBeNull();
+  await press("What to do with this post");
+  expect(await screen.findByRole("menuitem", { name: "Copy link" })).toBeTruthy();
+  for (const name of ["Report", "Remove post"]) expect(screen.queryByRole("menuitem", { name })).toBeNull();
+});
+
+test("an address that is none, one of this box, and a box that does not trust this one are told apart", async () => {
+  open();
+  location.hash = "#/boards/mirror";
+  await type(/^Address of the board/, "nonsense");
+  await press("Look at it");
+  expect(await screen.findByText(/not the address of a board/)).toBeTruthy();
+  await type(/^Address of the board/, writeRoom({ home: ground.onion, room: new Uint8Array(16) }));
+  expect(await screen.findByText("This is a board of this box.")).toBeTruthy();
+  ground.refuse = "no_room";
+  await type(/^Address of the board/, writeRoom({ home: FAR, room: new Uint8Array(16) }));
+  await press("Look at it");
+  expect(await screen.findByText(/or your box may not read it/)).toBeTruthy();
+});
+
+test("a mirror says in words that nothing new comes", async () => {
+  open();
+  ground.mirror = { heard: null, behind: 3, skipped: 1, problem: "unreachable" };
+  await mirror();
+  await press("Mirror this board");
+  expect(
+    await screen.findByText(/Nothing new could be read: The other box could not be reached/),
+  ).toBeTruthy();
+  expect(screen.getByText(/3 entries are still to come. 1 entry was not genuine/)).toBeTruthy();
 });
 
 test("a thread that cannot be posted keeps its text, and is posted then", async () => {

@@ -2,7 +2,9 @@
 import { toBase64url } from "../../protocol/base64url.ts";
 import * as wire from "../../protocol/board.ts";
 import type { LogNews, WatchLogs } from "../../protocol/log.ts";
+import type { LookAtRoom, Mirror, Mirrors, NewMirror, RoomOffer } from "../../protocol/mirror.ts";
 import type { NewReport, Thank, Thanked, Why } from "../../protocol/moderation.ts";
+import { address } from "../../protocol/onion.ts";
 import type { Event } from "../../protocol/post.ts";
 import type { Hits } from "../../protocol/search.ts";
 import { Refusal } from "../api.ts";
@@ -41,16 +43,15 @@ export class BoardsDesk {
   problem = $state.raw<Refusal | undefined>();
   record = $state.raw<marks.BoardsRecord>(marks.NONE);
   fresh = $state.raw<Readonly<Record<string, Fresh>>>({});
-  readonly judge: Judge;
+  /** By the address of the boards' home. */
+  readonly #judges = new Map<string, Judge>();
   /** By board. */
   readonly #hearers = new Map<string, Set<Hearer>>();
   #counted: Record<string, number> = {};
   #soon: ReturnType<typeof setTimeout> | undefined;
   #end: (() => void) | undefined;
 
-  constructor(readonly ground: Ground) {
-    this.judge = new Judge(ground);
-  }
+  constructor(readonly ground: Ground) {}
 
   /** Begin to follow the boards; again is alike. */
   async start(): Promise<void> {
@@ -87,6 +88,15 @@ export class BoardsDesk {
     }
   }
 
+  /** Who judges what stands on a board: its home says whose identity is which. */
+  judgeOf(key: string): Judge {
+    const home = this.find(key)?.home ?? this.ground.onion;
+    const host = address(home);
+    const known = this.#judges.get(host) ?? new Judge(this.ground, home);
+    this.#judges.set(host, known);
+    return known;
+  }
+
   find(key: string): BoardRow | undefined {
     return this.list?.find((one) => one.key === key);
   }
@@ -101,6 +111,29 @@ export class BoardsDesk {
   async alter(key: string, change: wire.ChangeBoard): Promise<void> {
     await this.ground.wire.call("PATCH", `/v1/boards/${key}`, change);
     await this.load();
+  }
+
+  /** What another box says of a board of its; asked over Tor. */
+  lookAt(address: string): Promise<RoomOffer> {
+    const body: LookAtRoom = { address };
+    return this.ground.wire.post("/v1/mirrors/look", body);
+  }
+
+  /** Mirror it. */
+  async mirror(mirror: NewMirror): Promise<BoardRow> {
+    const made = await this.ground.wire.post<wire.Board>("/v1/mirrors", mirror);
+    await this.load();
+    return { ...made, key: toBase64url(made.id) };
+  }
+
+  /** How it goes with the boards of other boxes. */
+  async mirrors(): Promise<readonly Mirror[]> {
+    return (await this.ground.wire.get<Mirrors>("/v1/mirrors")).mirrors;
+  }
+
+  /** Read the home of a mirror now. */
+  async pull(key: string): Promise<void> {
+    await this.ground.wire.post(`/v1/mirrors/${key}/pull`);
   }
 
   /** Delete a board with all in it; Refusal second_eyes where somebody else must agree. */
@@ -135,13 +168,13 @@ export class BoardsDesk {
 
   async versions(key: string, post: string): ReturnType<Judge["versions"]> {
     const found = await this.ground.wire.get<wire.Versions>(`/v1/boards/${key}/posts/${post}`);
-    return this.judge.versions(octetsOf(key), octetsOf(post), found.versions, found.authors);
+    return this.judgeOf(key).versions(octetsOf(key), octetsOf(post), found.versions, found.authors);
   }
 
   /** What the word filter holds back: for moderators all, for others their own. */
   async held(key: string): ReturnType<Judge["held"]> {
     const found = await this.ground.wire.get<wire.Held>(`/v1/boards/${key}/held?limit=100`);
-    return this.judge.held(octetsOf(key), found.entries, found.authors);
+    return this.judgeOf(key).held(octetsOf(key), found.entries, found.authors);
   }
 
   /** A moderator lets through what waits, or removes it. */

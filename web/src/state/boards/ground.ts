@@ -17,8 +17,8 @@ export interface Ground {
   readonly identity: Uint8Array;
   /** Unix seconds. */
   now(): number;
-  /** Identities of members of this box that this account knows better than by the box's word. */
-  known(): ReadonlyMap<string, Uint8Array>;
+  /** Identities of people of the box at an address that this account knows better than by the box's word. */
+  known(host: string): ReadonlyMap<string, Uint8Array>;
   read(): Promise<BoardsRecord | undefined>;
   /** Change the record in the vault, soon. */
   change(step: (now: BoardsRecord | undefined) => BoardsRecord): void;
@@ -46,13 +46,13 @@ export function groundOf(core: Core): Ground {
     wire: core.wire,
     ...{ name, onion, host, seed, identity },
     now: () => core.now(),
-    known: () => {
+    known: (at) => {
       const all = new Map<string, Uint8Array>();
       for (const chat of core.chats.all) {
         const person = core.people.person(chat.id);
-        if (person?.onion === host) all.set(person.name, person.identity);
+        if (person?.onion === at) all.set(person.name, person.identity);
       }
-      return all.set(name, identity);
+      return at === host ? all.set(name, identity) : all;
     },
     read: async () => (await core.vault.read([names.boards]))[0] as unknown as BoardsRecord | undefined,
     change: (step) => core.ledger.later((batch) => batch.change<BoardsRecord>(names.boards, step)),

@@ -11,6 +11,7 @@ import {
 import { toBase64url } from "../../protocol/base64url.ts";
 import { equal, toHex } from "../../protocol/bytes.ts";
 import { verifyAll, type Claim } from "../../protocol/manySignatures.ts";
+import { address } from "../../protocol/onion.ts";
 import { readEntry } from "../../protocol/prekeys.ts";
 import type { Ground } from "./ground.ts";
 
@@ -60,11 +61,19 @@ export class Judge {
   /** Authors' entries that were read: the same few come with every page. */
   readonly #entries = new Set<string>();
 
-  constructor(readonly ground: Ground) {}
+  readonly #host: string;
+
+  /** Of boards whose home has the key `home`: that of this box, or of another one. */
+  constructor(
+    readonly ground: Ground,
+    readonly home: Uint8Array = ground.onion,
+  ) {
+    this.#host = address(home);
+  }
 
   /** What somebody's picture is drawn from: the identity, where it is known, as everywhere else. */
   faceOf(name: string): string {
-    const identity = this.ground.known().get(name) ?? this.#identities.get(name);
+    const identity = this.ground.known(this.#host).get(name) ?? this.#identities.get(name);
     return identity ? toHex(identity) : name;
   }
 
@@ -149,22 +158,22 @@ export class Judge {
       if (this.#entries.has(key)) continue;
       try {
         const entry = readEntry(signed);
-        if (equal(entry.onion, this.ground.onion)) this.#identities.set(entry.name, entry.identity);
+        if (equal(entry.onion, this.home)) this.#identities.set(entry.name, entry.identity);
         this.#entries.add(key);
       } catch {
         // Not an entry: whoever it was meant for is known by nothing.
       }
     }
-    return new Map([...this.#identities, ...this.ground.known()]);
+    return new Map([...this.#identities, ...this.ground.known(this.#host)]);
   }
 
-  /** A value of this board and box, under the identity that its name has. */
+  /** A value of this board and its home, under the identity that its name has. */
   #own(
     { value, vouched }: Opened,
     board: Uint8Array,
     identities: ReadonlyMap<string, Uint8Array>,
   ): BoardValue | undefined {
-    if (!equal(value.board, board) || !equal(value.onion, this.ground.onion)) return undefined;
+    if (!equal(value.board, board) || !equal(value.onion, this.home)) return undefined;
     const known = identities.get(value.name);
     if (!vouched && known && !equal(known, value.identity!)) return undefined;
     return value;

@@ -270,7 +270,7 @@ export class OneThread {
     const path = `/v1/boards/${board}/threads/${key}?${where}&limit=${limit}`;
     const page = await desk.ground.wire.get<Posts>(path);
     this.head = page.thread;
-    const shown = await desk.judge.posts(page.board, octetsOf(key), page.posts, page.authors);
+    const shown = await desk.judgeOf(board).posts(page.board, octetsOf(key), page.posts, page.authors);
     return { shown, more: page.more };
   }
 }

@@ -1,6 +1,7 @@
 /** What the boards' pages say and allow, by role and by what stands in a post. */
 import { t } from "../../locales/index.ts";
 import type { Board, Poster } from "../../protocol/board.ts";
+import { address, shortAddress } from "../../protocol/onion.ts";
 import type { Role } from "../../state/account/types.ts";
 import type { Proof } from "../../state/boards/judging.ts";
 
@@ -10,15 +11,21 @@ const LEAST: Record<Poster, number> = { member: 1, moderator: 2, admin: 3 };
 /** Whether one makes and changes boards. */
 export const mayKeep = (role: Role): boolean => RANKS[role] >= RANKS.admin;
 
-/** Whether one pins, locks and removes what others wrote. */
-export const mayModerate = (role: Role): boolean => RANKS[role] >= RANKS.moderator;
+/** Whether one pins, locks and removes what others wrote on a board. */
+export const mayModerate = (role: Role, board: Board): boolean =>
+  !board.home && RANKS[role] >= RANKS.moderator;
+
+/** Whether a text says for how many days a board may keep its threads. */
+export const isDays = (text: string): boolean =>
+  /^\d{1,4}$/.test(text.trim()) && Number(text) >= 1 && Number(text) <= 3650;
 
 /** Whether one may write on a board at all. */
 export const mayPost = (role: Role, board: Board): boolean =>
-  !board.closed && RANKS[role] >= LEAST[board.posters];
+  !board.closed && !board.home && RANKS[role] >= LEAST[board.posters];
 
 /** Why one may not write here, in a sentence; "" if one may. */
 export function shutWords(role: Role, board: Board, locked = false): string {
+  if (board.home) return t.mirrors.writeThere(shortAddress(address(board.home)));
   if (board.closed) return t.boards.closedLead;
   if (!mayPost(role, board)) return board.posters === "admin" ? t.posts.mayNotPostAdmin : t.posts.mayNotPost;
   return locked ? t.posts.lockedLead : "";
