@@ -13,6 +13,7 @@ from typing import Any
 import trio
 
 from appliance.demo.actor import Actor
+from tests.boxes import Running
 from tor import child, testnode
 
 WEB = Path(__file__).parents[1] / "web"
@@ -26,7 +27,7 @@ as it does in the plays of three and of twelve people."""
 Answers = Callable[[dict[str, Any]], Awaitable[Any]]
 
 
-async def drive(box: Actor, shots: Path, *words: str, script: str = "people") -> dict[str, Any]:
+async def drive(box: Actor | Running, shots: Path, *words: str, script: str = "people") -> dict[str, Any]:
     """Run a script of web/e2e against a box; its report, whatever it says."""
     assert box.ready is not None
     command = ["node", f"e2e/{script}.mjs", "--base", box.ready.url, "--claim", box.ready.claim_url or ""]

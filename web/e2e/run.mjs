@@ -26,6 +26,7 @@ export class Run {
         browser: { type: "string", default: "chromium" },
         out: { type: "string", default: join(tmpdir(), `island-${name}`) },
         look: { type: "boolean", default: false },
+        room: { type: "string", default: "" },
       },
     });
     if (!values.base || !values.claim) {
@@ -35,6 +36,8 @@ export class Run {
     this.base = values.base;
     this.claim = values.claim;
     this.look = values.look;
+    /** The address of a board of another box. */
+    this.room = values.room;
     this.out = values.out;
     this.browser = /** @type {"chromium" | "firefox"} */ (
       values.browser === "firefox" ? "firefox" : "chromium"

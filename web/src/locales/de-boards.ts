@@ -197,7 +197,7 @@ export const deBoards: typeof enBoards = {
   mirrors: {
     mark: "Forum einer anderen Box",
     of: (home) => `Ein Forum der Box ${home}`,
-    lead: "Deren Leute schreiben es; hier kann man es lesen, auch wenn jene Box aus ist. Geschrieben, gedankt und gemeldet wird dort.",
+    lead: "Deren Leute schreiben es; hier kann man es lesen, auch wenn jene Box aus ist.",
     writeThere: (home) => `Hier nur zu lesen. Wer schreiben will, tut das bei ${home}.`,
     heard: (when) => `Seine Box hat ${when} geantwortet.`,
     reading: "Seine Box wird gefragt…",

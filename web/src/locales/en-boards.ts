@@ -194,7 +194,7 @@ export const enBoards = {
   mirrors: {
     mark: "Board of another box",
     of: (home: string) => `A board of the box ${home}`,
-    lead: "Its people write it; here it can be read, also while that box is off. Writing, thanking and reporting happen there.",
+    lead: "Its people write it; here it can be read, also while that box is off.",
     writeThere: (home: string) => `Read only here. Whoever wants to write does that at ${home}.`,
     heard: (when: string) => `Its box answered ${when}.`,
     reading: "Its box is being asked…",
