@@ -25,6 +25,7 @@ from appliance.protocol import (
     prekeys,
     ratchet,
     replays,
+    room,
     roster,
     sender_key,
     session,
@@ -66,7 +67,7 @@ def test_the_figures_are_current() -> None:
     figures += [channel_message.OVERHEAD, channel_message.MAX_PAYLOAD, channel_content.MAX_TEXT]
     figures += [sender_key.MAX_AGE_HOURS, group_cipher.MAX_CHAINS, group_cipher.MAX_DEVICES]
     figures += [content.MAX_ITERATIONS, group_cipher.MAX_RETIRED, channel_info.SMALLEST]
-    figures += [board.MAX_POST_OCTETS, board.MAX_SIGNED, board.MAX_SUBJECT]
+    figures += [board.MAX_POST_OCTETS, board.MAX_SIGNED, board.MAX_SUBJECT, board.MAX_PEERS, room.MAX_ENTRIES]
     for figure in figures:
         assert f"{figure:,}" in SPEC or str(figure) in SPEC
     assert stream.MAX_ID == 2**53 - 1 and MAX_BATCH == 1024

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from appliance.errors import Refusal
@@ -350,3 +352,42 @@ async def test_found_by_search_and_gone_with_all_that_belongs_to_it(mirror: Copy
     sealer = box.house.ring.require()
     kept = box.house.store.read(lambda txn: board_authors.find(txn, sealer, BOARD, "ada"))
     assert kept is None
+
+
+ENTRIES = st.builds(
+    RoomEntry,
+    st.integers(0, 20),
+    st.binary(min_size=16, max_size=16),
+    st.integers(0, 2**32 - 1),
+    st.none() | st.binary(max_size=300),
+    st.sampled_from([None, "author", "moderator", "expired"]),
+)
+PAGES = st.builds(
+    RoomPage,
+    room=st.sampled_from([BOARD, b"Z" * 16]),
+    title=st.just("t"),
+    about=st.just(""),
+    days=st.just(1),
+    threads=st.just(0),
+    posts=st.just(0),
+    last=st.integers(0, 20),
+    entries=st.lists(ENTRIES, max_size=6),
+    next=st.integers(0, 20),
+    more=st.booleans(),
+    authors=st.lists(st.binary(min_size=65, max_size=200), max_size=3),
+    nonce=st.just(bytes(32)),
+)
+
+
+@given(PAGES, st.integers(0, 20))
+def test_any_page_is_none_or_has_nothing_that_was_not_signed(page: RoomPage, after: int) -> None:
+    try:
+        checked = mirroring.check(page, SigningKey(b"h" * 32).public, BOARD, after)
+    except Refusal as refusal:
+        assert refusal.code == "bad_answer"
+        return
+    numbers = [one.entry.number for one in checked.found]
+    assert page.room == BOARD and numbers == sorted(set(numbers)) and checked.authors == {}
+    assert all(after < number <= page.next for number in numbers)
+    assert [one.forged for one in checked.found] == [entry.signed is not None for entry in page.entries]
+    assert all(one.value is None for one in checked.found)
