@@ -131,7 +131,9 @@ from tests.service.test_leaving import vault_of
 from tests.services import Time, envelope
 
 async def main():
-    async with posts(Path(sys.argv[1]), Time(time.time()), Far(), "home") as (house,):
+    async with posts(
+        Path(sys.argv[1]), Time(time.time()), Far(), "home", member_envelopes=1 << 20, member_octets=1 << 40
+    ) as (house,):
         vault, routes = vault_of(house), await routes_of(house, member("bob"))
         os.write(1, b"!" * 16)
         async def load():
