@@ -49,6 +49,11 @@ export function dataUrl(picture: Uint8Array): string {
   return `data:image/jpeg;base64,${btoa(String.fromCharCode(...picture))}`;
 }
 
+/** The picture in such an address. */
+export function fromDataUrl(url: string): Uint8Array {
+  return Uint8Array.from(atob(url.slice(url.indexOf(",") + 1)), (letter) => letter.charCodeAt(0));
+}
+
 /** The size, and all that belongs to the image itself. */
 function walk(jpeg: Uint8Array): { size: Size; bare: Uint8Array } {
   if (!equal(jpeg.subarray(0, 2), START)) throw new Refusal("malformed");

@@ -44,6 +44,8 @@ test("a picture stands wherever the drawn island stood, and goes again", async (
   await waitFor(() => expect(pictures(page)).toEqual([]));
   expect(toasts.list.map(({ text }) => text)).toEqual(["The picture was removed."]);
   expect(screen.queryByRole("button", { name: "Remove picture" })).toBeNull();
+  toasts.act(toasts.list[0]!);
+  await waitFor(() => expect(pictures(page).length).toBe(2));
 });
 
 test("a file that is too large is refused in words before anything looks into it", async () => {
