@@ -266,10 +266,10 @@ def _old(txn: Transaction, row: BoardRow, hour: int, numbers: Sequence[int]) -> 
 
 def _action(old: BoardRow, new: BoardRow, changes: dict[str, Any]) -> Action:
     """What the audit log notes of a change."""
+    if new.peers != old.peers:  # who may read weighs more than what changed with it
+        return "board.peers"
     if new.closed and not old.closed:
         return "board.close"
-    if changes.keys() == {"peers"}:
-        return "board.peers"
     return "board.order" if changes.keys() == {"order"} else "board.change"
 
 

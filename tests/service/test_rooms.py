@@ -191,8 +191,10 @@ async def test_a_box_is_no_peer_of_itself_and_changes_are_noted(home: Home) -> N
         await home.trust(home.box.house.ring.identity.public)
     with refused("role"):
         await home.box.boards.change(home.ada.caller, BOARD, wire.ChangeBoard(peers=[]))
+    # Also where more was changed at once.
+    await home.box.boards.change(home.owner.caller, BOARD, wire.ChangeBoard(title="Plot", peers=[]))
     acts = (await home.box.audit.page(home.owner.caller, None, 10)).acts
-    assert [act.action for act in acts] == ["board.peers", "board.make"]
+    assert [act.action for act in acts] == ["board.peers", "board.peers", "board.make"]
 
 
 async def test_where_boards_are_switched_off_nothing_is_read(home: Home) -> None:
