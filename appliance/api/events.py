@@ -27,7 +27,7 @@ from appliance.api.wire import GONE, Wire
 from appliance.errors import Refusal
 from appliance.protocol import codec
 from appliance.protocol.channel import PostChannel
-from appliance.protocol.post import Dispatch, Event, Settle, Signal
+from appliance.protocol.post import MAX_SOCKET_MESSAGE, Dispatch, Event, Settle, Signal
 from appliance.protocol.stream import MAX_ID, problems
 from appliance.protocol.vault import Change
 from appliance.service.caller import Caller
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from appliance.service.box import Box
     from appliance.service.feed import Feed
 
-MAX_MESSAGE: Final = 16 * 1024
 READ_OCTETS: Final = 64 * 1024
 CLOSE_ENDED: Final = 4001
 CLOSE_TOO_MANY: Final = 4002
@@ -51,7 +50,7 @@ class EventSocket(Socket):
     name = "events"
 
     def __init__(self, box: Box, wire: Wire, caller: Caller, feed: Feed, ahead: bytes) -> None:
-        super().__init__(box, wire, MAX_MESSAGE)
+        super().__init__(box, wire, MAX_SOCKET_MESSAGE)
         self._caller = caller
         self._feed = feed
         self._after = feed.last

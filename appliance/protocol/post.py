@@ -13,6 +13,8 @@ from appliance.protocol.route import Route
 MAX_DESTINATIONS = 64
 MAX_ENVELOPES = 256
 MAX_QUEUE = 256
+MAX_SOCKET_MESSAGE = 16 * 1024
+"""Octets of one message of a device on the event socket."""
 
 Handle = Annotated[bytes, msgspec.Meta(min_length=8, max_length=8)]
 """A device's own word for one of its correspondents' devices; means nothing to the box."""

@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from appliance.api import frames
-from appliance.api.events import CLOSE_ENDED, CLOSE_TOO_MANY, MAX_MESSAGE
+from appliance.api.events import CLOSE_ENDED, CLOSE_TOO_MANY, MAX_SOCKET_MESSAGE
 from appliance.protocol import codec
 from appliance.protocol.codec import to_text
 from appliance.protocol.post import DispatchState, Events, Settle, Signal
@@ -92,7 +92,7 @@ async def test_what_cannot_be_done_is_refused_and_the_socket_goes_on(door: OpenD
         (codec.encode([1, {}]), frames.CLOSE_DATA),
         (codec.encode(["signal", {}, -1]), frames.CLOSE_DATA),
         (codec.encode(["signal", {}, 1, 1]), frames.CLOSE_DATA),
-        (b"\x00" * (MAX_MESSAGE + 1), frames.CLOSE_TOO_BIG),
+        (b"\x00" * (MAX_SOCKET_MESSAGE + 1), frames.CLOSE_TOO_BIG),
     ],
 )
 async def test_bad_messages_end_the_socket_and_nobody_elses(

@@ -13,6 +13,7 @@ import trio
 
 from appliance.errors import Refusal
 from appliance.protocol import codec
+from appliance.protocol.post import MAX_SOCKET_MESSAGE
 from appliance.protocol.stream import refusal
 
 T = TypeVar("T")
@@ -24,8 +25,6 @@ WORDS: Final = {
     "/v1/queue/settle": "settle",
 }
 """What the box calls the requests that it takes on the socket."""
-LARGEST: Final = 16 * 1024
-"""Octets of the largest message that the box takes."""
 PATIENCE_SECONDS: Final = 8.0
 """A line that is silent for so long counts as dead."""
 
@@ -68,7 +67,7 @@ class Line:
             raise Lost
         number = self._number = self._number + 1
         frame = codec.encode([word, value, number])
-        if len(frame) > LARGEST:
+        if len(frame) > MAX_SOCKET_MESSAGE:
             raise Lost
         return _read(await self._answer(number, frame, self._send), kind)
 

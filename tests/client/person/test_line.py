@@ -6,9 +6,9 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from appliance.client.person.line import LARGEST, Line, Lost
+from appliance.client.person.line import Line, Lost
 from appliance.protocol import codec
-from appliance.protocol.post import Settle
+from appliance.protocol.post import MAX_SOCKET_MESSAGE, Settle
 from appliance.protocol.vault import Change, Changed, Put
 from tests.services import refused
 
@@ -79,7 +79,7 @@ async def test_what_does_not_go_this_way_is_lost_at_once() -> None:
     with pytest.raises(Lost):  # no word for it
         await line.ask("/v1/vault/read", CHANGE, Changed)
     with pytest.raises(Lost):  # too large
-        await line.ask("/v1/vault", Change(put=[Put(bytes(16), 0, bytes(LARGEST))]), Changed)
+        await line.ask("/v1/vault", Change(put=[Put(bytes(16), 0, bytes(MAX_SOCKET_MESSAGE))]), Changed)
     assert not socket.said
 
 

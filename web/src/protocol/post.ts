@@ -8,6 +8,9 @@ export const MAX_ENVELOPES = 256;
 
 export const MAX_QUEUE = 256;
 
+/** Octets of one message of a device on the event socket. */
+export const MAX_SOCKET_MESSAGE = 16 * 1024;
+
 /** A device to be reached: its routes in the order to be tried, the home box first. */
 export interface Destination {
   handle: Uint8Array;

@@ -4,17 +4,16 @@
  * socket fell, is asked again by a request: all that goes this way may be asked for twice (SPEC.md, "Events").
  */
 import { encode, type Value } from "../protocol/cbor.ts";
+import { MAX_SOCKET_MESSAGE } from "../protocol/post.ts";
 import { Refusal } from "./api.ts";
 
 /** What the box calls the requests that it takes on the socket. */
-const WORDS: Readonly<Record<string, string>> = {
+export const WORDS: Readonly<Record<string, string>> = {
   "/v1/vault": "change",
   "/v1/channels/post": "post",
   "/v1/dispatch": "dispatch",
   "/v1/queue/settle": "settle",
 };
-/** Octets of the largest message that the box takes. */
-const LARGEST = 16 * 1024;
 /** Milliseconds after which a silent line counts as dead: browsers do not say. */
 const PATIENCE = 8_000;
 
@@ -39,7 +38,7 @@ export class Line {
     if (word === undefined || this.socket.readyState !== this.socket.OPEN) return undefined;
     const number = ++this.#number;
     const frame = encode([word, body as Value, number]);
-    if (frame.length > LARGEST) return undefined;
+    if (frame.length > MAX_SOCKET_MESSAGE) return undefined;
     return new Promise((done, failed) => {
       const timer = setTimeout(() => {
         this.end(); // a dead socket takes its time to close

@@ -1,16 +1,14 @@
 /** One browser's line to the fake box: its cookie, its event socket, and every way in which lines fail. */
 import { decode, encode } from "../../../src/protocol/cbor.ts";
 import type { Dispatch } from "../../../src/protocol/post.ts";
+import { WORDS } from "../../../src/state/line.ts";
 import type { Transport } from "../../../src/state/wire.ts";
 import { Refused, type FakeBox, type Session } from "./box.ts";
 
 /** What is asked on the socket, by its word there. */
-export const PATHS: Readonly<Record<string, string>> = {
-  change: "/v1/vault",
-  post: "/v1/channels/post",
-  dispatch: "/v1/dispatch",
-  settle: "/v1/queue/settle",
-};
+export const PATHS: Readonly<Record<string, string>> = Object.fromEntries(
+  Object.entries(WORDS).map(([path, word]) => [word, path]),
+);
 
 interface Answer {
   status: number;
