@@ -9,16 +9,9 @@ import { pageTabs, takeTurn, type Tabs, type Turn } from "../vault/tabs.ts";
 import { asRefusal, isOffline } from "../wire.ts";
 import type { Core, Options, Stage } from "./core.ts";
 import { NOBODY, withIgnored, type IgnoredRecord } from "./ignored.ts";
-import { names, type AccountRecord, type HeadRecord } from "./records.ts";
+import { names, SETTINGS, type AccountRecord, type HeadRecord } from "./records.ts";
 import type * as Seen from "./types.ts";
 
-const SETTINGS: Seen.Settings = {
-  readReceipts: true,
-  typing: true,
-  presence: true,
-  notifications: false,
-  zone: false,
-};
 const AGAIN = 3_000;
 
 export type Tuning = Partial<Pick<Options, "now" | "patience" | "pauses" | "stock" | "label">>;

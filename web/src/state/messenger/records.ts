@@ -8,6 +8,7 @@ import type { Peer } from "../../protocol/peer.ts";
 import type { LastingSecret, OneTimeSecret } from "../../protocol/prekeys.ts";
 import type { Route } from "../../protocol/route.ts";
 import type { LogHead } from "../../protocol/transparency.ts";
+import type { Settings } from "./types.ts";
 
 export const names = {
   account: "account",
@@ -317,17 +318,19 @@ export const NEW_CHANNEL: ChannelRecord = {
   alarm: false,
 };
 
+/** What holds where nothing else was chosen. */
+export const SETTINGS: Settings = {
+  readReceipts: true,
+  typing: true,
+  presence: true,
+  notifications: false,
+  zone: false,
+};
+
 /** The record of an account that was registered just now. */
 export function newAccount({ account, name, onion }: Session, seed: Uint8Array): AccountRecord {
-  const settings = {
-    readReceipts: true,
-    typing: true,
-    presence: true,
-    notifications: false,
-    zone: false,
-  };
   const shown = { display: "", picture: new Uint8Array(), zone: "" };
-  return { v: 1, account, name, onion, seed, ...shown, settings, devices: [] };
+  return { v: 1, account, name, onion, seed, ...shown, settings: SETTINGS, devices: [] };
 }
 
 /** A conversation that begins. */
