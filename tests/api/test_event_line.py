@@ -68,7 +68,7 @@ async def people(tmp_path) -> AsyncIterator[tuple[Net, Running, Client, Client]]
         yield net, box, await settle(box.desk.http, near, "ada"), await settle(box.desk.http, far, "bob")
 
 
-async def test_a_change_of_the_vault_is_durable_and_told_to_other_devices_only(people) -> None:
+async def test_a_change_of_the_vault_is_durable_and_no_news_to_its_device(people) -> None:
     net, box, ada, _ = people
     first, second = os.urandom(16), os.urandom(16)
     async with line(net, box, ada.http) as here:
@@ -84,8 +84,10 @@ async def test_a_change_of_the_vault_is_durable_and_told_to_other_devices_only(p
         for bad in ({"put": "all"}, {"put": [{"id": first, "base": 1, "data": b""}], "more": 1}, []):
             assert (await refusal(here, "change", bad))[0] == "malformed"
         await ada.http.call("POST", "/v1/vault", Changed, Change(put=[Put(second, 0, b"two")]))
-        # Its own device's changes are no news to a device, by whichever way they went.
-        assert (await ask(here, "change", Change(put=[Put(second, 1, b"3")]), Changed)).revision == 4
+        # By whichever way they went: nothing but the answer is heard.
+        await here.say("change", Change(put=[Put(second, 1, b"3")]), 1)
+        heard = await here.hear()
+        assert isinstance(heard, list) and heard[1]["revision"] == 4
 
 
 async def test_a_message_leaves_with_the_change_on_the_line(people) -> None:
