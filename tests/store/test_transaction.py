@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,14 +21,11 @@ keys = st.binary(min_size=1, max_size=3)
     limit=st.one_of(st.none(), st.integers(0, 5)),
 )
 def test_ranges_are_those_of_a_sorted_map(
-    tmp_path_factory: pytest.TempPathFactory,
     rows: dict[bytes, bytes],
     start: bytes,
     stop: bytes | None,
     limit: int | None,
 ) -> None:
-    store = Store.open(tmp_path_factory.mktemp("ranges"), (THINGS,), reserve=64 * 1024)
-
     def check(txn: Transaction) -> None:
         for key, value in rows.items():
             txn.put(THINGS, key, value)
@@ -39,5 +38,7 @@ def test_ranges_are_those_of_a_sorted_map(
         for key in rows:
             assert txn.delete(THINGS, key) and not txn.delete(THINGS, key)
 
-    store.write_now(check)
-    store.close()
+    with TemporaryDirectory() as folder:
+        store = Store.open(Path(folder), (THINGS,), reserve=64 * 1024)
+        store.write_now(check)
+        store.close()
