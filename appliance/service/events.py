@@ -21,10 +21,9 @@ from appliance.service.feed import Feed, Reader, Shared
 from appliance.service.ports import Clock, hour_of
 from appliance.service.queue import queued
 from appliance.service.rights import Level, reaches
-from appliance.store import device_mailboxes, mailboxes, queue
+from appliance.store import counters, device_mailboxes, queue
 from appliance.store.device_mailboxes import Owner
 from appliance.store.engine import Store
-from appliance.store.schema import META
 from appliance.store.transaction import Transaction
 
 TICKET_SECONDS: Final = 30
@@ -262,10 +261,10 @@ class EventBook:
         self._told[device] = last
         news: Sequence[Queued] | None = None if fresh is None else [queued(one) for one in fresh]
         for feed in feeds:
-            if news and not feed.is_slow:
-                feed.add("mail", queued=news)
-            elif news is None or last > after:
+            if news is None or (news and feed.is_slow):
                 feed.add("mail")
+            elif news:
+                feed.add("mail", queued=news)
 
     def made(self, owner: Owner, mailbox: bytes) -> None:
         """A mailbox was made for a device."""
@@ -285,9 +284,7 @@ class EventBook:
         """From now on news of this device's mailboxes is wanted; what is there already its reader fetches."""
 
         def job(txn: Transaction) -> tuple[list[tuple[Owner, MailboxId]], int]:
-            value = txn.get(META, b"arrivals")
-            following = mailboxes.ARRIVALS.unpack(value)[0] if value else 1
-            return device_mailboxes.list_here(txn, device), following - 1
+            return device_mailboxes.list_here(txn, device), counters.read(txn).number - 1
 
         rows, last = self._store.read(job)
         self._told[device] = last

@@ -11,7 +11,7 @@ from appliance.protocol.codec import from_text, to_text
 from appliance.protocol.desk import ExpiryDay, GrantCode, GrantRow, NewGrant, RelayBrief, RelayLoad
 from appliance.service.invitation import write_invitation
 from appliance.service.ports import Clock, hour_of
-from appliance.store import grants, mailboxes
+from appliance.store import counters, grants
 from appliance.store.engine import Store
 from appliance.store.grants import GrantId
 from appliance.store.storekey import KeyRing
@@ -34,12 +34,12 @@ class Hosting:
 
     def brief(self) -> RelayBrief:
         """The relay in one line."""
-        found = self._store.read(mailboxes.load)
+        found = self._store.read(counters.load)
         return RelayBrief(self._config.relay_policy, found.held, found.octets, self._config.relay_octets)
 
     async def load(self) -> RelayLoad:
         """Everything the relay page shows."""
-        found, rows = await self._store.read_cold(lambda txn: (mailboxes.load(txn), self._rows(txn)))
+        found, rows = await self._store.read_cold(lambda txn: (counters.load(txn), self._rows(txn)))
         return RelayLoad(
             policy=self._config.relay_policy,
             held=found.held,

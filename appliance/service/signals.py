@@ -97,15 +97,14 @@ class Signals:
                 continue  # passing: nobody waits for it
 
     def _deliver(self, sign: RelaySignal) -> None:
-        def job(txn: Any) -> tuple[mailboxes.MailboxRecord | None, device_mailboxes.Owner | None]:
-            return mailboxes.find(txn, sign.mailbox), device_mailboxes.owner_of(txn, sign.mailbox)
-
-        record, owner = self._store.read(job)
-        if record is None or owner is None:
+        record = self._store.read(lambda txn: mailboxes.find(txn, sign.mailbox))
+        if record is None or not record.owner:
             return
         if compare_digest(record.capability_hash, capability_hash(sign.capability)):
-            device = owner.account + owner.device
-            self._events.tell(device, "signal", handle=owner.handle, envelope=sign.envelope)
+            owner = device_mailboxes.split(record.owner)
+            self._events.tell(
+                owner.account + owner.device, "signal", handle=owner.handle, envelope=sign.envelope
+            )
 
     def _spend(self, key: Hashable) -> None:
         """Count one against an allowance that refills; Refusal too_many."""

@@ -12,8 +12,9 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from appliance.store import accounts, mailboxes, prekeys, sessions, vault
+from appliance.store import accounts, prekeys, sessions, vault
 from appliance.store.engine import Table, Transaction
+from appliance.store.mailboxes import MAILBOX
 from appliance.store.schema import (
     ACCOUNT_DEVICES,
     ACCOUNTS,
@@ -104,10 +105,10 @@ def coarsen_mailboxes(txn: Transaction, machine: Sealer, now_hour: int, start: b
     """When mailboxes were made: a conversation begins with one."""
 
     def change(key: bytes, value: bytes) -> bool:
-        version, flags, hour, *rest = mailboxes.MAILBOX.unpack(value)
+        version, flags, hour, *rest = MAILBOX.unpack_from(value)
         if hour > now_hour - IDLE_HOURS or hour == _day(hour):
             return False
-        txn.put(MAILBOXES, key, mailboxes.MAILBOX.pack(version, flags, _day(hour), *rest))
+        txn.put(MAILBOXES, key, MAILBOX.pack(version, flags, _day(hour), *rest) + value[MAILBOX.size :])
         return True
 
     return _each(txn, MAILBOXES, start, limit, change)

@@ -1,8 +1,9 @@
 """Mailboxes of members' devices: one a handle here and at each relay, and whose each mailbox here is.
 
-Which mailbox here belongs to which device stands in the open, so that envelopes are handed on without a
-key; seeds and capabilities are sealed. The mailboxes here of one account share a grant, which bounds what
-waits for it. Rows of a relay outlive the device until the relay has deleted the mailbox.
+Which mailbox here belongs to which device stands in the open, in the mailbox's own row too, so that
+envelopes are handed on without a key; seeds and capabilities are sealed. The mailboxes here of one account
+share a grant, which bounds what waits for it. Rows of a relay outlive the device until the relay has deleted
+the mailbox.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from appliance.protocol.mailbox import MailboxId, capability_hash, mailbox_id
 from appliance.store import grants, mailboxes
 from appliance.store.engine import Transaction
 from appliance.store.grants import GrantId
-from appliance.store.schema import DEVICE_MAILBOXES, DEVICE_PLACES, MAILBOX_OWNERS, prefix_end
+from appliance.store.schema import DEVICE_MAILBOXES, DEVICE_PLACES, prefix_end
 from appliance.store.sealed import Record
 from appliance.store.storekey import Sealer
 
@@ -126,6 +127,7 @@ def create_here(
 ) -> Place:
     """Make the mailbox of a handle on this box under the account's grant. Refusals of `mailboxes.create`."""
     place = fresh(owner, onion, "ready")
+    key = b"".join(owner)
     mailboxes.create(
         txn,
         fetch_key=SigningKey(place.fetch_seed).public,
@@ -133,11 +135,9 @@ def create_here(
         kind="request" if owner.handle == REQUESTS else "contact",
         grant=grant,
         now_hour=now_hour,
-        member=True,
+        owner=key,
     )
-    key = b"".join(owner)
     txn.put(DEVICE_MAILBOXES, key, place.mailbox)
-    txn.put(MAILBOX_OWNERS, place.mailbox, key)
     save(txn, sealer, place)
     return place
 
@@ -159,8 +159,8 @@ def ensure_grant(txn: Transaction, grant: GrantId, octets: int, now_hour: int) -
 
 def owner_of(txn: Transaction, mailbox: bytes) -> Owner | None:
     """Whose device a mailbox here belongs to; None for any other mailbox."""
-    key = txn.get(MAILBOX_OWNERS, mailbox)
-    return None if key is None else split(key)
+    record = mailboxes.find(txn, mailbox)
+    return split(record.owner) if record is not None and record.owner else None
 
 
 def mailbox_of(txn: Transaction, owner: Owner) -> MailboxId | None:
@@ -190,7 +190,6 @@ def drop_here(txn: Transaction, owner: Owner) -> MailboxId | None:
         return None
     mailboxes.delete(txn, mailbox)
     txn.delete(DEVICE_MAILBOXES, key)
-    txn.delete(MAILBOX_OWNERS, mailbox)
     return MailboxId(mailbox)
 
 

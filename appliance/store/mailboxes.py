@@ -1,10 +1,10 @@
 """Mailboxes: queues of sealed envelopes that live until they are acknowledged or their hour has come.
 
 Bodies are keyed by arrival number, so they append and two fill a page; the index of a mailbox holds numbers
-only. An acknowledgement removes the index entry and leaves the body to the sweep, which takes bodies in
-order of arrival. An envelope lives through its expiry hour, so never shorter than was asked for. What
-mailboxes of this box itself hold ("own") is not counted as held for others. What a mailbox of a member's
-device holds stands in the device's queue too, by number, from the deposit until it leaves the mailbox.
+only. The indexes of all mailboxes of one device lie together, in `queue`: what waits for it is one range.
+An acknowledgement removes the index entry and leaves the body to the sweep, which takes bodies in order of
+arrival. An envelope lives through its expiry hour, so never shorter than was asked for. What mailboxes of
+this box itself hold ("own") is not counted as held for others.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hmac import compare_digest
 from typing import Final, Literal, NamedTuple
 
@@ -20,18 +20,15 @@ from appliance.errors import Refusal
 from appliance.protocol.envelope import envelope_id
 from appliance.protocol.mailbox import MailboxId, mailbox_id
 from appliance.protocol.messages import FetchedEnvelope, Outcome
-from appliance.store import grants
-from appliance.store.engine import Transaction
+from appliance.store import counters, grants
+from appliance.store.engine import Table, Transaction
 from appliance.store.grants import GrantId
 from appliance.store.schema import (
     BODIES,
     DOOMED,
     EXPIRY,
-    HOURS,
     INDEX,
-    MAILBOX_OWNERS,
     MAILBOXES,
-    META,
     QUEUE,
     QUEUE_SEEN,
     RECLAIM,
@@ -43,17 +40,12 @@ Kind = Literal["contact", "request"]
 _VERSION: Final = 1
 _OWN: Final = 1
 _REQUEST: Final = 2
-_MEMBER: Final = 4
-_ARRIVALS: Final = b"arrivals"
 
 MAILBOX: Final = struct.Struct(">BBI32s32s16sIQ")
-"""version, flags (1 own, 2 request, 4 member), created hour, fetch key, capability hash, grant, held,
-octets."""
-ARRIVALS: Final = struct.Struct(">QQQ")
-"""The next arrival number; envelopes and octets held for others."""
+"""version, flags (1 own, 2 request), created hour, fetch key, capability hash, grant, held, octets. The
+account 16, device 16 and handle 8 follow where it is a device's."""
 INDEX_ENTRY: Final = struct.Struct(">QIH")
 EXPIRY_KEY: Final = struct.Struct(">IQ")
-HOUR: Final = struct.Struct(">QQ")
 U32: Final = struct.Struct(">I")
 U64: Final = struct.Struct(">Q")
 BODY_HEAD: Final = 24
@@ -80,7 +72,10 @@ class Limits(NamedTuple):
 
 
 class MailboxRecord(NamedTuple):
-    """One mailbox; `octets` counts the envelopes, without what the store adds."""
+    """One mailbox; `octets` counts the envelopes, without what the store adds.
+
+    `owner`: account ‖ device ‖ handle where it is a device's of this box, else empty.
+    """
 
     mailbox: MailboxId
     own: bool
@@ -91,16 +86,7 @@ class MailboxRecord(NamedTuple):
     grant: GrantId
     held: int
     octets: int
-    member: bool = False
-
-
-class Load(NamedTuple):
-    """What is held for others; `hours` has (expiry hour, envelopes, octets) in order."""
-
-    mailboxes: int
-    held: int
-    octets: int
-    hours: list[tuple[int, int, int]]
+    owner: bytes = b""
 
 
 def find(txn: Transaction, mailbox: bytes) -> MailboxRecord | None:
@@ -117,7 +103,7 @@ def create(
     kind: Kind,
     grant: GrantId,
     now_hour: int,
-    member: bool = False,
+    owner: bytes = b"",
 ) -> MailboxRecord:
     """Make the mailbox of a fetch key under a grant; the same again is answered alike.
 
@@ -136,7 +122,7 @@ def create(
     giver = grants.admit(txn, grant, mailbox, found.octets if found else 0, now_hour)
     if found is None:
         own = giver.origin == "self"
-        found = MailboxRecord(mailbox, own, kind, now_hour, fetch_key, capability_hash, grant, 0, 0, member)
+        found = MailboxRecord(mailbox, own, kind, now_hour, fetch_key, capability_hash, grant, 0, 0, owner)
     else:
         grants.dismiss(txn, found.grant, mailbox, found.octets)
     record = found._replace(grant=grant)
@@ -161,38 +147,38 @@ def deposit(
     value = txn.get(MAILBOXES, mailbox)
     if value is None:
         return [Outcome("no_mailbox")] * len(envelopes)
-    _, flags, created, fetch_key, stored, grant, held, octets = MAILBOX.unpack(value)
+    _, flags, created, fetch_key, stored, grant, held, octets = MAILBOX.unpack_from(value)
     if not compare_digest(stored, capability_hash):
         return [Outcome("capability")] * len(envelopes)
     giver = grants.room(txn, grant, now_hour)
     if giver is None:
         return [Outcome("grant")] * len(envelopes)
     own = flags & _OWN
-    member = flags & _MEMBER
-    bounds = limits.request if flags & _REQUEST else limits.member if member else limits.contact
-    number, total_held, total_octets = _arrivals(txn)
+    owner = value[MAILBOX.size :]
+    bounds = limits.request if flags & _REQUEST else limits.member if owner else limits.contact
+    number, total_held, total_octets = counters.read(txn)
     grant_room, grant_row = giver
     relay_room = grant_room if own else limits.relay_octets - total_octets
     room = min(bounds.octets - octets, grant_room, relay_room)
     places = bounds.envelopes - held
 
     get, put = txn.get, txn.put
-    device = device_of(txn, mailbox) if member else b""
+    index, prefix = _index(mailbox, owner)
     held_outcome = Outcome("held", expiry_hour)
     head = mailbox + U32.pack(expiry_hour)
     kept = added = 0
     outcomes: list[Outcome] = []
     stale: list[int] = []
     for envelope in envelopes:
-        key = mailbox + hashlib.blake2b(envelope, digest_size=16).digest()
-        entry = get(INDEX, key)
+        id = hashlib.blake2b(envelope, digest_size=16).digest()
+        entry = get(index, prefix + id)
         if entry is not None:
             until = INDEX_ENTRY.unpack(entry)[1]
             if until < now_hour:
                 stale.append(len(outcomes))
             outcomes.append(Outcome("already held", until))
             continue
-        if member and get(QUEUE_SEEN, key) is not None:  # its device had it already, by another way
+        if owner and get(QUEUE_SEEN, mailbox + id) is not None:  # its device had it already, by another way
             outcomes.append(Outcome("already held", expiry_hour))
             continue
         size = len(envelope)
@@ -201,10 +187,8 @@ def deposit(
             outcomes.append(Outcome(why))
             continue
         put(BODIES, U64.pack(number), head + envelope, True)
-        put(INDEX, key, INDEX_ENTRY.pack(number, expiry_hour, size))
+        put(index, prefix + id, INDEX_ENTRY.pack(number, expiry_hour, size))
         put(EXPIRY, EXPIRY_KEY.pack(expiry_hour, number), b"")
-        if device:
-            put(QUEUE, device + U64.pack(number), b"")
         number += 1
         places -= 1
         kept += 1
@@ -212,13 +196,13 @@ def deposit(
         outcomes.append(held_outcome)
     if kept:
         record = MAILBOX.pack(_VERSION, flags, created, fetch_key, stored, grant, held + kept, octets + added)
-        put(MAILBOXES, mailbox, record)
+        put(MAILBOXES, mailbox, record + owner)
         grants.charge(txn, grant, grant_row, added)
         if own:
-            put(META, _ARRIVALS, ARRIVALS.pack(number, total_held, total_octets))
+            counters.write(txn, number, total_held, total_octets)
         else:
-            put(META, _ARRIVALS, ARRIVALS.pack(number, total_held + kept, total_octets + added))
-            _count_hour(txn, expiry_hour, kept, added)
+            counters.write(txn, number, total_held + kept, total_octets + added)
+            counters.count_hour(txn, expiry_hour, kept, added)
     if stale:  # expired but not swept yet: out with the old one, in with the new
         again = [envelopes[at] for at in stale]
         acknowledge(txn, mailbox, [envelope_id(envelope) for envelope in again])
@@ -242,10 +226,9 @@ def fetch(
     """
     if txn.get(MAILBOXES, mailbox) is None:
         raise Refusal("no_mailbox")
-    unpack = INDEX_ENTRY.unpack
     waiting = []
-    for _, value in txn.range(INDEX, mailbox, prefix_end(mailbox)):
-        number, until, size = unpack(value)
+    for _, value in list_entries(txn, mailbox):
+        number, until, size = INDEX_ENTRY.unpack(value)
         if number > after and until >= now_hour:
             waiting.append((number, until, size))
     fetched: list[FetchedEnvelope] = []
@@ -265,7 +248,7 @@ def acknowledge(txn: Transaction, mailbox: bytes, ids: Iterable[bytes]) -> int:
     """Remove envelopes by id; ids that are not held are passed over. Refusal no_mailbox."""
     if txn.get(MAILBOXES, mailbox) is None:
         raise Refusal("no_mailbox")
-    return unlink(txn, mailbox, [mailbox + envelope for envelope in ids])
+    return unlink(txn, mailbox, ids)
 
 
 def delete(txn: Transaction, mailbox: bytes) -> bool:
@@ -273,84 +256,88 @@ def delete(txn: Transaction, mailbox: bytes) -> bool:
     record = find(txn, mailbox)
     if record is None:
         return False
-    keys = list(txn.keys(INDEX, mailbox, prefix_end(mailbox), DELETED_AT_ONCE + 1))
-    if len(keys) <= DELETED_AT_ONCE:
-        unlink(txn, mailbox, keys)
+    ids = [id for id, _ in list_entries(txn, mailbox, DELETED_AT_ONCE + 1)]
+    if len(ids) <= DELETED_AT_ONCE:
+        unlink(txn, mailbox, ids)
         record = record._replace(held=0, octets=0)
     else:
-        txn.put(DOOMED, mailbox, bytes((record.own,)) + device_of(txn, mailbox))
+        txn.put(DOOMED, mailbox, bytes((record.own,)) + record.owner[:32])
     grants.dismiss(txn, record.grant, mailbox, record.octets)
     txn.delete(MAILBOXES, mailbox)
     return True
-
-
-def load(txn: Transaction) -> Load:
-    """What the relay holds for others, by hour of expiry."""
-    _, held, octets = _arrivals(txn)
-    hours = [(U32.unpack(key)[0], *HOUR.unpack(value)) for key, value in txn.range(HOURS)]
-    return Load(txn.count(MAILBOXES), held, octets, hours)
 
 
 # What the sweep shares
 
 
 class Gone:
-    """Envelopes that left one mailbox: their numbers, how large, by hour of expiry."""
+    """Envelopes that left one mailbox: how many, how large, by hour of expiry."""
 
-    __slots__ = ("hours", "numbers", "octets")
+    __slots__ = ("count", "hours", "octets")
 
     def __init__(self) -> None:
-        self.numbers: list[int] = []
+        self.count = 0
         self.octets = 0
         self.hours: dict[int, tuple[int, int]] = {}
 
-    def add(self, number: int, hour: int, size: int) -> None:
+    def add(self, hour: int, size: int) -> None:
         """Count one."""
-        self.numbers.append(number)
+        self.count += 1
         self.octets += size
         envelopes, octets = self.hours.get(hour, (0, 0))
         self.hours[hour] = (envelopes + 1, octets + size)
 
 
 def release(txn: Transaction, mailbox: bytes, gone: Gone) -> None:
-    """Take what left a mailbox off every counter and its device's queue; it may itself be deleted by now."""
-    record, count = find(txn, mailbox), len(gone.numbers)
+    """Take what left a mailbox off every counter; it may itself be deleted by now."""
+    record, count = find(txn, mailbox), gone.count
     if record is None:
-        doomed = txn.get(DOOMED, mailbox) or b""
-        own, device = doomed[:1] == b"\1", doomed[1:]
+        own = (txn.get(DOOMED, mailbox) or b"")[:1] == b"\1"
     else:
-        own, device = record.own, device_of(txn, mailbox) if record.member else b""
+        own = record.own
         _put(txn, record._replace(held=record.held - count, octets=record.octets - gone.octets))
         grants.release(txn, record.grant, gone.octets)
-    if device:
-        for number in gone.numbers:
-            txn.delete(QUEUE, device + U64.pack(number))
     if own or not count:
         return
-    following, held, octets = _arrivals(txn)
-    txn.put(META, _ARRIVALS, ARRIVALS.pack(following, held - count, octets - gone.octets))
+    number, held, octets = counters.read(txn)
+    counters.write(txn, number, held - count, octets - gone.octets)
     for hour, (envelopes, size) in gone.hours.items():
-        _count_hour(txn, hour, -envelopes, -size)
+        counters.count_hour(txn, hour, -envelopes, -size)
 
 
-def unlink(txn: Transaction, mailbox: bytes, keys: Iterable[bytes]) -> int:
+def unlink(txn: Transaction, mailbox: bytes, ids: Iterable[bytes]) -> int:
     """Remove index entries of one mailbox and leave their bodies to the sweep; how many were there."""
     gone = Gone()
-    for key in keys:
-        entry = txn.get(INDEX, key)
+    index, prefix = index_of(txn, mailbox)
+    for id in ids:
+        entry = txn.get(index, prefix + id)
         if entry is not None:
             number, until, size = INDEX_ENTRY.unpack(entry)
-            txn.delete(INDEX, key)
+            txn.delete(index, prefix + id)
             txn.put(RECLAIM, U64.pack(number), U32.pack(until))
-            gone.add(number, until, size)
-    if gone.numbers:
+            gone.add(until, size)
+    if gone.count:
         release(txn, mailbox, gone)
-    return len(gone.numbers)
+    return gone.count
 
 
-def device_of(txn: Transaction, mailbox: bytes) -> bytes:
-    """The device (account ‖ device) whose mailbox it is; empty for any other."""
-    return (txn.get(MAILBOX_OWNERS, mailbox) or b"")[:32]
+def index_of(txn: Transaction, mailbox: bytes) -> tuple[Table, bytes]:
+    """The table with a mailbox's index entries and how their keys begin; an envelope's id ends each."""
+    value = txn.get(MAILBOXES, mailbox)
+    if value is not None:
+        return _index(mailbox, value[MAILBOX.size :])
+    return _index(mailbox, (txn.get(DOOMED, mailbox) or b"")[1:])
+
+
+def list_entries(txn: Transaction, mailbox: bytes, limit: int | None = None) -> Iterator[tuple[bytes, bytes]]:
+    """Id and `INDEX_ENTRY` of what is in a mailbox; the first `limit`."""
+    index, prefix = index_of(txn, mailbox)
+    for key, value in txn.range(index, prefix, prefix_end(prefix), limit=limit):
+        yield key[len(prefix) :], value
+
+
+def _index(mailbox: bytes, owner: bytes) -> tuple[Table, bytes]:
+    return (QUEUE, owner[:32] + mailbox) if owner else (INDEX, mailbox)
 
 
 def _why_full(places: int, room: int, grant_room: int, wanted: int) -> str:
@@ -359,25 +346,8 @@ def _why_full(places: int, room: int, grant_room: int, wanted: int) -> str:
     return "grant_full" if wanted > grant_room else "relay_full"
 
 
-def _arrivals(txn: Transaction) -> tuple[int, int, int]:
-    value = txn.get(META, _ARRIVALS)
-    return (1, 0, 0) if value is None else ARRIVALS.unpack(value)  # number 0 is "from the start"
-
-
-def _count_hour(txn: Transaction, hour: int, envelopes: int, octets: int) -> None:
-    key = U32.pack(hour)
-    value = txn.get(HOURS, key)
-    if value is not None:
-        before = HOUR.unpack(value)
-        envelopes, octets = before[0] + envelopes, before[1] + octets
-    if envelopes > 0:
-        txn.put(HOURS, key, HOUR.pack(envelopes, octets))
-    else:
-        txn.delete(HOURS, key)
-
-
 def _read(mailbox: bytes, value: bytes) -> MailboxRecord:
-    _, flags, created, fetch_key, capability_hash, grant, held, octets = MAILBOX.unpack(value)
+    _, flags, created, fetch_key, capability_hash, grant, held, octets = MAILBOX.unpack_from(value)
     return MailboxRecord(
         MailboxId(mailbox),
         bool(flags & _OWN),
@@ -388,11 +358,11 @@ def _read(mailbox: bytes, value: bytes) -> MailboxRecord:
         GrantId(grant),
         held,
         octets,
-        bool(flags & _MEMBER),
+        value[MAILBOX.size :],
     )
 
 
 def _put(txn: Transaction, record: MailboxRecord) -> None:
-    mailbox, own, kind, created, *rest, member = record
-    flags = (_OWN if own else 0) | (_REQUEST if kind == "request" else 0) | (_MEMBER if member else 0)
-    txn.put(MAILBOXES, mailbox, MAILBOX.pack(_VERSION, flags, created, *rest))
+    mailbox, own, kind, created, *rest, owner = record
+    flags = (_OWN if own else 0) | (_REQUEST if kind == "request" else 0)
+    txn.put(MAILBOXES, mailbox, MAILBOX.pack(_VERSION, flags, created, *rest) + owner)

@@ -1,27 +1,26 @@
 """The queue of a device: what waits in all its mailboxes here, in the order of arrival, until it is settled.
 
-One table has a row for each that waits, by device and number, so a page costs what it holds however many
-mailboxes the device has; `mailboxes` keeps it in step. An envelope's number is its arrival number at this
-box, so it stays the same until it is settled. What was
-settled is remembered under its mailbox for `SEEN_HOURS`: a copy that comes by another way, through a relay
-or from a sender who did not hear our answer, is not shown twice.
+The indexes of its mailboxes are one range, which `mailboxes` keeps: a page of the queue is chosen by going
+through all that waits. An envelope's number is its arrival number at this box, so it stays the same until
+it is settled. What was settled is remembered under its mailbox for `SEEN_HOURS`: a copy that comes by another
+way, through a relay or from a sender who did not hear our answer, is not shown twice.
 """
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Final, NamedTuple
 
 from appliance.errors import Refusal
 from appliance.protocol.envelope import envelope_id
-from appliance.store import device_mailboxes, mailboxes
+from appliance.store import counters, device_mailboxes, mailboxes
 from appliance.store.engine import Transaction
-from appliance.store.mailboxes import BODY_HEAD, U32, U64
+from appliance.store.mailboxes import BODY_HEAD, INDEX_ENTRY, U32, U64
 from appliance.store.schema import (
     ARRIVAL_HOURS,
     BODIES,
-    INDEX,
-    META,
     QUEUE,
     QUEUE_FORGET,
     QUEUE_SEEN,
@@ -31,8 +30,9 @@ from appliance.store.schema import (
 DAY_HOURS: Final = 24
 SEEN_HOURS: Final = 36 * DAY_HOURS
 """Longer than any relay keeps an envelope."""
-_ARRIVALS: Final = b"arrivals"
 _LARGEST: Final = (1 << 64) - 1
+MOST_NEWS: Final = 1024
+"""Envelopes that may wait where news is to say what came: the event loop itself goes through them."""
 
 
 class Waiting(NamedTuple):
@@ -59,63 +59,77 @@ def read(
 
     At most `limit`, and at most `octets` in all (one always).
     """
+    rows = heapq.nsmallest(limit + 1, _list(txn, device, after, now_hour))
     found: list[Waiting] = []
     left = octets
-    for one in _waiting(txn, device, after, now_hour):
-        if len(found) == limit or (found and len(one.envelope) > left):
-            return found, True
-        left -= len(one.envelope)
-        found.append(one)
-    return found, False
+    for entry, handle in rows[:limit]:
+        number, _, size = INDEX_ENTRY.unpack(entry)
+        if found and size > left:
+            break
+        left -= size
+        found.append(_open(txn, number, handle, now_hour))
+    return found, len(found) < len(rows)
 
 
 def news(
     txn: Transaction, device: bytes, after: int, now_hour: int, limit: int, largest: int
 ) -> tuple[int, list[Waiting] | None]:
-    """The last number for a device, and what came after `after` if that is at most `limit` small ones.
+    """The last number so far, and what came for a device after `after` if that is at most `limit` small ones.
 
     In all its mailboxes: a device takes what has a lower number than it has read for read, too.
     """
-    last = after
-    for key, _ in txn.range(QUEUE, _above(device, after), prefix_end(device), reverse=True, limit=1):
-        last = U64.unpack(key[32:])[0]
+    last = counters.read(txn).number - 1
+    if next(islice(txn.keys(QUEUE, device, prefix_end(device)), MOST_NEWS, None), None) is not None:
+        return last, None
     fresh: list[Waiting] = []
-    for one in _waiting(txn, device, after, now_hour):
-        if len(fresh) == limit or len(one.envelope) > largest:
+    for entry, handle in sorted(_list(txn, device, after, now_hour)):
+        number, _, size = INDEX_ENTRY.unpack(entry)
+        if len(fresh) == limit or size > largest:
             return last, None
-        fresh.append(one)
+        fresh.append(_open(txn, number, handle, now_hour))
     return last, fresh
 
 
-def _waiting(txn: Transaction, device: bytes, after: int, now_hour: int) -> Iterator[Waiting]:
-    """What waits for a device with numbers above `after`, in order."""
-    for key in txn.keys(QUEUE, _above(device, after), prefix_end(device)):
-        body = txn.get(BODIES, key[32:])
-        if body is None:
-            raise Refusal("damaged_store")
-        owner = device_mailboxes.owner_of(txn, body[:20])
-        # What has expired, or belongs to a mailbox that was given up, waits for the sweep only.
-        if owner is None or U32.unpack_from(body, 20)[0] < now_hour:
+def _list(txn: Transaction, device: bytes, after: int, now_hour: int) -> Iterator[tuple[bytes, bytes]]:
+    """Entry and handle of what waits for a device with numbers above `after`; the entries sort by number.
+
+    What has expired, or belongs to a mailbox that was given up, waits for the sweep only.
+    """
+    if after > _LARGEST:
+        return
+    read = U64.pack(max(after, 0)) + b"\xff" * (INDEX_ENTRY.size - U64.size)
+    hour = U32.pack(now_hour)
+    mailbox = handle = b""
+    for key, entry in txn.range(QUEUE, device, prefix_end(device)):
+        if entry <= read or entry[8:12] < hour:
             continue
-        number = U64.unpack(key[32:])[0]
-        yield Waiting(number, owner.handle, hour_of(txn, number, now_hour), body[BODY_HEAD:])
+        if key[32:52] != mailbox:
+            mailbox = key[32:52]
+            owner = device_mailboxes.owner_of(txn, mailbox)
+            handle = b"" if owner is None else owner.handle
+        if handle:
+            yield entry, handle
 
 
-def _above(device: bytes, after: int) -> bytes:
-    return device + U64.pack(min(max(after, 0) + 1, _LARGEST))
-
-
-def find(txn: Transaction, device: bytes, number: int) -> tuple[bytes, bytes] | None:
-    """Index key and envelope of what waits for this device under a number; None when it does not."""
-    if not 0 < number < 1 << 64 or txn.get(QUEUE, device + U64.pack(number)) is None:
-        return None
+def _open(txn: Transaction, number: int, handle: bytes, now_hour: int) -> Waiting:
     body = txn.get(BODIES, U64.pack(number))
     if body is None:
         raise Refusal("damaged_store")
-    mailbox, envelope = body[:20], body[BODY_HEAD:]
-    if device_mailboxes.owner_of(txn, mailbox) is None:
+    return Waiting(number, handle, hour_of(txn, number, now_hour), body[BODY_HEAD:])
+
+
+def find(txn: Transaction, device: bytes, number: int) -> tuple[bytes, bytes] | None:
+    """Mailbox ‖ id and envelope of what waits for this device under a number; None when it does not."""
+    body = txn.get(BODIES, U64.pack(number)) if 0 < number < 1 << 64 else None
+    if body is None:
+        return None
+    key, envelope = body[:20] + envelope_id(body[BODY_HEAD:]), body[BODY_HEAD:]
+    entry = txn.get(QUEUE, device + key)
+    if entry is None or INDEX_ENTRY.unpack(entry)[0] != number:
+        return None  # settled, or another's
+    if device_mailboxes.owner_of(txn, body[:20]) is None:
         return None  # it was given up; what it held waits for the sweep
-    return mailbox + envelope_id(envelope), envelope
+    return key, envelope
 
 
 def settle(txn: Transaction, device: bytes, numbers: Iterable[int], now_hour: int) -> int:
@@ -124,19 +138,19 @@ def settle(txn: Transaction, device: bytes, numbers: Iterable[int], now_hour: in
     for number in dict.fromkeys(numbers):
         found = find(txn, device, number)
         if found is not None:
-            by_mailbox.setdefault(found[0][:20], []).append(found[0])
+            by_mailbox.setdefault(found[0][:20], []).append(found[0][20:])
     settled = 0
-    for mailbox, keys in by_mailbox.items():
-        for key in keys:
-            remember(txn, key, now_hour)
-        settled += mailboxes.unlink(txn, mailbox, keys)
+    for mailbox, ids in by_mailbox.items():
+        for id in ids:
+            remember(txn, mailbox + id, now_hour)
+        settled += mailboxes.unlink(txn, mailbox, ids)
     return settled
 
 
 def last_came(txn: Transaction, mailbox: bytes, now_hour: int) -> int:
     """About when something came into a mailbox last (unix hour): 0 when neither it nor its memory holds
     anything."""
-    if next(txn.keys(INDEX, mailbox, prefix_end(mailbox), limit=1), None) is not None:
+    if next(mailboxes.list_entries(txn, mailbox, 1), None) is not None:
         return now_hour
     until = (U32.unpack(value)[0] for _, value in txn.range(QUEUE_SEEN, mailbox, prefix_end(mailbox)))
     return max((hour - SEEN_HOURS for hour in until), default=0)
@@ -183,9 +197,7 @@ def mark_hour(txn: Transaction, now_hour: int) -> bool:
     for _, value in txn.range(ARRIVAL_HOURS, reverse=True, limit=1):
         if U32.unpack(value)[0] == now_hour:
             return False
-    value = txn.get(META, _ARRIVALS) or b""
-    number = mailboxes.ARRIVALS.unpack(value)[0] if value else 1
-    txn.put(ARRIVAL_HOURS, U64.pack(number), U32.pack(now_hour))
+    txn.put(ARRIVAL_HOURS, U64.pack(counters.read(txn).number), U32.pack(now_hour))
     return True
 
 

@@ -6,11 +6,11 @@ the sealed value. Times are unix hours unless seconds are said; what strangers c
 
 | table | key | value |
 |---|---|---|
-| meta | name | `schema`: version u32; `epoch`: 16; `arrivals`: `mailboxes.ARRIVALS` |
+| meta | name | `schema`: version u32; `epoch`: 16; `arrivals`: `counters.ARRIVALS` |
 | keys | name | wrapped identity seed and store key (`storekey`) |
-| mailboxes | mailbox 20 | `mailboxes.MAILBOX` |
+| mailboxes | mailbox 20 | `mailboxes.MAILBOX`; account 16, device 16, handle 8 where it is a device's |
 | bodies | arrival number u64 | mailbox 20, expiry u32, envelope |
-| index | mailbox 20, envelope id 16 | number u64, expiry u32, size u16 |
+| index | mailbox 20, envelope id 16 | number u64, expiry u32, size u16; of mailboxes of no device |
 | expiry | hour u32, number u64 | empty |
 | reclaim | number u64 | expiry u32: acknowledged bodies that wait for the sweep |
 | hours | hour u32 | envelopes u64, octets u64 of others that expire then |
@@ -45,8 +45,7 @@ the sealed value. Times are unix hours unless seconds are said; what strangers c
 | reader_keys | blind onion | sealed `readers.ReaderKey` |
 | device_places | account 16, device 16, handle 8, blind mailbox 8 | sealed `device_mailboxes.Place` |
 | device_mailboxes | account 16, device 16, handle 8 | the mailbox here 20 |
-| mailbox_owners | mailbox 20 | account 16, device 16, handle 8 |
-| queue | account 16, device 16, arrival number u64 | empty: what waits for a device |
+| queue | account 16, device 16, mailbox 20, envelope id 16 | as in `index`: what waits for a device |
 | queue_seen | mailbox 20, envelope id 16 | hour u32 until which it is remembered |
 | queue_forget | hour u32, mailbox 20, envelope id 16 | empty: when a memory of the table above ends |
 | arrival_hours | arrival number u64 | hour u32 in which this number and those after it came |
@@ -108,7 +107,7 @@ from typing import Final
 from appliance.errors import Refusal
 from appliance.store.engine import Store, Table, Transaction
 
-VERSION: Final = 5
+VERSION: Final = 6
 
 TABLES: Final[list[Table]] = []
 """Every table below."""
@@ -159,7 +158,6 @@ READERS = _declare("readers")
 READER_KEYS = _declare("reader_keys")
 DEVICE_PLACES = _declare("device_places")
 DEVICE_MAILBOXES = _declare("device_mailboxes")
-MAILBOX_OWNERS = _declare("mailbox_owners")
 QUEUE = _declare("queue")
 QUEUE_SEEN = _declare("queue_seen")
 QUEUE_FORGET = _declare("queue_forget")
@@ -224,6 +222,8 @@ FORMER: Final = (
     *(Table(f"inbox{end}") for end in _IN),
 )
 """Tables that only version 1 has: what boxes sent to boxes."""
+MAILBOX_OWNERS: Final = Table("mailbox_owners")
+"""Up to version 5: mailbox 20 to account 16, device 16, handle 8, which now stand in the mailbox itself."""
 
 
 def _make_accounts(txn: Transaction) -> None:
@@ -250,10 +250,7 @@ def _make_accounts(txn: Transaction) -> None:
 
 
 def _line_up(txn: Transaction) -> None:
-    """From 2: what waits for a device was looked for in each of its mailboxes; now its queue names it."""
-    for mailbox, owner in txn.range(MAILBOX_OWNERS):
-        for _, entry in txn.range(INDEX, mailbox, prefix_end(mailbox)):
-            txn.put(QUEUE, owner[:32] + entry[:8], b"")
+    """From 2, where devices had no queues: the step from 5 makes them."""
 
 
 def _allow_fresh(txn: Transaction) -> None:
@@ -268,7 +265,36 @@ def _allow_mirrors(txn: Transaction) -> None:
     """
 
 
-STEPS: Final[Mapping[int, Step]] = {1: _make_accounts, 2: _line_up, 3: _allow_fresh, 4: _allow_mirrors}
+def _gather(txn: Transaction) -> None:
+    """From 5: what waits for a device stood in the index of each of its mailboxes and once more in its queue,
+    by number; now its queue is the index of all of them, and each mailbox says whose it is.
+    """
+    for key in list(txn.keys(QUEUE)):
+        txn.delete(QUEUE, key)
+    for mailbox, owner in txn.range(MAILBOX_OWNERS):
+        value = txn.get(MAILBOXES, mailbox)
+        if value is not None:
+            txn.put(MAILBOXES, mailbox, value + owner)
+            _move_index(txn, mailbox, owner[:32])
+    for mailbox, value in txn.range(DOOMED):
+        if value[1:]:
+            _move_index(txn, mailbox, value[1:])
+    txn.drop(MAILBOX_OWNERS)
+
+
+def _move_index(txn: Transaction, mailbox: bytes, device: bytes) -> None:
+    for key, value in list(txn.range(INDEX, mailbox, prefix_end(mailbox))):
+        txn.delete(INDEX, key)
+        txn.put(QUEUE, device + key, value)
+
+
+STEPS: Final[Mapping[int, Step]] = {
+    1: _make_accounts,
+    2: _line_up,
+    3: _allow_fresh,
+    4: _allow_mirrors,
+    5: _gather,
+}
 """What brings a store of this version to the next one."""
 
 
@@ -300,7 +326,8 @@ def _bring_up(
     folder: Path, found: int, version: int, steps: Mapping[int, Step], sizes: Mapping[str, int]
 ) -> None:
     """Take every step, with the tables that are no more at hand where there may be some."""
-    store = Store.open(folder, (*TABLES, *FORMER) if found == 1 else tuple(TABLES), **sizes)
+    former = (MAILBOX_OWNERS, *(FORMER if found == 1 else ()))
+    store = Store.open(folder, (*TABLES, *former), **sizes)
     try:
         for old in range(found, version):
             copy = folder / f"store.v{old}.mdb"

@@ -12,7 +12,7 @@ from appliance.protocol.envelope import envelope_id
 from appliance.store import grants, mailboxes
 from appliance.store.engine import Transaction
 from appliance.store.mailboxes import BODY_HEAD, EXPIRY_KEY, INDEX_ENTRY, U32, U64, Gone
-from appliance.store.schema import BODIES, DOOMED, EXPIRY, INDEX, RECLAIM, prefix_end
+from appliance.store.schema import BODIES, DOOMED, EXPIRY, RECLAIM
 
 
 def sweep(txn: Transaction, now_hour: int, limit: int) -> int:
@@ -49,12 +49,13 @@ def _expire(txn: Transaction, now_hour: int, limit: int) -> int:
             continue
         txn.delete(BODIES, body_key)
         mailbox = body[:20]
-        index_key = mailbox + envelope_id(body[BODY_HEAD:])
-        entry = txn.get(INDEX, index_key)
+        index, prefix = mailboxes.index_of(txn, mailbox)
+        index_key = prefix + envelope_id(body[BODY_HEAD:])
+        entry = txn.get(index, index_key)
         # The entry may be gone (acknowledged) or belong to the same envelope, deposited again since.
         if entry is not None and INDEX_ENTRY.unpack(entry)[0] == number:
-            txn.delete(INDEX, index_key)
-            gone[mailbox].add(number, until, len(body) - BODY_HEAD)
+            txn.delete(index, index_key)
+            gone[mailbox].add(until, len(body) - BODY_HEAD)
         else:
             txn.delete(RECLAIM, body_key)
     for mailbox, left in gone.items():
@@ -65,11 +66,11 @@ def _expire(txn: Transaction, now_hour: int, limit: int) -> int:
 def _empty_deleted(txn: Transaction, limit: int) -> int:
     """Deleted mailboxes that were too large to be emptied at once."""
     for mailbox, _ in list(txn.range(DOOMED, limit=1)):
-        keys = list(txn.keys(INDEX, mailbox, prefix_end(mailbox), limit))
-        mailboxes.unlink(txn, mailbox, keys)
-        if len(keys) < limit:
+        ids = [id for id, _ in mailboxes.list_entries(txn, mailbox, limit)]
+        mailboxes.unlink(txn, mailbox, ids)
+        if len(ids) < limit:
             txn.delete(DOOMED, mailbox)
-        return len(keys) + 1
+        return len(ids) + 1
     return 0
 
 

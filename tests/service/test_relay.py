@@ -16,7 +16,7 @@ from appliance.protocol.messages import Deposit, DepositGroup, Subscribe
 from appliance.protocol.stream import nonce as stream_nonce
 from appliance.service.nonces import NONCE_SECONDS
 from appliance.service.relay import Relay
-from appliance.store import mailboxes
+from appliance.store import counters
 from tests.services import Holder, House, Time, envelope, refused, states
 
 
@@ -130,7 +130,7 @@ async def test_the_sweeping_task_goes_on(house: House, clock: Time) -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(relay.run_sweep)
         with trio.fail_after(5):
-            while house.store.read(mailboxes.load).held:
+            while house.store.read(counters.load).held:
                 await trio.sleep(0.01)
         nursery.cancel_scope.cancel()
 

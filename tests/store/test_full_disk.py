@@ -12,7 +12,7 @@ import trio
 
 from appliance.errors import Refusal
 from appliance.protocol.envelope import envelope_id
-from appliance.store import grants, mailboxes
+from appliance.store import counters, grants, mailboxes
 from appliance.store.engine import Store, Transaction
 from appliance.store.mailboxes import Bounds, Limits
 from appliance.store.schema import open_store
@@ -111,7 +111,7 @@ async def test_freeing_goes_on_when_others_took_the_last_block(small_disk: Path)
         stuffing.unlink()
         await empty(store, NOW + 10)  # all of it expires
         assert await store.write(make_mailbox) == box
-        assert await store.read_cold(mailboxes.load) == mailboxes.Load(1, 0, 0, [])
+        assert await store.read_cold(counters.load) == counters.Load(1, 0, 0, [])
         nursery.cancel_scope.cancel()
     store.close()
 

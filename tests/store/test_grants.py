@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from appliance.errors import Refusal
-from appliance.store import grants, mailboxes
+from appliance.store import counters, grants, mailboxes
 from appliance.store.engine import Store, Transaction
 from appliance.store.grants import GrantId, grant_id
 from appliance.store.schema import GRANT_ENDS, GRANT_LABELS, GRANTS
@@ -131,4 +131,4 @@ async def test_the_sweep_takes_an_ended_grant_with_its_mailboxes(store: Store, h
         pass
     assert store.read(lambda txn: [mailboxes.find(txn, each) for each in made]) == [None] * 5
     assert store.read(lambda txn: txn.count(GRANTS) + txn.count(GRANT_ENDS)) == 0
-    assert store.read(mailboxes.load) == mailboxes.Load(0, 0, 0, [])
+    assert store.read(counters.load) == counters.Load(0, 0, 0, [])

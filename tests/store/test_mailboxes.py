@@ -9,7 +9,7 @@ from appliance.errors import Refusal
 from appliance.protocol.envelope import envelope_id
 from appliance.protocol.mailbox import mailbox_id
 from appliance.protocol.messages import Outcome
-from appliance.store import grants, mailboxes
+from appliance.store import counters, grants, mailboxes
 from appliance.store.engine import Store, Transaction
 from appliance.store.grants import grant_id
 from appliance.store.mailboxes import Bounds, Limits
@@ -88,7 +88,7 @@ async def test_deposit_fetch_acknowledge(store: Store) -> None:
         assert fetch(txn) == sent[2:]
         record = mailboxes.find(txn, BOX)
         assert record is not None and (record.held, record.octets) == (3, 3 * 960)
-        assert mailboxes.load(txn) == mailboxes.Load(1, 3, 2880, [(NOW + 24, 3, 2880)])
+        assert counters.load(txn) == counters.Load(1, 3, 2880, [(NOW + 24, 3, 2880)])
 
     await store.write(job)
 
@@ -127,7 +127,7 @@ async def test_an_expired_envelope_is_not_fetched_and_may_come_again_before_the_
         clean(txn, NOW + 2)
         record = mailboxes.find(txn, BOX)
         assert record is not None and (record.held, record.octets) == (2, 1920)
-        assert mailboxes.load(txn).hours == [(NOW + 9, 2, 1920)]
+        assert counters.load(txn).hours == [(NOW + 9, 2, 1920)]
         assert fetch(txn, now=NOW + 2)[1] == one
 
     await store.write(job)
@@ -176,7 +176,7 @@ async def test_refused_groups_say_why_for_each_envelope(store: Store) -> None:
         assert states(put(txn, BOX, CAPABILITY, two, NOW, WIDE, NOW + 5)) == ["grant"] * 2
         refusal("no_mailbox", mailboxes.fetch, txn, os.urandom(20), 0, 1, NOW)
         refusal("no_mailbox", mailboxes.acknowledge, txn, os.urandom(20), [])
-        assert mailboxes.load(txn).held == 0
+        assert counters.load(txn).held == 0
 
     await store.write(job)
 
@@ -219,13 +219,13 @@ async def test_own_mailboxes_are_not_held_for_others(store: Store) -> None:
         sent = [envelope() for _ in range(3)]
         assert states(mailboxes.deposit(txn, box, CAPABILITY, sent, NOW, nothing, NOW)) == ["held"] * 3
         assert states(deposit(txn, [envelope()], limits=nothing)) == ["relay_full"]
-        load = mailboxes.load(txn)
+        load = counters.load(txn)
         assert (load.held, load.octets, load.hours) == (0, 0, [])
         mailboxes.acknowledge(txn, box, [envelope_id(sent[0])])
         clean(txn, NOW + 1)
         own = grants.find(txn, OWN)
         assert own is not None and own.octets == 0
-        assert mailboxes.load(txn) == load
+        assert counters.load(txn) == load
 
     await store.write(job)
 
@@ -283,7 +283,7 @@ async def test_delete_takes_everything_large_ones_by_the_sweep(store: Store, cou
     store.read(check)
     tables = (BODIES, INDEX, EXPIRY, RECLAIM, HOURS, DOOMED)
     assert store.read(lambda txn: [txn.count(table) for table in tables]) == [0] * 6
-    assert store.read(mailboxes.load) == mailboxes.Load(0, 0, 0, [])
+    assert store.read(counters.load) == counters.Load(0, 0, 0, [])
 
     def anew(txn: Transaction) -> None:
         create(txn)
@@ -299,7 +299,7 @@ async def test_a_deleted_large_mailbox_may_expire_before_it_is_swept(store: Stor
         mailboxes.delete(txn, BOX)
         while sweep(txn, NOW + 25, 30):
             pass
-        assert mailboxes.load(txn) == mailboxes.Load(0, 0, 0, [])
+        assert counters.load(txn) == counters.Load(0, 0, 0, [])
         assert [txn.count(table) for table in (BODIES, INDEX, EXPIRY, RECLAIM, DOOMED)] == [0] * 5
 
     await store.write(job)

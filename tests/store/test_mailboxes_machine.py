@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from appliance.protocol.envelope import envelope_id
 from appliance.protocol.mailbox import mailbox_id
-from appliance.store import grants, mailboxes
+from appliance.store import counters, grants, mailboxes
 from appliance.store.grants import grant_id
 from appliance.store.mailboxes import Bounds, Limits
 from appliance.store.schema import BODIES, EXPIRY, INDEX, RECLAIM, open_store
@@ -188,7 +188,7 @@ class Mailboxes(RuleBasedStateMachine):
             given = self.store.read(lambda txn, grant=grant: grants.find(txn, grant))
             assert given is not None and given.octets == self.octets(grant=number)
             assert given.mailboxes == sum(found.grant == number for found in self.boxes.values())
-        load = self.store.read(mailboxes.load)
+        load = self.store.read(counters.load)
         hours: dict[int, int] = {}
         for found in self.boxes.values():
             for hour in found.live.values() if found.grant == 0 else ():

@@ -8,8 +8,9 @@ import pytest
 from appliance.errors import Refusal
 from appliance.store import grants, logs, schema
 from appliance.store.engine import Store, Transaction
-from appliance.store.mailboxes import INDEX_ENTRY
+from appliance.store.mailboxes import INDEX_ENTRY, MAILBOX, find
 from appliance.store.schema import (
+    DOOMED,
     FORMER,
     INDEX,
     MAILBOX_OWNERS,
@@ -112,23 +113,39 @@ def table_names(folder: Path) -> set[str]:
         return {bytes(name).decode() for name in txn.cursor().iternext(values=False)}
 
 
-def test_what_waits_in_devices_mailboxes_stands_in_their_queues(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", [2, 5])
+def test_what_waits_in_devices_mailboxes_is_gathered_in_their_queues(tmp_path: Path, version: int) -> None:
     device = b"A" * 16 + b"D" * 16
+    row = MAILBOX.pack(1, 4, 9, bytes(32), bytes(32), bytes(16), 2, 1920)
+    first, second, strange, doomed = b"m" * 20, b"n" * 20, b"x" * 20, b"y" * 20
 
     def fill(txn: Transaction) -> None:
-        for mailbox, owner in ((b"m" * 20, device + b"handle-1"), (b"n" * 20, device + b"handle-2")):
+        for mailbox, owner in ((first, device + b"handle-1"), (second, device + b"handle-2")):
             txn.put(MAILBOX_OWNERS, mailbox, owner)
-        for mailbox, number in ((b"m" * 20, 7), (b"m" * 20, 3), (b"n" * 20, 5), (b"x" * 20, 4)):
+        for mailbox in (first, second, strange):
+            txn.put(MAILBOXES, mailbox, row)
+        txn.put(DOOMED, doomed, b"\1" + device)
+        for mailbox, number in ((first, 7), (first, 3), (second, 5), (strange, 4), (doomed, 6)):
             txn.put(INDEX, mailbox + number.to_bytes(16, "big"), INDEX_ENTRY.pack(number, 9, 960))
+            if version == 5 and mailbox != strange:
+                txn.put(QUEUE, device + number.to_bytes(8, "big"), b"")
 
-    old = open_store(tmp_path, version=2)
+    open_store(tmp_path, version=version).close()
+    old = Store.open(tmp_path, (*TABLES, MAILBOX_OWNERS))
     old.write_now(fill)
     old.close()
-    store = open_store(tmp_path)
-    assert store.read(lambda txn: list(txn.range(QUEUE))) == [
-        (device + number.to_bytes(8, "big"), b"") for number in (3, 5, 7)
-    ]
-    store.close()
+    for _ in range(2):
+        store = open_store(tmp_path)
+        assert store.read(lambda txn: [(key[:52], value[7]) for key, value in txn.range(QUEUE)]) == [
+            (device + mailbox, number)
+            for mailbox, number in ((first, 3), (first, 7), (second, 5), (doomed, 6))
+        ]
+        assert store.read(lambda txn: [key[:20] for key in txn.keys(INDEX)]) == [strange]
+        owners = [
+            one and one.owner for one in store.read(lambda txn: [find(txn, m) for m in (first, strange)])
+        ]
+        assert owners == [device + b"handle-1", b""]
+        store.close()
     assert set(TABLES) == table_names(tmp_path)
 
 
