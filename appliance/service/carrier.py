@@ -31,6 +31,7 @@ from appliance.store import dispatches, legs
 from appliance.store.dispatches import Head
 from appliance.store.engine import Store
 from appliance.store.legs import DispatchKey, LegKey, Pending
+from appliance.store.mailboxes import LONGEST_HOURS
 from appliance.store.storekey import KeyRing
 from appliance.store.transaction import Transaction
 
@@ -50,7 +51,6 @@ RELAY_SECONDS: Final = 45.0
 BATCH_SECONDS: Final = 180.0
 REST_SECONDS: Final = 10.0
 """Pause of a lane whose progress could not be written down."""
-MOST_HOURS: Final = 720
 
 
 class Carrier:
@@ -231,7 +231,7 @@ class Carrier:
         envelopes = [row.envelope for row in rows]
         # The recipient's own box keeps it until their device comes; a relay as long as it is of use.
         left = -(-(horizon - int(self._clock())) // 3600)
-        wanted = MOST_HOURS if direct else max(1, min(left, MOST_HOURS))
+        wanted = LONGEST_HOURS if direct else max(1, min(left, LONGEST_HOURS))
         if route.onion == self._ring.identity.public:
             return await self._deposit_here(route, envelopes, wanted)
         address = onion.address(route.onion)
@@ -285,7 +285,7 @@ class Carrier:
                         progress = legs.place_direct(txn, leg, numbers)
                     else:
                         # A relay cannot make us wait longer than we asked for.
-                        expires = min([hour_of(now) + MOST_HOURS + 1, *(hour for _, hour in rows)])
+                        expires = min([hour_of(now) + LONGEST_HOURS + 1, *(hour for _, hour in rows)])
                         progress = legs.place_at(txn, leg, numbers, key, expires, wanted, hour_of(now))
                 except Refusal:  # removed meanwhile
                     continue

@@ -21,7 +21,7 @@ from appliance.protocol.envelope import EnvelopeId, envelope_id
 from appliance.protocol.keys import SigningKey
 from appliance.protocol.mailbox import MailboxId
 from appliance.service.device_mailboxes import DeviceMailboxes, purpose
-from appliance.service.dispatch import HOURS_HERE, PLACED
+from appliance.service.dispatch import PLACED
 from appliance.service.ports import Clock, hour_of
 from appliance.service.relay import Relay
 from appliance.service.remotes import Remotes
@@ -157,7 +157,7 @@ class Collection:
             if mailbox is None or record is None:
                 return None, ["held"] * len(good)  # given up: nobody wants what comes there
             outcomes = mailboxes.deposit(
-                txn, mailbox, record.capability_hash, good, hour + HOURS_HERE, limits, hour
+                txn, mailbox, record.capability_hash, good, hour + mailboxes.LONGEST_HOURS, limits, hour
             )
             return mailbox, [outcome.state for outcome in outcomes]
 

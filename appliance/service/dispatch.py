@@ -21,13 +21,12 @@ from appliance.store import dispatches, legs, mailboxes
 from appliance.store.dispatches import Bounds, Head, Underway
 from appliance.store.engine import Store
 from appliance.store.legs import LegKey, Target
+from appliance.store.mailboxes import LONGEST_HOURS
 from appliance.store.storekey import KeyRing, Sealer
 from appliance.store.transaction import Transaction
 
 LISTED: Final = 4096
 """Dispatches in one list."""
-HOURS_HERE: Final = 720
-"""What waits for a device of this box does so for as long as any relay keeps it."""
 PLACED: Final = ("held", "already held")
 FOR_GOOD: Final = ("no_mailbox", "capability")
 """Refusals of a mailbox that no waiting changes."""
@@ -135,12 +134,13 @@ class Dispatching:
     ) -> Sent | Refusal:
         """In a transaction; a refusal is given, not raised, and nothing was written before it."""
         key = dispatches.key_of(account, message.id)
-        known = dispatches.find(txn, sealer, key)
-        if known is not None:
-            return Sent(dispatches.state(key, known), [], [])
         away = {n for to in message.to if to.routes[0].onion != here for n in to.envelopes}
-        if away and not self._has_room(txn, account, message, away):
-            return Refusal("outbox_full")
+        if away:
+            known = dispatches.find(txn, sealer, key)
+            if known is not None:
+                return Sent(dispatches.state(key, known), [], [])
+            if not self._has_room(txn, account, message, away):
+                return Refusal("outbox_full")
         rows: list[Leg] = []
         underway: dict[int, Underway] = {}
         arrived: list[MailboxId] = []
@@ -163,6 +163,9 @@ class Dispatching:
         if done == len(rows):
             # Not remembered: the mailboxes know the envelopes, so the same again is answered alike.
             return Sent(DispatchState(message.id, rows), arrived, [])
+        known = None if away else dispatches.find(txn, sealer, key)
+        if known is not None:  # the legs that wait are still its own
+            return Sent(dispatches.state(key, known), arrived, [])
         head = Head(now, now + message.hours * 3600, rows, device)
         head = dispatches.add(txn, sealer, key, head, message.envelopes, underway, now)
         due = [legs.key_of(key, number) for number in underway]
@@ -182,7 +185,7 @@ def deposit_here(
     envelopes: Sequence[bytes],
     numbers: list[int],
     now: int,
-    hours: int = HOURS_HERE,
+    hours: int = LONGEST_HOURS,
 ) -> tuple[list[int], str | None]:
     """In a transaction: into a mailbox of this box; which are missing, and why the first of them."""
     hour = hour_of(now)
@@ -195,12 +198,8 @@ def deposit_here(
         relay.limits,
         hour,
     )
-    missing, reason = [], None
-    for number, outcome in zip(numbers, outcomes, strict=True):
-        if outcome.state not in PLACED:
-            missing.append(number)
-            reason = reason or outcome.state
-    return missing, reason
+    refused = [(n, one.state) for n, one in zip(numbers, outcomes, strict=True) if one.state not in PLACED]
+    return [number for number, _ in refused], refused[0][1] if refused else None
 
 
 def _check(message: Dispatch) -> Refusal | None:

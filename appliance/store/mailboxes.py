@@ -3,7 +3,8 @@
 Bodies are keyed by arrival number, so they append and two fill a page; the index of a mailbox holds numbers
 only. The indexes of all mailboxes of one device lie together, in `queue`: what waits for it is one range.
 An acknowledgement removes the index entry and leaves the body to the sweep, which takes bodies in order of
-arrival. An envelope lives through its expiry hour, so never shorter than was asked for. What mailboxes of
+arrival. An envelope lives through its expiry hour, so never shorter than was asked for; one that lives as
+long as any may has no row in `expiry`, since the oldest bodies tell when such ones end. What mailboxes of
 this box itself hold ("own") is not counted as held for others.
 """
 
@@ -50,6 +51,8 @@ U32: Final = struct.Struct(">I")
 U64: Final = struct.Struct(">Q")
 BODY_HEAD: Final = 24
 """Octets before the envelope in a body."""
+LONGEST_HOURS: Final = 720
+"""The longest time for which anything is held."""
 DELETED_AT_ONCE: Final = 256
 """Envelopes of a mailbox that are deleted with it, in one transaction."""
 
@@ -164,6 +167,7 @@ def deposit(
 
     get, put = txn.get, txn.put
     index, prefix = _index(mailbox, owner)
+    is_shorter = expiry_hour < now_hour + LONGEST_HOURS
     held_outcome = Outcome("held", expiry_hour)
     head = mailbox + U32.pack(expiry_hour)
     kept = added = 0
@@ -188,7 +192,8 @@ def deposit(
             continue
         put(BODIES, U64.pack(number), head + envelope, True)
         put(index, prefix + id, INDEX_ENTRY.pack(number, expiry_hour, size))
-        put(EXPIRY, EXPIRY_KEY.pack(expiry_hour, number), b"")
+        if is_shorter:
+            put(EXPIRY, EXPIRY_KEY.pack(expiry_hour, number), b"")
         number += 1
         places -= 1
         kept += 1

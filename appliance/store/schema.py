@@ -11,7 +11,7 @@ the sealed value. Times are unix hours unless seconds are said; what strangers c
 | mailboxes | mailbox 20 | `mailboxes.MAILBOX`; account 16, device 16, handle 8 where it is a device's |
 | bodies | arrival number u64 | mailbox 20, expiry u32, envelope |
 | index | mailbox 20, envelope id 16 | number u64, expiry u32, size u16; of mailboxes of no device |
-| expiry | hour u32, number u64 | empty |
+| expiry | hour u32, number u64 | empty; not of what lives for `mailboxes.LONGEST_HOURS` |
 | reclaim | number u64 | expiry u32: acknowledged bodies that wait for the sweep |
 | hours | hour u32 | envelopes u64, octets u64 of others that expire then |
 | doomed | mailbox 20 | flags u8, account 16, device 16 if it was one's: its index waits for the sweep |

@@ -7,11 +7,13 @@ together. Run it again at once while it did anything.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
+from itertools import takewhile
 
 from appliance.protocol.envelope import envelope_id
 from appliance.store import grants, mailboxes
 from appliance.store.engine import Transaction
-from appliance.store.mailboxes import BODY_HEAD, EXPIRY_KEY, INDEX_ENTRY, U32, U64, Gone
+from appliance.store.mailboxes import BODY_HEAD, U32, Gone
 from appliance.store.schema import BODIES, DOOMED, EXPIRY, RECLAIM
 
 
@@ -38,29 +40,38 @@ def _reclaim(txn: Transaction, limit: int) -> int:
 
 
 def _expire(txn: Transaction, now_hour: int, limit: int) -> int:
+    """What has expired; with a row that says so first, then the oldest of those that live longest."""
     keys = list(txn.keys(EXPIRY, stop=U32.pack(now_hour), limit=limit))
-    gone: defaultdict[bytes, Gone] = defaultdict(Gone)
+    found: list[tuple[bytes, bytes]] = []
     for key in keys:
-        until, number = EXPIRY_KEY.unpack(key)
-        body_key = U64.pack(number)
-        body = txn.get(BODIES, body_key)
         txn.delete(EXPIRY, key)
-        if body is None:
-            continue
+        body = txn.get(BODIES, key[4:])
+        if body is not None:
+            found.append((key[4:], body))
+    if not keys:
+        found = list(takewhile(_is_over(now_hour), txn.range(BODIES, limit=limit)))
+    gone: defaultdict[bytes, Gone] = defaultdict(Gone)
+    for body_key, body in found:
         txn.delete(BODIES, body_key)
         mailbox = body[:20]
         index, prefix = mailboxes.index_of(txn, mailbox)
         index_key = prefix + envelope_id(body[BODY_HEAD:])
         entry = txn.get(index, index_key)
         # The entry may be gone (acknowledged) or belong to the same envelope, deposited again since.
-        if entry is not None and INDEX_ENTRY.unpack(entry)[0] == number:
+        if entry is not None and entry[:8] == body_key:
             txn.delete(index, index_key)
-            gone[mailbox].add(until, len(body) - BODY_HEAD)
+            gone[mailbox].add(U32.unpack_from(body, 20)[0], len(body) - BODY_HEAD)
         else:
             txn.delete(RECLAIM, body_key)
     for mailbox, left in gone.items():
         mailboxes.release(txn, mailbox, left)
-    return len(keys)
+    return len(keys) or len(found)
+
+
+def _is_over(now_hour: int) -> Callable[[tuple[bytes, bytes]], bool]:
+    """Whether a body has expired."""
+    hour = U32.pack(now_hour)
+    return lambda row: row[1][20:BODY_HEAD] < hour
 
 
 def _empty_deleted(txn: Transaction, limit: int) -> int:

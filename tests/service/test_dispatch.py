@@ -15,9 +15,9 @@ from appliance.protocol import onion
 from appliance.protocol.messages import Deposit, DepositGroup
 from appliance.protocol.route import Route
 from appliance.service import carrier as carrier_module
-from appliance.service.dispatch import HOURS_HERE
 from appliance.store import legs
 from appliance.store.engine import Transaction
+from appliance.store.mailboxes import LONGEST_HOURS
 from appliance.store.schema import (
     DISPATCH_ENVELOPES,
     DISPATCH_NEXT,
@@ -84,7 +84,7 @@ async def test_another_box_takes_it_and_keeps_it_for_long(tmp_path: Path, clock:
         assert await bodies(b, BOB) == message.envelopes
         assert told == [(ADA.account + ADA.require_device(), "box")]
         assert far.purposes == [(onion.address(b.onion), f"device {routes[0].mailbox.hex()}")]
-        clock.pass_hours(HOURS_HERE)
+        clock.pass_hours(LONGEST_HOURS)
         assert await bodies(b, BOB) == message.envelopes
 
 

@@ -166,3 +166,23 @@ async def test_a_full_mailbox_here_makes_the_leg_wait(tmp_path: Path, clock: Tim
         assert (leg.state, leg.reason) == ("box", None)
         assert not far.purposes  # nobody was asked for it outside
         assert rows(house, DISPATCH_ENVELOPES, DISPATCH_PROGRESS, DISPATCH_NEXT) == 0
+
+
+async def test_one_that_waits_here_and_is_handed_over_again_arrives_once(
+    tmp_path: Path, clock: Time, far: Far
+) -> None:
+    async with posts(tmp_path, clock, far, "home", member_envelopes=2) as (house,):
+        message = dispatch(await routes_of(house, BOB), envelopes=[envelope() for _ in range(3)])
+        first = await house.post.dispatch.send(ADA, message)
+        assert await house.post.dispatch.send(ADA, message) == first  # still full: as it stands
+        assert len((await house.post.dispatch.page(ADA)).dispatches) == 1
+        await settle_all(house, BOB)
+        (leg,) = (await house.post.dispatch.send(ADA, message)).legs
+        assert leg.state == "box"  # there is room now
+        assert await bodies(house, BOB) == message.envelopes[2:]
+        clock.pass_hours(1)
+        await carry(house)
+        (leg,) = (await state(house, ADA, message.id)).legs
+        assert leg.state == "box"
+        assert await bodies(house, BOB) == message.envelopes[2:]
+        assert rows(house, DISPATCH_ENVELOPES, DISPATCH_PROGRESS, DISPATCH_NEXT) == 0

@@ -230,6 +230,32 @@ async def test_own_mailboxes_are_not_held_for_others(store: Store) -> None:
     await store.write(job)
 
 
+async def test_what_lives_longest_ends_in_its_hour_without_a_row_of_its_own(store: Store) -> None:
+    def job(txn: Transaction) -> None:
+        setup(txn)
+        longest = NOW + mailboxes.LONGEST_HOURS
+        first, brief, second, later = (envelope() for _ in range(4))
+        deposit(txn, [first], longest)
+        deposit(txn, [brief], longest - 1)
+        deposit(txn, [second], longest)
+        deposit(txn, [later], longest + 1, now=NOW + 1)
+        assert (txn.count(EXPIRY), txn.count(BODIES)) == (1, 4)
+        clean(txn, longest - 1)
+        assert fetch(txn, now=longest - 1) == [first, brief, second, later]
+        clean(txn, longest)
+        assert fetch(txn, now=longest) == [first, second, later]
+        assert counters.load(txn).hours == [(longest, 2, 1920), (longest + 1, 1, 960)]
+        assert sweep(txn, longest + 1, 1) == 1
+        clean(txn, longest + 1)
+        assert fetch(txn, now=longest + 1) == [later]
+        # What was acknowledged leaves as ever.
+        mailboxes.acknowledge(txn, BOX, [envelope_id(later)])
+        clean(txn, longest + 1)
+        assert [txn.count(table) for table in (BODIES, INDEX, EXPIRY, RECLAIM, HOURS)] == [0] * 5
+
+    await store.write(job)
+
+
 async def test_fetch_is_bounded_by_octets_but_always_gives_one(store: Store) -> None:
     def job(txn: Transaction) -> None:
         setup(txn)

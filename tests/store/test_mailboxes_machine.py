@@ -6,6 +6,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -22,22 +23,26 @@ KEYS = [bytes((number,)) * 32 for number in range(3)]
 GRANTS = [grant_id(b"owner"), grant_id(b"self")]
 LIMITS = Limits(Bounds(6, 9000), Bounds(4, 9000), 15_000)
 GRANT_OCTETS = 12_000
+LONGEST = 4
 boxes = st.integers(0, 2)
 
 
 @dataclass
 class Box:
-    """What a mailbox should hold: envelopes in order of arrival with their hour."""
+    """What a mailbox should hold: envelopes in order of arrival with their hour; which came for longest."""
 
     grant: int
     live: dict[bytes, int] = field(default_factory=dict)
+    longest: set[bytes] = field(default_factory=set)
 
 
 class Mailboxes(RuleBasedStateMachine):
-    """Three mailboxes under two grants; hours pass."""
+    """Three mailboxes under two grants; hours pass, and four are the longest time."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.patch = pytest.MonkeyPatch()
+        self.patch.setattr(mailboxes, "LONGEST_HOURS", LONGEST)
         self.folder = tempfile.TemporaryDirectory()
         self.store = open_store(Path(self.folder.name), reserve=65536)
         self.now = 100
@@ -58,6 +63,7 @@ class Mailboxes(RuleBasedStateMachine):
         self.store.write_now(setup)
 
     def teardown(self) -> None:
+        self.patch.undo()
         self.store.close()
         self.folder.cleanup()
 
@@ -89,7 +95,7 @@ class Mailboxes(RuleBasedStateMachine):
 
     @rule(
         box=boxes,
-        ttl=st.integers(0, 4),
+        ttl=st.integers(0, LONGEST),
         contents=st.lists(st.tuples(st.integers(0, 9), st.sampled_from([960, 1984])), min_size=1, max_size=5),
     )
     def deposit(self, box: int, ttl: int, contents: list[tuple[int, int]]) -> None:
@@ -109,6 +115,7 @@ class Mailboxes(RuleBasedStateMachine):
                 assert before < self.now
                 late += [envelope] * (before >= 0)
                 found.live[envelope] = self.now + ttl
+                (found.longest.add if ttl == LONGEST else found.longest.discard)(envelope)
                 assert outcome.expires_hour == self.now + ttl
             elif outcome.state == "already held":
                 assert found.live[envelope] == outcome.expires_hour >= self.now
@@ -170,8 +177,9 @@ class Mailboxes(RuleBasedStateMachine):
         for found in self.boxes.values():
             found.live = {envelope: hour for envelope, hour in found.live.items() if hour >= self.now}
         held = sum(len(found.live) for found in self.boxes.values())
+        shorter = sum(len(found.live.keys() - found.longest) for found in self.boxes.values())
         counts = self.store.read(lambda txn: [txn.count(t) for t in (BODIES, INDEX, EXPIRY, RECLAIM)])
-        assert counts == [held, held, held, 0]
+        assert counts == [held, held, shorter, 0]
 
     @invariant()
     def agrees(self) -> None:
