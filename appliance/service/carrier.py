@@ -22,7 +22,7 @@ from appliance.protocol.messages import Deposit, DepositGroup, Outcome
 from appliance.protocol.post import DispatchState
 from appliance.protocol.route import Route
 from appliance.service.device_mailboxes import purpose
-from appliance.service.dispatch import FOR_GOOD, PLACED, deposit_here
+from appliance.service.dispatch import FOR_GOOD, PLACED, deposit_here, share_of
 from appliance.service.lane import Lane, Round, gather, lane_of, pause_after
 from appliance.service.ports import Clock, hour_of
 from appliance.service.relay import Relay
@@ -250,8 +250,9 @@ class Carrier:
         """A mailbox of this box: one that was full, or for which this box is a relay."""
         now = int(self._clock())
         numbers = list(range(len(envelopes)))
+        share = share_of(route, route.onion, envelopes, numbers)
         missing, reason = await self._store.write(
-            lambda txn: deposit_here(txn, self._relay, route, envelopes, numbers, now, hours)
+            lambda txn: deposit_here(txn, self._relay, share, now, hours)
         )
         if len(missing) < len(envelopes):
             self._relay.arrivals.announce([MailboxId(route.mailbox)])

@@ -40,6 +40,15 @@ class Sent(NamedTuple):
     due: list[LegKey]
 
 
+class Share(NamedTuple):
+    """What one destination gets by its first route; `hashed` is the capability's hash of a mailbox here."""
+
+    numbers: list[int]
+    mailbox: bytes
+    hashed: bytes
+    envelopes: list[bytes]
+
+
 Intake = Callable[[Transaction], "list[Sent | Refusal]"]
 """Takes dispatches in; never raises a Refusal, and what it refuses has written nothing."""
 
@@ -80,13 +89,15 @@ class Dispatching:
         """
         sealer = self._ring.require()
         device = caller.require_device()
-        checked = [_check(message) for message in messages]
         here, now = self._ring.identity.public, int(self._clock())
+        plans = [_plan(message, here) for message in messages]
 
         def job(txn: Transaction) -> list[Sent | Refusal]:
             return [
-                refused or self._accept(txn, sealer, caller.account, device, message, here, now)
-                for message, refused in zip(messages, checked, strict=True)
+                plan
+                if isinstance(plan, Refusal)
+                else self._accept(txn, sealer, caller.account, device, message, plan, now)
+                for message, plan in zip(messages, plans, strict=True)
             ]
 
         return job
@@ -129,12 +140,12 @@ class Dispatching:
         account: bytes,
         device: bytes,
         message: Dispatch,
-        here: bytes,
+        plan: list[Share],
         now: int,
     ) -> Sent | Refusal:
         """In a transaction; a refusal is given, not raised, and nothing was written before it."""
         key = dispatches.key_of(account, message.id)
-        away = {n for to in message.to if to.routes[0].onion != here for n in to.envelopes}
+        away = {number for share in plan if not share.hashed for number in share.numbers}
         if away:
             known = dispatches.find(txn, sealer, key)
             if known is not None:
@@ -145,13 +156,12 @@ class Dispatching:
         underway: dict[int, Underway] = {}
         arrived: list[MailboxId] = []
         done = 0
-        for number, to in enumerate(message.to):
-            route, numbers = to.routes[0], list(dict.fromkeys(to.envelopes))
-            missing, reason = numbers, None
-            if route.onion == here:  # for others this box may be a relay
-                missing, reason = deposit_here(txn, self._relay, route, message.envelopes, numbers, now)
-                if len(missing) < len(numbers):
-                    arrived.append(MailboxId(route.mailbox))
+        for number, (to, share) in enumerate(zip(message.to, plan, strict=True)):
+            missing, reason = share.numbers, None
+            if share.hashed:
+                missing, reason = deposit_here(txn, self._relay, share, now)
+                if len(missing) < len(share.numbers):
+                    arrived.append(MailboxId(share.mailbox))
             if not missing:
                 rows.append(Leg(to.handle, "box"))
                 done += 1
@@ -159,7 +169,7 @@ class Dispatching:
                 rows.append(Leg(to.handle, "given_up", reason=reason))
             else:
                 rows.append(Leg(to.handle, "waiting", reason=reason))
-                underway[number] = Underway(Target(to.handle, to.routes), missing, len(numbers))
+                underway[number] = Underway(Target(to.handle, to.routes), missing, len(share.numbers))
         if done == len(rows):
             # Not remembered: the mailboxes know the envelopes, so the same again is answered alike.
             return Sent(DispatchState(message.id, rows), arrived, [])
@@ -178,42 +188,37 @@ class Dispatching:
         return dispatches.has_room(txn, account, len(numbers), octets, bounds)
 
 
+def share_of(route: Route, here: bytes, envelopes: Sequence[bytes], numbers: list[int]) -> Share:
+    """What goes by a route; `here` is the onion key of this box, which may be a relay for others, too."""
+    hashed = capability_hash(route.capability) if route.onion == here else b""
+    return Share(numbers, route.mailbox, hashed, [envelopes[number] for number in numbers])
+
+
 def deposit_here(
-    txn: Transaction,
-    relay: Relay,
-    route: Route,
-    envelopes: Sequence[bytes],
-    numbers: list[int],
-    now: int,
-    hours: int = LONGEST_HOURS,
+    txn: Transaction, relay: Relay, share: Share, now: int, hours: int = LONGEST_HOURS
 ) -> tuple[list[int], str | None]:
     """In a transaction: into a mailbox of this box; which are missing, and why the first of them."""
+    numbers, mailbox, hashed, envelopes = share
     hour = hour_of(now)
-    outcomes = mailboxes.deposit(
-        txn,
-        route.mailbox,
-        capability_hash(route.capability),
-        [envelopes[number] for number in numbers],
-        hour + hours,
-        relay.limits,
-        hour,
-    )
+    outcomes = mailboxes.deposit(txn, mailbox, hashed, envelopes, hour + hours, relay.limits, hour)
     refused = [(n, one.state) for n, one in zip(numbers, outcomes, strict=True) if one.state not in PLACED]
     return [number for number, _ in refused], refused[0][1] if refused else None
 
 
-def _check(message: Dispatch) -> Refusal | None:
-    """What is wrong with a dispatch, before anything is written."""
+def _plan(message: Dispatch, here: bytes) -> list[Share] | Refusal:
+    """What goes where first, or what is wrong with a dispatch, before anything is written."""
+    envelopes = message.envelopes
     try:
-        for one in message.envelopes:
+        for one in envelopes:
             envelope.check(one)
     except Refusal as refusal:
         return refusal
-    count = len(message.envelopes)
+    plan = []
     for to in message.to:
-        if min(to.envelopes) < 0 or max(to.envelopes) >= count:
+        if min(to.envelopes) < 0 or max(to.envelopes) >= len(envelopes):
             return Refusal("malformed", field="envelopes")
-    return None
+        plan.append(share_of(to.routes[0], here, envelopes, list(dict.fromkeys(to.envelopes))))
+    return plan
 
 
 def _nothing(_: Sequence[LegKey]) -> None:

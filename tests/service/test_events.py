@@ -19,7 +19,7 @@ from appliance.protocol.messages import Deposit, DepositGroup
 from appliance.protocol.post import Event, Keep, ReadKept, RelaySignal, Settle, Signal
 from appliance.service import events as module
 from appliance.service import feed as feed_module
-from appliance.service.dispatch import deposit_here
+from appliance.service.dispatch import deposit_here, share_of
 from appliance.service.feed import Feed
 from appliance.store.transaction import Transaction
 from tests.posts import HANDLE, Far, PostHouse, Seat, dispatch, member, posts, routes_of, settle_all, waiting
@@ -99,7 +99,8 @@ async def test_what_comes_by_several_mailboxes_at_once_is_told_in_the_order_of_a
 
     def put(txn: Transaction) -> None:
         for route in (first, second):
-            deposit_here(txn, house.relay, route, [envelope()], [0], int(house.house.clock()))
+            share = share_of(route, route.onion, [envelope()], [0])
+            deposit_here(txn, house.relay, share, int(house.house.clock()))
 
     await house.house.store.write(put)
     house.relay.arrivals.announce([MailboxId(second.mailbox)])
