@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Final
 
 import trio
@@ -26,17 +27,20 @@ from appliance.store.engine import Store
 from appliance.store.storekey import KeyRing
 from appliance.store.transaction import Transaction
 
+READERS: Final = 32
+"""Devices of which it is remembered how far they have read, while more waits for them."""
 DAY: Final = 24 * 3600
 
 
 class DeviceQueue:
-    """The queue of every device. The store is the truth; nothing is held here."""
+    """The queue of every device. The store is the truth; here is only how far devices that read much are."""
 
     def __init__(self, store: Store, ring: KeyRing, config: Config, clock: Clock) -> None:
         self._store = store
         self._ring = ring
         self._clock = clock
         self._marked = -1
+        self._ahead: OrderedDict[bytes, queue.Ahead] = OrderedDict()
         self.configure(config)
 
     def configure(self, config: Config) -> None:
@@ -48,8 +52,15 @@ class DeviceQueue:
         device = caller.account + caller.require_device()
         hour = hour_of(self._clock())
         most = min(max(limit, 1), MAX_QUEUE)
-        found, more = await self._store.read_cold(lambda txn: queue.read(txn, device, after, most, hour))
-        return Queue([queued(one) for one in found], more)
+        ahead = self._ahead.pop(device, None)
+        page = await self._store.read_cold(
+            lambda txn: queue.read(txn, device, after, most, hour, ahead=ahead)
+        )
+        if page.more:
+            self._ahead[device] = page.ahead
+            if len(self._ahead) > READERS:
+                self._ahead.popitem(last=False)
+        return Queue([queued(one) for one in page.envelopes], page.more)
 
     async def settle(self, caller: Caller, message: Settle) -> None:
         """Keep some, remove all; again is alike. Refusals: no_device, kept_full (nothing is done then)."""

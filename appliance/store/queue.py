@@ -1,16 +1,18 @@
 """The queue of a device: what waits in all its mailboxes here, in the order of arrival, until it is settled.
 
-The indexes of its mailboxes are one range, which `mailboxes` keeps: a page of the queue is chosen by going
-through all that waits. An envelope's number is its arrival number at this box, so it stays the same until
-it is settled. What was settled is remembered under its mailbox for `SEEN_HOURS`: a copy that comes by another
-way, through a relay or from a sender who did not hear our answer, is not shown twice.
+The indexes of its mailboxes are one range, which `mailboxes` keeps: pages of the queue are chosen by going
+through all that waits, once for many pages. An envelope's number is its arrival number at this box, so it
+stays the same until it is settled. What was settled is remembered under its mailbox for `SEEN_HOURS`: a copy
+that comes by another way, through a relay or from a sender who did not hear our answer, is not shown twice.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Iterable
 from itertools import islice
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 from appliance.errors import Refusal
@@ -31,6 +33,8 @@ DAY_HOURS: Final = 24
 SEEN_HOURS: Final = 36 * DAY_HOURS
 """Longer than any relay keeps an envelope."""
 _LARGEST: Final = (1 << 64) - 1
+AHEAD: Final = 1024
+"""Entries that are found in one go through all that waits."""
 MOST_NEWS: Final = 1024
 """Envelopes that may wait where news is to say what came: the event loop itself goes through them."""
 
@@ -47,6 +51,23 @@ class Waiting(NamedTuple):
         return f"<Waiting {self.number}>"
 
 
+class Ahead(NamedTuple):
+    """How far what waits for a device was looked through: the first entries, with mailbox ‖ id, of numbers
+    above `after`, in order; whether more follow."""
+
+    after: int
+    rows: list[tuple[bytes, bytes]]
+    more: bool
+
+
+class Page(NamedTuple):
+    """Envelopes in order, whether more follow, and what makes the next page cheap."""
+
+    envelopes: list[Waiting]
+    more: bool
+    ahead: Ahead
+
+
 def read(
     txn: Transaction,
     device: bytes,
@@ -54,21 +75,30 @@ def read(
     limit: int,
     now_hour: int,
     octets: int = 3 * 1024 * 1024,
-) -> tuple[list[Waiting], bool]:
-    """What waits for a device (account ‖ device) with numbers above `after`, and whether more follows.
+    ahead: Ahead | None = None,
+) -> Page:
+    """What waits for a device (account ‖ device) with numbers above `after`.
 
-    At most `limit`, and at most `octets` in all (one always).
+    At most `limit`, and at most `octets` in all (one always). `ahead` is what an earlier page gave.
     """
-    rows = heapq.nsmallest(limit + 1, _list(txn, device, after, now_hour))
+    is_whole = False  # whether nothing came since `ahead` was found
+    if ahead is None or after < ahead.after:
+        ahead, is_whole = _look(txn, device, after), True
     found: list[Waiting] = []
     left = octets
-    for entry, handle in rows[:limit]:
-        number, _, size = INDEX_ENTRY.unpack(entry)
-        if found and size > left:
-            break
-        left -= size
-        found.append(_open(txn, number, handle, now_hour))
-    return found, len(found) < len(rows)
+    while True:
+        for entry, key in ahead.rows[_place(ahead, after) :]:
+            one = _open(txn, device, entry, key, now_hour)
+            if one is None:
+                continue
+            if len(found) == limit or (found and len(one.envelope) > left):
+                return Page(found, True, ahead)
+            left -= len(one.envelope)
+            found.append(one)
+        if is_whole and not ahead.more:
+            return Page(found, False, ahead)
+        last = INDEX_ENTRY.unpack(ahead.rows[-1][0])[0] if ahead.rows else 0
+        ahead, is_whole = _look(txn, device, max(after, last)), True
 
 
 def news(
@@ -81,41 +111,42 @@ def news(
     last = counters.read(txn).number - 1
     if next(islice(txn.keys(QUEUE, device, prefix_end(device)), MOST_NEWS, None), None) is not None:
         return last, None
-    fresh: list[Waiting] = []
-    for entry, handle in sorted(_list(txn, device, after, now_hour)):
-        number, _, size = INDEX_ENTRY.unpack(entry)
-        if len(fresh) == limit or size > largest:
-            return last, None
-        fresh.append(_open(txn, number, handle, now_hour))
-    return last, fresh
+    page = read(txn, device, after, limit, now_hour)
+    if page.more or any(len(one.envelope) > largest for one in page.envelopes):
+        return last, None
+    return last, page.envelopes
 
 
-def _list(txn: Transaction, device: bytes, after: int, now_hour: int) -> Iterator[tuple[bytes, bytes]]:
-    """Entry and handle of what waits for a device with numbers above `after`; the entries sort by number.
-
-    What has expired, or belongs to a mailbox that was given up, waits for the sweep only.
-    """
-    if after > _LARGEST:
-        return
-    read = U64.pack(max(after, 0)) + b"\xff" * (INDEX_ENTRY.size - U64.size)
-    hour = U32.pack(now_hour)
-    mailbox = handle = b""
-    for key, entry in txn.range(QUEUE, device, prefix_end(device)):
-        if entry <= read or entry[8:12] < hour:
-            continue
-        if key[32:52] != mailbox:
-            mailbox = key[32:52]
-            owner = device_mailboxes.owner_of(txn, mailbox)
-            handle = b"" if owner is None else owner.handle
-        if handle:
-            yield entry, handle
+def _look(txn: Transaction, device: bytes, after: int) -> Ahead:
+    """Go through all that waits for a device for the next `AHEAD` entries."""
+    rows = txn.range(QUEUE, device, prefix_end(device))
+    bound = _bound(after)  # entries begin with their numbers, so they sort by them
+    found = heapq.nsmallest(AHEAD + 1, ((entry, key[32:]) for key, entry in rows if entry > bound))
+    return Ahead(after, found[:AHEAD], len(found) > AHEAD)
 
 
-def _open(txn: Transaction, number: int, handle: bytes, now_hour: int) -> Waiting:
+def _place(ahead: Ahead, after: int) -> int:
+    return bisect_right(ahead.rows, _bound(after), key=itemgetter(0))
+
+
+def _bound(after: int) -> bytes:
+    """Where entries of numbers above `after` begin."""
+    return U64.pack(min(max(after, 0), _LARGEST)) + b"\xff" * (INDEX_ENTRY.size - U64.size)
+
+
+def _open(txn: Transaction, device: bytes, entry: bytes, key: bytes, now_hour: int) -> Waiting | None:
+    """What waits under an entry; None when it was settled meanwhile, or waits for the sweep only: expired, or
+    of a mailbox that was given up."""
+    number, until, _ = INDEX_ENTRY.unpack(entry)
+    if until < now_hour or txn.get(QUEUE, device + key) != entry:
+        return None
+    owner = device_mailboxes.owner_of(txn, key[:20])
+    if owner is None:
+        return None
     body = txn.get(BODIES, U64.pack(number))
     if body is None:
         raise Refusal("damaged_store")
-    return Waiting(number, handle, hour_of(txn, number, now_hour), body[BODY_HEAD:])
+    return Waiting(number, owner.handle, hour_of(txn, number, now_hour), body[BODY_HEAD:])
 
 
 def find(txn: Transaction, device: bytes, number: int) -> tuple[bytes, bytes] | None:
