@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import os
+from dataclasses import fields
 from typing import Any
 
 import pytest
 
+from appliance.config import Config
 from appliance.errors import Refusal
 from appliance.protocol.envelope import envelope_id
 from appliance.protocol.mailbox import mailbox_id
@@ -254,6 +256,11 @@ async def test_what_lives_longest_ends_in_its_hour_without_a_row_of_its_own(stor
         assert [txn.count(table) for table in (BODIES, INDEX, EXPIRY, RECLAIM, HOURS)] == [0] * 5
 
     await store.write(job)
+
+
+def test_no_setting_lets_anything_live_longer_than_the_sweep_knows() -> None:
+    (setting,) = [one for one in fields(Config) if one.name == "ttl_max_hours"]
+    assert setting.metadata["most"] == mailboxes.LONGEST_HOURS
 
 
 async def test_fetch_is_bounded_by_octets_but_always_gives_one(store: Store) -> None:
