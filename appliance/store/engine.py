@@ -1,9 +1,9 @@
 """The engine: one LMDB environment, one committer, group commits. Owns the data file and its lock.
 
-Who touches what: inline reads and map growth happen on the trio thread only; writing happens in one
-worker thread at a time, a batch of jobs to a commit; cold reads happen in other threads and hold map
-growth back while they last. A job is answered after the fsync of its batch. A transaction never crosses
-an await, because jobs are plain functions.
+Who touches what: inline reads and map growth happen on the trio thread only; writing happens in one worker
+thread at a time, a batch of jobs to a commit (`handover`); cold reads happen in other threads and hold map
+growth back while they last. A job is answered after the fsync of its batch. A transaction never crosses an
+await, because jobs are plain functions.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import os
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any, TypeVar, cast
@@ -23,7 +24,8 @@ import outcome
 import trio
 
 from appliance.errors import Refusal
-from appliance.store.jobs import Chores, Entry, Full, Torn
+from appliance.store.handover import hand_over
+from appliance.store.jobs import Chores, Entry, Full, Torn, is_fault
 from appliance.store.scrub import Known, Scrubbed, scrub
 from appliance.store.space import Space, allocate, is_full, write_new
 from appliance.store.transaction import LmdbTransaction, Table, Transaction
@@ -44,7 +46,6 @@ BATCH_SECONDS = 0.05
 """A batch ends at any of these, so that nobody waits long for the work of others."""
 FIRST_MAP = 16 * 1024**3
 LARGEST_MAP = 16 * 1024**4
-
 
 Outcomes = list[outcome.Outcome[Any]]
 
@@ -69,7 +70,6 @@ class Store:
         self._growing = False
         self._grown = trio.lowlevel.ParkingLot()
         self._quiet = trio.lowlevel.ParkingLot()
-        self._committer = trio.CapacityLimiter(1)
         self._readers = trio.CapacityLimiter(4)
         self._fit_map()
 
@@ -260,7 +260,7 @@ class Store:
                 if self._chores:
                     with trio.CancelScope(shield=True):
                         async with self._alone():
-                            await self._chores.do_one(self._committer)
+                            await self._chores.do_one()
                 elif not self._queue:
                     await self._bell.park()
                     continue
@@ -300,7 +300,7 @@ class Store:
         growth = True
         while True:
             try:
-                return await trio.to_thread.run_sync(self._commit, batch, growth, limiter=self._committer)
+                return await hand_over(partial(self._commit, batch, growth), "commit")
             except Full as full:
                 if full.map_full and self._map() < self._largest_map:
                     await self._grow()
@@ -309,26 +309,26 @@ class Store:
                 else:
                     return [outcome.Error(Refusal("disk_full")) for _ in batch]
 
-    def _commit(self, batch: list[Entry], growth: bool) -> Outcomes:
-        # One flat transaction for the batch: a nested one for every job, measured at 16 to 1024 jobs, costs 3
-        # to 4 microseconds more each, a tenth of a deposit. A job that fails before it wrote, as nearly all
-        # refusals do, leaves nothing to undo. Only where one failed halfway is it run again, nested.
+    def _commit(self, batch: list[Entry], growth: bool, back: Callable[[], None]) -> Outcomes:
+        # One flat transaction for the batch: a nested one for every job costs 3 to 4 microseconds more. A job
+        # that fails before it wrote, as nearly all refusals do, leaves nothing to undo. Only where one failed
+        # halfway is it run again, nested.
         growth = growth and self._room() >= self._space.reserve
         try:
             try:
-                return self._attempt(batch, growth, nested=False)
+                return self._attempt(batch, growth, back, nested=False)
             except Torn:
-                return self._attempt(batch, growth, nested=True)
+                return self._attempt(batch, growth, back, nested=True)
         except lmdb.MapFullError:
             raise Full(True) from None
         except lmdb.Error as error:
-            # LMDB says "input/output error" for a write that the disk took in part.
+            # LMDB says "input/output error" for a write of which the disk took a part.
             if is_full(error) or (error.code == errno.EIO and self._space.is_short()):
                 self._space.measure()
                 raise Full(False) from None
             raise
 
-    def _attempt(self, batch: list[Entry], growth: bool, nested: bool) -> Outcomes:
+    def _attempt(self, batch: list[Entry], growth: bool, back: Callable[[], None], nested: bool) -> Outcomes:
         outcomes: Outcomes = []
         until = monotonic() + BATCH_SECONDS
         octets = 0
@@ -347,12 +347,13 @@ class Store:
                 try:
                     outcomes.append(outcome.Value(entry.job(handle)))
                 except Exception as error:
-                    if _is_fault(error):
+                    if is_fault(error):
                         raise
                     if handle.written != before:
                         raise Torn from None
                     outcomes.append(outcome.Error(error))
                 octets = handle.written
+            back()
         return outcomes
 
     def _run_nested(self, parent: lmdb.Transaction[bytes], entry: Entry) -> outcome.Outcome[Any]:
@@ -360,7 +361,7 @@ class Store:
             with self._env.begin(write=True, parent=parent) as child:
                 return outcome.Value(entry.job(LmdbTransaction(child, self._tables)))
         except Exception as error:
-            if _is_fault(error):
+            if is_fault(error):
                 raise
             return outcome.Error(error)
 
@@ -393,8 +394,3 @@ def _refusing() -> Iterator[None]:
         yield
     except (lmdb.Error, OSError) as error:
         raise Refusal("disk_full" if is_full(error) else "damaged_store") from error
-
-
-def _is_fault(error: Exception) -> bool:
-    """Whether the database failed, and not the job (which may have used an impossible key)."""
-    return isinstance(error, lmdb.Error) and not isinstance(error, lmdb.BadValsizeError)

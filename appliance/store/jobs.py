@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+import lmdb
 import outcome
 import trio
 
@@ -36,12 +37,18 @@ class Full(Exception):
         self.map_full = map_full
 
 
+def is_fault(error: Exception) -> bool:
+    """Whether the database failed, and not the job (which may have used an impossible key)."""
+    return isinstance(error, lmdb.Error) and not isinstance(error, lmdb.BadValsizeError)
+
+
 class Chores:
     """Work on the file that needs it alone: done one after the other, between two commits."""
 
     def __init__(self, bell: trio.lowlevel.ParkingLot) -> None:
         self._bell = bell
         self._ended = False
+        self._limiter = trio.CapacityLimiter(1)
         self._waiting: deque[tuple[Callable[[], Any], bool, trio.lowlevel.Task]] = deque()
 
     def __bool__(self) -> bool:
@@ -58,12 +65,12 @@ class Chores:
         self._waiting.append((chore, here, trio.lowlevel.current_task()))
         return await trio.lowlevel.wait_task_rescheduled(lambda _: trio.lowlevel.Abort.FAILED)
 
-    async def do_one(self, limiter: trio.CapacityLimiter) -> None:
+    async def do_one(self) -> None:
         """Do the next one and answer whoever waits; where one on the trio thread fails, the store ends."""
         chore, here, task = self._waiting.popleft()
 
         async def do() -> Any:
-            return await trio.to_thread.run_sync(chore, limiter=limiter)
+            return await trio.to_thread.run_sync(chore, limiter=self._limiter)
 
         result = outcome.capture(chore) if here else await outcome.acapture(do)
         trio.lowlevel.reschedule(task, result)
