@@ -33,6 +33,7 @@ REFUSALS: Final[dict[str, Row]] = {
     "wrong_token": Row(403, "This link is not valid any more."),
     "wrong_passphrase": Row(403, "The passphrase is wrong."),
     "weak_passphrase": Row(400, "The passphrase is too short."),
+    "weak_stretching": Row(400, "The box asks for too little work on the passphrase; nothing was sent."),
     "sign_in": Row(401, "Sign in first."),
     "owner_only": Row(403, "Only the owner may do this, on the box itself."),
     "locked": Row(423, "The box is locked; its owner must unlock it with the passphrase."),

@@ -21,6 +21,9 @@ from appliance.protocol.messages import Bytes32, Message
 DEFAULT: Final = (19_456, 2)
 """Memory in KiB and passes for new accounts."""
 STRONG: Final = (65_536, 3)
+LEAST_MEMORY_KIB: Final = 7_168
+LEAST_WORK: Final = 32_768
+"""Memory in KiB, and memory by passes, below which a passphrase is too cheap to guess (OWASP's least)."""
 MAX_MEMORY_KIB: Final = 1 << 20
 MAX_PASSES: Final = 16
 NONCE: Final = 24
@@ -49,6 +52,12 @@ def stretch(passphrase: str, kdf: Kdf) -> Stretched:
     return Stretched(
         hkdf(master, b"", domain("authentication"), KEY), hkdf(master, b"", domain("wrapping"), KEY)
     )
+
+
+def check_strength(kdf: Kdf) -> None:
+    """Refusal weak_stretching: whoever asks for so little could guess the passphrase from what is shown."""
+    if kdf.memory_kib < LEAST_MEMORY_KIB or kdf.memory_kib * kdf.passes < LEAST_WORK:
+        raise Refusal("weak_stretching")
 
 
 def wrap(wrapping: bytes, account: bytes, vault_key: bytes, fresh: bytes) -> bytes:

@@ -30,6 +30,19 @@ def test_a_box_cannot_ask_for_ruinous_or_broken_stretching(changes: dict[str, ob
         passphrase.stretch("x", kdf)
 
 
+@pytest.mark.parametrize(
+    "wanted", [(19_456, 2), (65_536, 3), (47_104, 1), (12_288, 3), (9_216, 4), (7_168, 5)]
+)
+def test_what_is_usual_is_strong_enough(wanted: tuple[int, int]) -> None:
+    passphrase.check_strength(Kdf(bytes(16), *wanted))
+
+
+@pytest.mark.parametrize("wanted", [(7_167, 16), (16_383, 2), (32_767, 1), (8, 16)])
+def test_what_is_cheap_to_guess_is_refused(wanted: tuple[int, int]) -> None:
+    with pytest.raises(Refusal, match="weak_stretching"):
+        passphrase.check_strength(Kdf(bytes(16), *wanted))
+
+
 def test_the_two_keys_differ_and_stay_out_of_repr() -> None:
     keys = passphrase.stretch("x", Kdf(bytes(16), 8, 1))
     assert keys.authentication != keys.wrapping

@@ -28,7 +28,7 @@ from appliance.protocol.account import (
     TakeLink,
 )
 from appliance.protocol.messages import WorkChallenge, WorkSolution
-from appliance.protocol.passphrase import Stretched, stretch, unwrap, wrap
+from appliance.protocol.passphrase import Stretched, check_strength, stretch, unwrap, wrap
 
 T = TypeVar("T")
 
@@ -51,12 +51,15 @@ class Entered:
 async def register(
     member: Member, name: str, passphrase: str, label: str, invite: str = "", protect: bool = False
 ) -> Entered:
-    """Make an account; Refusal weak_passphrase, name_taken, registration, invite, wrong_token."""
+    """Make an account.
+
+    Refusals: weak_passphrase, weak_stretching, name_taken, registration, invite, wrong_token.
+    """
     if len(passphrase) < SHORTEST:
         raise Refusal("weak_passphrase", least=SHORTEST)
     door = await member.door()
     kdf = Kdf(secrets.token_bytes(16), door.kdf_memory_kib, door.kdf_passes)
-    keys = await _stretch(passphrase, kdf)
+    keys = await _stretch(member, passphrase, kdf)
     account, vault_key = secrets.token_bytes(16), secrets.token_bytes(32)
     solution = None
     if door.work is not None and not invite:
@@ -84,8 +87,8 @@ async def _repeated(run: Callable[[], Awaitable[T]]) -> T:
 
 
 async def sign_in(member: Member, name: str, passphrase: str, label: str, totp: str | None = None) -> Entered:
-    """By passphrase; Refusal wrong_sign_in, second_factor."""
-    keys = await _stretch(passphrase, await member.parameters(name))
+    """By passphrase; Refusal weak_stretching, wrong_sign_in, second_factor."""
+    keys = await _stretch(member, passphrase, await member.parameters(name))
     session = await member.sign_in(SignIn(name, keys.authentication, label, totp))
     return Entered(session, _opened(keys, session))
 
@@ -117,7 +120,7 @@ async def leave_link(member: Member, name: str, vault_key: bytes) -> str:
 
 async def new_codes(member: Member, entered: Entered, passphrase: str) -> list[str]:
     """Eight new backup codes, to be written down now; the old ones end."""
-    keys = await _stretch(passphrase, await member.parameters(entered.session.name))
+    keys = await _stretch(member, passphrase, await member.parameters(entered.session.name))
     texts, codes = [], []
     for _ in range(CODES):
         code = secrets.token_bytes(backup_code.SIZE)
@@ -137,7 +140,10 @@ def _opened(keys: Stretched, session: Session) -> bytes:
         raise Refusal("wrong_sign_in") from error
 
 
-async def _stretch(passphrase: str, kdf: Kdf) -> Stretched:
+async def _stretch(member: Member, passphrase: str, kdf: Kdf) -> Stretched:
+    # A box elsewhere names the parameters: with weak ones it would learn enough to guess the passphrase.
+    if not member.http.entrance.is_near:
+        check_strength(kdf)
     return await trio.to_thread.run_sync(stretch, passphrase, kdf, abandon_on_cancel=True)
 
 

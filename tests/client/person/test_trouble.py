@@ -36,7 +36,7 @@ class Knife:
         async def connect():
             return Blade(await way.open(), self)
 
-        return Entrance(way.host, connect, way.word)
+        return dataclasses.replace(way, open=connect)
 
     async def count(self) -> None:
         self.words += 1
@@ -98,7 +98,7 @@ async def test_a_backup_code_whose_answer_was_lost_lets_in_all_the_same(tmp_path
             stream = await way.open()
             return Deaf(stream) if ways <= 2 else stream
 
-        deaf = Entrance(way.host, connect, way.word)
+        deaf = dataclasses.replace(way, open=connect)
         async with Person.sign_in_by_code(deaf, "ada", code, options=QUICK) as ada:
             assert ways > 2 and ada.address.startswith("ada@")
         with refused("wrong_sign_in"):
@@ -376,3 +376,44 @@ async def test_somebody_else_under_a_known_name_gets_nothing(tmp_path):
             await ada.send(address, "hello, new one")
             message = await anext(thief.messages(strangers=True))
             assert message.text == "hello, new one"
+
+
+async def test_a_box_elsewhere_cannot_ask_for_a_passphrase_that_is_cheap_to_guess(tmp_path):
+    said = bytearray()
+
+    class Heard(trio.abc.Stream):
+        def __init__(self, stream):
+            self._stream = stream
+
+        async def send_all(self, data):
+            said.extend(data)
+            await self._stream.send_all(data)
+
+        async def wait_send_all_might_not_block(self):
+            await self._stream.wait_send_all_might_not_block()
+
+        async def receive_some(self, max_bytes=None):
+            return await self._stream.receive_some(max_bytes)
+
+        async def aclose(self):
+            await self._stream.aclose()
+
+    async with running(
+        Net(), tmp_path / "box", registration="open", kdf_memory_kib=7167, kdf_passes=9
+    ) as box:
+        near = door(box)
+
+        async def connect():
+            return Heard(await near.open())
+
+        far = dataclasses.replace(near, open=connect, is_near=False)
+        with refused("weak_stretching"):
+            async with Person.register(far, "ada", PASSPHRASE, options=QUICK):
+                pass
+        async with Person.register(near, "ada", PASSPHRASE, options=QUICK):
+            pass
+        with refused("weak_stretching"):
+            async with Person.sign_in(far, "ada", PASSPHRASE, options=QUICK):
+                pass
+    assert b"/v1/door" in said and b"/v1/session/parameters" in said
+    assert b"/v1/accounts" not in said and b"/v1/session " not in said

@@ -14,6 +14,7 @@ export const deErrors: Readonly<Record<string, string>> = {
   wrong_token: "Dieser Link gilt nicht mehr.",
   wrong_passphrase: "Die Passphrase ist falsch.",
   weak_passphrase: "Die Passphrase ist zu kurz.",
+  weak_stretching: "Die Box verlangt zu wenig Arbeit an der Passphrase; es wurde nichts gesendet.",
   sign_in: "Melde dich zuerst an.",
   owner_only: "Das darf nur der Besitzer, an der Box selbst.",
   locked: "Die Box ist verschlossen; ihr Besitzer muss sie mit der Passphrase öffnen.",

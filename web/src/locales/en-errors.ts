@@ -14,6 +14,7 @@ export const enErrors = {
   wrong_token: "This link is not valid any more.",
   wrong_passphrase: "The passphrase is wrong.",
   weak_passphrase: "The passphrase is too short.",
+  weak_stretching: "The box asks for too little work on the passphrase; nothing was sent.",
   sign_in: "Sign in first.",
   owner_only: "Only the owner may do this, on the box itself.",
   locked: "The box is locked; its owner must unlock it with the passphrase.",
