@@ -16,7 +16,7 @@ export const deLook = {
     registration: "Wer ein Konto anlegen darf",
     registrations: { open: "Jeder", invite: "Mit Einladung", closed: "Niemand" },
     on: "Was es gibt",
-    boards: "Bretter",
+    boards: "Foren",
     channels: "Kanäle",
     preview: "So sieht die Tür aus",
     day: "Bei Tag",

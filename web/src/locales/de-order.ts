@@ -19,8 +19,8 @@ export const deOrder = {
     ban: "Schreiben verbieten",
     banGo: "Verbieten",
     where: "Wo",
-    area: { boards: "auf allen Brettern", channels: "in allen Kanälen" },
-    place: { boards: "auf einem Brett", channels: "in einem Kanal" },
+    area: { boards: "in allen Foren", channels: "in allen Kanälen" },
+    place: { boards: "in einem Forum", channels: "in einem Kanal" },
     until: "Bis wann",
     spans: { "1": "Ein Tag", "7": "Eine Woche", "30": "30 Tage", date: "Ein Datum", never: "Ohne Ende" },
     date: "Letzter Tag",
@@ -39,7 +39,7 @@ export const deOrder = {
     roleTitle: (name: string) => `Was ${name} darf`,
     roleLabel: "Rolle",
     roleHints: {
-      admin: "Sieht mit dir nach der Box: Mitglieder, Bretter, ihr Aussehen.",
+      admin: "Sieht mit dir nach der Box: Mitglieder, Foren, ihr Aussehen.",
       moderator: "Hält Ordnung: Meldungen, Beiträge, Sperren bis zu 30 Tagen.",
       member: "Schreibt und liest.",
       agent: "Ein Programm. Es dankt nicht und meldet nichts.",
@@ -53,7 +53,7 @@ export const deOrder = {
   },
   ignoring: {
     title: "Wen du ignorierst",
-    lead: "Was sie auf Brettern und in Kanälen schreiben, ist für dich eingeklappt, auf allen deinen Geräten. Niemand erfährt es. Private Nachrichten enden, wenn du jemanden blockierst.",
+    lead: "Was sie in Foren und Kanälen schreiben, ist für dich eingeklappt, auf allen deinen Geräten. Niemand erfährt es. Private Nachrichten enden, wenn du jemanden blockierst.",
     begin: (name: string) => `${name} ignorieren`,
     stop: (name: string) => `${name} nicht mehr ignorieren`,
     done: (name: string) => `Was ${name} schreibt, ist eingeklappt.`,

@@ -104,3 +104,12 @@ test("every setting of the box has a name", () => {
   expect(own.length).toBeGreaterThan(30);
   expect(own.filter((name) => !(name in en.settings.names))).toEqual([]);
 });
+
+test("German has one word for a board and one for a thread, on the plain pages, too", () => {
+  const texts = readdirSync(join(SOURCE, "locales"))
+    .filter((name) => name.startsWith("de"))
+    .map((name) => readFileSync(join(SOURCE, "locales", name), "utf8"));
+  texts.push(readFileSync(join(WEB, "../appliance/api/plain/words_de.py"), "utf8"));
+  const said = texts.flatMap((text) => text.match(/"[^"\n]*"|`[^`]*`/g) ?? []);
+  expect(said.filter((one) => /\bBrett|\bFaden|\bFäden|\bBoards?\b/.test(one))).toEqual([]);
+});
