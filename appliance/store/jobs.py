@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-import lmdb
 import outcome
 import trio
 
@@ -35,11 +34,6 @@ class Full(Exception):
 
     def __init__(self, map_full: bool) -> None:
         self.map_full = map_full
-
-
-def is_fault(error: Exception) -> bool:
-    """Whether the database failed, and not the job (which may have used an impossible key)."""
-    return isinstance(error, lmdb.Error) and not isinstance(error, lmdb.BadValsizeError)
 
 
 class Chores:
