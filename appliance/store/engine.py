@@ -310,8 +310,8 @@ class Store:
                     return [outcome.Error(Refusal("disk_full")) for _ in batch]
 
     def _commit(self, batch: list[Entry], growth: bool, back: Callable[[], None]) -> Outcomes:
-        # One flat transaction: nested ones cost 3 to 4 microseconds a job. A job that fails before it wrote, as
-        # nearly all refusals do, leaves nothing to undo; only where one failed halfway are they run nested.
+        # One flat transaction: nested ones cost 3 to 4 microseconds a job. What fails before it wrote (nearly
+        # all refusals do) leaves nothing to undo; only where a job failed halfway are they run nested.
         growth = growth and self._room() >= self._space.reserve
         try:
             try:
