@@ -7,8 +7,6 @@ from base64 import b32decode, b32encode, b64encode
 from io import BytesIO
 from typing import TYPE_CHECKING, Final
 
-import segno
-
 from appliance.api.plain.door_pages import ACCOUNT, check_new, codes_page, read_digits
 from appliance.api.plain.forms import DeleteForm, DigitsForm, EndForm, PassphraseForm, ProofForm
 from appliance.api.plain.row import Ask, Away, Download, Page, Result, Wrong, drawn
@@ -160,6 +158,8 @@ def _passphrase(ask: Ask) -> str:
 
 
 def _scan(ask: Ask, form: DigitsForm, uri: str) -> Page:
+    import segno  # with the first code that is drawn: half a MiB for what is seldom asked for
+
     # A PNG: at its safest level Tor Browser draws no SVG.
     file = BytesIO()
     segno.make(uri, error="m").save(file, kind="png", scale=QR_SCALE, border=4)
