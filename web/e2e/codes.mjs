@@ -50,6 +50,7 @@ try {
   await step("safety numbers before the camera", beforeCamera);
   await step("a link before the camera", linkBeforeCamera);
   await step("a link in a picture", linkInPicture);
+  await step("nothing moves while it opens", opening);
   await step("safety numbers in pictures", inPictures);
   await step("no microphone", noMicrophone);
 } catch (error) {
@@ -176,6 +177,23 @@ async function linkInPicture() {
   await give(far, await deviceLink());
   await press(far, "Add this device");
   await reads(far, "marta");
+}
+
+/** What is to be pressed stays where it is, though it is told at the edge that something is still looked at. */
+async function opening() {
+  await go(far, "people");
+  await choose(far, "marta");
+  await far.reload();
+  const places = await far.evaluate(async () => {
+    const found = new Set();
+    for (let calm = 0; calm < 60; await new Promise(requestAnimationFrame)) {
+      const tab = document.querySelector("[data-tab=scan]");
+      if (tab) found.add(Math.round(tab.getBoundingClientRect().y));
+      calm = tab && !document.querySelector("main [role=progressbar]") ? calm + 1 : 0;
+    }
+    return [...found];
+  });
+  if (places.length > 1) problems.push(`the tabs moved: ${places.join(", ")}`);
 }
 
 async function inPictures() {
