@@ -184,16 +184,21 @@ async function opening() {
   await go(far, "people");
   await choose(far, "marta");
   await far.reload();
-  const places = await far.evaluate(async () => {
-    const found = new Set();
+  const moved = await far.evaluate(async () => {
+    const found = [];
+    let before = { is: false, y: NaN };
     for (let calm = 0; calm < 60; await new Promise(requestAnimationFrame)) {
       const tab = document.querySelector("[data-tab=scan]");
-      if (tab) found.add(Math.round(tab.getBoundingClientRect().y));
-      calm = tab && !document.querySelector("main [role=progressbar]") ? calm + 1 : 0;
+      const is = document.querySelector("main [role=progressbar]") !== null;
+      const y = tab ? Math.round(tab.getBoundingClientRect().y) : NaN;
+      if (is !== before.is && !isNaN(y) && !isNaN(before.y) && y !== before.y)
+        found.push(`${before.y}, ${y}`);
+      before = { is, y };
+      calm = tab && !is ? calm + 1 : 0;
     }
-    return [...found];
+    return found;
   });
-  if (places.length > 1) problems.push(`the tabs moved: ${places.join(", ")}`);
+  for (const one of moved) problems.push(`the tabs moved when the progress came or went: ${one}`);
 }
 
 async function inPictures() {
