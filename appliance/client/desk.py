@@ -7,11 +7,10 @@ import re
 from typing import Any, Final, Self
 from urllib.parse import quote
 
-import trio
-
 from appliance.client.entrance import Entrance
 from appliance.client.http import Http
 from appliance.client.moderation import Moderation
+from appliance.client.stretching import stretched
 from appliance.errors import Refusal
 from appliance.protocol import codec
 from appliance.protocol.account import (
@@ -49,7 +48,7 @@ from appliance.protocol.desk import (
     UsedRelays,
     UseRelay,
 )
-from appliance.protocol.passphrase import Stretched, stretch, wrap
+from appliance.protocol.passphrase import wrap
 
 # Argon2id on a small machine, and a relay that is asked over Tor, take their time.
 SLOW_SECONDS: Final = 180.0
@@ -89,7 +88,7 @@ class Desk:
             raise Refusal("weak_passphrase", least=SHORTEST_PASSPHRASE)
         door = await self.door()
         kdf = Kdf(os.urandom(16), door.kdf_memory_kib, door.kdf_passes)
-        account, keys = os.urandom(16), await _stretch(passphrase, kdf)
+        account, keys = os.urandom(16), await stretched(self.http.entrance, passphrase, kdf)
         value = Register(
             account=account,
             name=account_name(name),
@@ -147,7 +146,7 @@ class Desk:
 
     async def _prove(self, name: str, passphrase: str) -> bytes:
         kdf = await self.http.call("POST", "/v1/session/parameters", Kdf, NameQuery(name=name))
-        return (await _stretch(passphrase, kdf)).authentication
+        return (await stretched(self.http.entrance, passphrase, kdf)).authentication
 
     async def identity(self) -> Identity:
         """Address and name of the box."""
@@ -230,7 +229,3 @@ def account_name(name: str) -> str:
     """An account name made of a person's name: lower case, other characters become hyphens."""
     plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:32].strip("-")
     return plain or "owner"
-
-
-async def _stretch(passphrase: str, kdf: Kdf) -> Stretched:
-    return await trio.to_thread.run_sync(stretch, passphrase, kdf)

@@ -22,7 +22,7 @@ DEFAULT: Final = (19_456, 2)
 """Memory in KiB and passes for new accounts."""
 STRONG: Final = (65_536, 3)
 LEAST_MEMORY_KIB: Final = 7_168
-LEAST_WORK: Final = 32_768
+LEAST_WORK: Final = 35_840
 """Memory in KiB, and memory by passes, below which a passphrase is too cheap to guess (OWASP's least)."""
 MAX_MEMORY_KIB: Final = 1 << 20
 MAX_PASSES: Final = 16

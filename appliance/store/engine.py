@@ -321,7 +321,7 @@ class Store:
         except lmdb.MapFullError:
             raise Full(True) from None
         except lmdb.Error as error:
-            # LMDB says "input/output error" for a write of which the disk took a part.
+            # LMDB says "input/output error" for a write that the disk took in part.
             if is_full(error) or (error.code == errno.EIO and self._space.is_short()):
                 self._space.measure()
                 raise Full(False) from None

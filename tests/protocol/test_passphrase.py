@@ -37,7 +37,7 @@ def test_what_is_usual_is_strong_enough(wanted: tuple[int, int]) -> None:
     passphrase.check_strength(Kdf(bytes(16), *wanted))
 
 
-@pytest.mark.parametrize("wanted", [(7_167, 16), (16_383, 2), (32_767, 1), (8, 16)])
+@pytest.mark.parametrize("wanted", [(7_167, 16), (7_168, 4), (17_919, 2), (35_839, 1), (8, 16)])
 def test_what_is_cheap_to_guess_is_refused(wanted: tuple[int, int]) -> None:
     with pytest.raises(Refusal, match="weak_stretching"):
         passphrase.check_strength(Kdf(bytes(16), *wanted))

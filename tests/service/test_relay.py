@@ -8,6 +8,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 import trio
+import trio.testing
 
 from appliance.protocol.envelope import SIZES, envelope_id
 from appliance.protocol.keys import SigningKey
@@ -133,6 +134,25 @@ async def test_the_sweeping_task_goes_on(house: House, clock: Time) -> None:
             while house.store.read(counters.load).held:
                 await trio.sleep(0.01)
         nursery.cancel_scope.cancel()
+
+
+async def test_the_sweep_takes_half_of_the_time(
+    house: House, autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    relay, begun = house.relay(sweep_seconds=20), []
+    lasting = iter([3, 1, 0])
+
+    async def sweep() -> int:
+        begun.append(trio.current_time())
+        seconds = next(lasting)
+        await trio.sleep(seconds)
+        return seconds
+
+    monkeypatch.setattr(relay, "sweep", sweep)
+    start = trio.current_time()
+    with trio.move_on_after(20):
+        await relay.run_sweep()
+    assert [at - start for at in begun] == pytest.approx([0, 6, 8])
 
 
 @pytest.mark.parametrize("hours", [0, -1, 721, 10**12])

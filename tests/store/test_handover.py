@@ -14,6 +14,13 @@ from appliance.store.handover import hand_over
 WORK_SECONDS = 0.2
 
 
+def busy(back: Callable[[], None]) -> tuple[float, float]:
+    """Work that never gives back; when it began and ended."""
+    began = time.monotonic()
+    time.sleep(WORK_SECONDS)
+    return began, time.monotonic()
+
+
 async def _count(steps: list[float]) -> None:
     while True:
         steps.append(time.monotonic())
@@ -26,14 +33,9 @@ async def test_nothing_else_runs_while_it_works(
     monkeypatch.setattr(handover, "PATIENCE_SECONDS", 30.0)
     steps: list[float] = []
 
-    def work(back: Callable[[], None]) -> tuple[float, float]:
-        began = time.monotonic()
-        time.sleep(WORK_SECONDS)
-        return began, time.monotonic()
-
     nursery.start_soon(_count, steps)
     await trio.sleep(0.01)
-    began, ended = await hand_over(work, "work")
+    began, ended = await hand_over(busy, "work")
     assert steps
     assert not [step for step in steps if began < step < ended]
 
@@ -46,9 +48,7 @@ async def test_others_go_on_once_it_gives_back(
 
     def work(back: Callable[[], None]) -> tuple[float, float]:
         back()
-        began = time.monotonic()
-        time.sleep(WORK_SECONDS)
-        return began, time.monotonic()
+        return busy(back)
 
     nursery.start_soon(_count, steps)
     began, ended = await hand_over(work, "work")
@@ -58,13 +58,8 @@ async def test_others_go_on_once_it_gives_back(
 async def test_patience_ends(nursery: trio.Nursery) -> None:
     steps: list[float] = []
 
-    def work(back: Callable[[], None]) -> tuple[float, float]:
-        began = time.monotonic()
-        time.sleep(WORK_SECONDS)
-        return began, time.monotonic()
-
     nursery.start_soon(_count, steps)
-    began, ended = await hand_over(work, "work")
+    began, ended = await hand_over(busy, "work")
     first = min(step for step in steps if began < step < ended)
     assert first - began >= handover.PATIENCE_SECONDS * 0.5
 

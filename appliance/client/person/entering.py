@@ -13,6 +13,7 @@ import trio
 
 from appliance.client.entrance import Unanswered
 from appliance.client.person.member import Member
+from appliance.client.stretching import stretched
 from appliance.errors import Refusal
 from appliance.protocol import backup_code, link, work
 from appliance.protocol.account import (
@@ -28,7 +29,7 @@ from appliance.protocol.account import (
     TakeLink,
 )
 from appliance.protocol.messages import WorkChallenge, WorkSolution
-from appliance.protocol.passphrase import Stretched, check_strength, stretch, unwrap, wrap
+from appliance.protocol.passphrase import Stretched, unwrap, wrap
 
 T = TypeVar("T")
 
@@ -59,7 +60,7 @@ async def register(
         raise Refusal("weak_passphrase", least=SHORTEST)
     door = await member.door()
     kdf = Kdf(secrets.token_bytes(16), door.kdf_memory_kib, door.kdf_passes)
-    keys = await _stretch(member, passphrase, kdf)
+    keys = await stretched(member.http.entrance, passphrase, kdf)
     account, vault_key = secrets.token_bytes(16), secrets.token_bytes(32)
     solution = None
     if door.work is not None and not invite:
@@ -88,7 +89,7 @@ async def _repeated(run: Callable[[], Awaitable[T]]) -> T:
 
 async def sign_in(member: Member, name: str, passphrase: str, label: str, totp: str | None = None) -> Entered:
     """By passphrase; Refusal weak_stretching, wrong_sign_in, second_factor."""
-    keys = await _stretch(member, passphrase, await member.parameters(name))
+    keys = await stretched(member.http.entrance, passphrase, await member.parameters(name))
     session = await member.sign_in(SignIn(name, keys.authentication, label, totp))
     return Entered(session, _opened(keys, session))
 
@@ -120,7 +121,7 @@ async def leave_link(member: Member, name: str, vault_key: bytes) -> str:
 
 async def new_codes(member: Member, entered: Entered, passphrase: str) -> list[str]:
     """Eight new backup codes, to be written down now; the old ones end."""
-    keys = await _stretch(member, passphrase, await member.parameters(entered.session.name))
+    keys = await stretched(member.http.entrance, passphrase, await member.parameters(entered.session.name))
     texts, codes = [], []
     for _ in range(CODES):
         code = secrets.token_bytes(backup_code.SIZE)
@@ -138,13 +139,6 @@ def _opened(keys: Stretched, session: Session) -> bytes:
         return unwrap(keys.wrapping, session.account, session.wrapped)
     except Refusal as error:
         raise Refusal("wrong_sign_in") from error
-
-
-async def _stretch(member: Member, passphrase: str, kdf: Kdf) -> Stretched:
-    # A box elsewhere names the parameters: with weak ones it would learn enough to guess the passphrase.
-    if not member.http.entrance.is_near:
-        check_strength(kdf)
-    return await trio.to_thread.run_sync(stretch, passphrase, kdf, abandon_on_cancel=True)
 
 
 def _solve(challenge: WorkChallenge) -> WorkSolution:
